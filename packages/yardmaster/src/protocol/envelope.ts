@@ -1,0 +1,226 @@
+import type { ByteString } from "./bytes.ts";
+import type { Epoch, Millis, QueueRecord, Submission, TaskError, TaskId, TerminalState } from "./task.ts";
+
+/**
+ * What travels in a frame. A frame has one sender and one receiver and is acknowledged as one; its header
+ * stands for all envelopes in it.
+ */
+export interface Frame {
+  /** The mailbox that answers go to, or "" when the sender is a dispatcher. */
+  readonly from: string;
+  readonly shard: number;
+  /** The sender's epoch when it is a dispatcher; from a worker the highest epoch that it has seen; 0 from a client. */
+  readonly epoch: Epoch;
+  /**
+   * Frames from clients and workers: 0 for frames that want no answer, else the number that `answered` repeats when
+   * all in the frame is committed. Frames to workers: rises by one with each frame of an epoch, so that a lost one
+   * shows. Frames to clients: 0.
+   */
+  readonly sequence: number;
+  readonly envelopes: readonly Envelope[];
+}
+
+export type Envelope = ToDispatcher | ToWorker | ToClient | Answered;
+
+/** The frame with this sequence, from the receiver of this one, is committed; its content may have been unwanted. */
+export interface Answered {
+  readonly type: "answered";
+  readonly sequence: number;
+}
+
+export type ToDispatcher =
+  | { readonly type: "submit"; readonly submission: Submission }
+  | Outcome
+  | Register
+  | Heartbeat
+  | Held
+  /** The worker takes no more; it has handed back what it had not started. */
+  | { readonly type: "goodbye"; readonly worker: string }
+  | { readonly type: "cancel"; readonly id: TaskId; readonly reason: string; readonly request: number }
+  /** Answered by `settled` now or later, or by `unknown`. */
+  | { readonly type: "watch"; readonly id: TaskId }
+  | { readonly type: "note"; readonly note: Note }
+  | { readonly type: "query"; readonly request: number; readonly query: Query }
+  | { readonly type: "command"; readonly request: number; readonly command: Command }
+  /** Sent by the owner to itself through its own lane: what was sent before it has arrived by now. */
+  | { readonly type: "marker"; readonly worker: string; readonly boot: string }
+  | { readonly type: "echo"; readonly nonce: number };
+
+/** How an attempt ended. Repeated by the worker until answered. */
+export interface Outcome {
+  readonly type: "outcome";
+  readonly id: TaskId;
+  readonly epoch: Epoch;
+  readonly attempt: number;
+  /** `returned`: never started, handed back; costs no attempt. `final`: failed and must not be tried again. `cancelled`: ended because of a cancel. */
+  readonly kind: "succeeded" | "failed" | "final" | "retryIn" | "returned" | "cancelled";
+  /** For `retryIn`, else 0. */
+  readonly delayMs: number;
+  /** For `succeeded`, else "". */
+  readonly result: ByteString;
+  /** For `failed`, `final`, `cancelled` and perhaps `retryIn`. */
+  readonly error: TaskError | null;
+  readonly startedAt: Millis;
+}
+
+/** A worker presents itself: after start, and to each new owner. Absolute: repeating it changes nothing. */
+export interface Register {
+  readonly type: "register";
+  readonly worker: string;
+  readonly mailbox: string;
+  /** The most unfinished tasks that it takes from this shard. */
+  readonly credit: number;
+  readonly tasks: readonly { readonly name: string; readonly version: number }[];
+  /** Created where absent, never overwritten. */
+  readonly queues: readonly QueueRecord[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface Heartbeat {
+  readonly type: "heartbeat";
+  readonly worker: string;
+  /** Rises by one with each heartbeat of the worker's boot. */
+  readonly number: number;
+  readonly credit: number;
+  /** How long the worker's main loop has not moved. */
+  readonly stalledMs: number;
+}
+
+/** Everything that a worker holds of a shard: to a new owner, and when it saw that a frame was lost. */
+export interface Held {
+  readonly type: "held";
+  readonly worker: string;
+  /** The epoch and the sequence of the last frame from the dispatcher that `attempts` takes account of. */
+  readonly epoch: Epoch;
+  readonly seen: number;
+  readonly attempts: readonly HeldAttempt[];
+}
+
+export interface HeldAttempt {
+  readonly id: TaskId;
+  readonly epoch: Epoch;
+  readonly attempt: number;
+  /** `waiting` for a slot, `running`, or `finished` with an outcome that is not answered yet (which follows). */
+  readonly state: "waiting" | "running" | "finished";
+}
+
+/** News of a running attempt, coalesced by the worker and lossy. */
+export interface Note {
+  readonly id: TaskId;
+  readonly attempt: number;
+  /** 0 when it did not start just now. */
+  readonly startedAt: Millis;
+  readonly progress: { readonly fraction: number; readonly note: string } | null;
+  readonly logs: readonly LogLine[];
+}
+
+export interface LogLine {
+  readonly at: Millis;
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+}
+
+/** Questions that only the owner can answer. */
+export type Query =
+  | { readonly type: "status"; readonly id: TaskId }
+  | {
+      readonly type: "list";
+      readonly state?: string;
+      readonly queue?: string;
+      readonly name?: string;
+      readonly after?: TaskId;
+      readonly limit: number;
+    }
+  | { readonly type: "queues" }
+  | { readonly type: "workers" };
+
+/** Orders that change something; answered when committed. */
+export type Command =
+  | { readonly type: "pause"; readonly queue: string }
+  | { readonly type: "resume"; readonly queue: string }
+  | { readonly type: "apply"; readonly queues: readonly QueueRecord[] }
+  | { readonly type: "drain"; readonly worker: string };
+
+export type ToWorker =
+  | Assign
+  /** End this attempt (its signal aborts); if it never started, forget it. Answered by an outcome. */
+  | {
+      readonly type: "abort";
+      readonly id: TaskId;
+      readonly epoch: Epoch;
+      readonly attempt: number;
+      readonly reason: "cancelled" | "timedOut";
+    }
+  /** `sent` is the sequence of the last frame sent to this worker in this epoch. `known` is false when the dispatcher does not know the worker: register again. */
+  | {
+      readonly type: "heartbeatAnswer";
+      readonly number: number;
+      readonly sent: number;
+      readonly known: boolean;
+    }
+  /** A new owner: register, say what you hold and send your unanswered outcomes again. */
+  | { readonly type: "takeover" }
+  /** Take no more work and end when done. */
+  | { readonly type: "drain" };
+
+export interface Assign {
+  readonly type: "assign";
+  readonly id: TaskId;
+  readonly attempt: number;
+  /** The attempt counts from the frame's epoch. */
+  readonly name: string;
+  readonly version: number;
+  readonly attempts: number;
+  readonly timeoutMs: number;
+  readonly graceMs: number;
+  /** When it must have started by the dispatcher's clock; 0 for never. */
+  readonly expiresAt: Millis;
+  /** Null when it is over INLINE_BYTES: read it from the store. */
+  readonly payload: ByteString | null;
+}
+
+export type ToClient =
+  /** Only where the outcome is not plain creation, which `answered` already says. */
+  | {
+      readonly type: "accepted";
+      readonly id: TaskId;
+      readonly outcome: "duplicate" | "refused";
+      readonly of: TaskId;
+      readonly code: string;
+      readonly message: string;
+    }
+  | Settled
+  | { readonly type: "event"; readonly id: TaskId; readonly event: TaskEvent }
+  | { readonly type: "reply"; readonly request: number; readonly ok: boolean; readonly value: unknown }
+  /** Answer to `watch`: no such task. */
+  | { readonly type: "unknown"; readonly id: TaskId }
+  /** Answer to `cancel`: the task can no longer start. `state` is what it ended as, or is ending as. */
+  | {
+      readonly type: "cancelDone";
+      readonly request: number;
+      readonly id: TaskId;
+      readonly state: TerminalState;
+    };
+
+export interface Settled {
+  readonly type: "settled";
+  readonly id: TaskId;
+  readonly state: TerminalState;
+  readonly code: string;
+  readonly attempt: number;
+  /** Null when it is over INLINE_BYTES or there is none: read it from the store if `resultBytes` > 0. */
+  readonly result: ByteString | null;
+  readonly resultBytes: number;
+  readonly error: TaskError | null;
+}
+
+export type TaskEvent =
+  | { readonly type: "started"; readonly attempt: number; readonly worker: string; readonly at: Millis }
+  | { readonly type: "progress"; readonly attempt: number; readonly fraction: number; readonly note: string }
+  | { readonly type: "log"; readonly attempt: number; readonly line: LogLine }
+  | {
+      readonly type: "retried";
+      readonly attempt: number;
+      readonly runAt: Millis;
+      readonly error: TaskError | null;
+    };
