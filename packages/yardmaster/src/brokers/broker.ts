@@ -1,0 +1,65 @@
+/**
+ * A broker carries frames between processes through mailboxes.
+ *
+ * Delivery is at least once and in order of arrival within a mailbox as long as nobody crashes. A frame is
+ * opaque here. Every adapter passes the suite in `testing/broker-suite.ts`.
+ */
+export interface Broker {
+  /** Creates a mailbox; nothing happens when it exists. A transient one may lose what it holds with the engine. */
+  declare(mailbox: string, options: { readonly durable: boolean }): Promise<void>;
+  /** Deletes a mailbox and all that it holds; nothing happens when there is none. */
+  remove(mailbox: string): Promise<void>;
+  /**
+   * Sends frames, then acknowledges `acks`; the answer says for each frame whether it is safe in its mailbox
+   * (`confirmed`) or there is no such mailbox (`gone`). An acknowledgement takes effect only after every send was
+   * answered, in one transaction where the engine has them. Rejects with BROKER_UNAVAILABLE or STORE_FULL when
+   * the outcome is unknown or nothing was sent: the caller sends the same again.
+   */
+  send(sends: readonly Send[], acks?: readonly Delivery[]): Promise<SendOutcome[]>;
+  /** Opens the only receiver of a mailbox. Frames that wait there unacknowledged are delivered (again) first. */
+  receive(mailbox: string): Promise<Receiver>;
+  /** Sends a frame that may be lost, without waiting; never throws. */
+  publish(mailbox: string, frame: Uint8Array): void;
+  /** How many frames wait in a mailbox, delivered but unacknowledged ones included; 0 when there is none. */
+  depth(mailbox: string): Promise<number>;
+  /** Names of mailboxes that start with a prefix. */
+  mailboxes(prefix: string): Promise<string[]>;
+  readonly presence: Presence;
+}
+
+export interface Send {
+  readonly mailbox: string;
+  readonly frame: Uint8Array;
+}
+
+export type SendOutcome = "confirmed" | "gone";
+
+export interface Delivery {
+  readonly mailbox: string;
+  /** The adapter's own mark of the frame, for the acknowledgement. */
+  readonly tag: number | string;
+  readonly frame: Uint8Array;
+  /** Somebody may have seen this frame before: it was there when this receiver was opened, or came back. */
+  readonly redelivered: boolean;
+}
+
+export interface Receiver {
+  /**
+   * Resolves with the next frames in order, at least one and within the limits (one frame alone may be over
+   * `bytes`); with none once the receiver is closed. One call at a time.
+   */
+  take(limits: { readonly frames: number; readonly bytes: number }): Promise<Delivery[]>;
+  /** Stops receiving. What is unacknowledged is delivered again to the next receiver. */
+  close(): Promise<void>;
+}
+
+/**
+ * Knows which processes live, by something the engine drops within moments of a process's death. A hint:
+ * heartbeats and leases remain the rule.
+ */
+export interface Presence {
+  /** Shows `name` as present until this process ends or `release` is called. */
+  hold(name: string): Promise<() => Promise<void>>;
+  /** Those of `names` that were present once and whose holder is gone; a name never held is not absent. */
+  absent(names: readonly string[]): Promise<string[]>;
+}
