@@ -1,0 +1,195 @@
+import type { Command, Envelope, HeldAttempt, LogLine, Note, Query, TaskEvent } from "./envelope.ts";
+import type { Shape } from "./shape.ts";
+import { MAX_KEY_BYTES, type QueueRecord, type TaskError, TERMINAL_STATES } from "./task.ts";
+import { MAX_TEXT_BYTES } from "./writer.ts";
+
+export type HotType = "submit" | "assign" | "outcome" | "answered" | "settled";
+export type ColdType = Exclude<Envelope["type"], HotType>;
+export type ColdEnvelope = Exclude<Envelope, { readonly type: HotType }>;
+
+type ColdReaders = { readonly [T in ColdType]: (body: Shape) => Extract<Envelope, { readonly type: T }> };
+
+const MAX_TASKS = 10_000;
+const MAX_QUEUES = 10_000;
+const MAX_LABELS = 1000;
+const MAX_HELD = 1_000_000;
+const MAX_LOG_LINES = 100_000;
+/** As deep as an answer may nest, so that whoever walks it by recursion is safe. */
+const MAX_DEPTH = 64;
+
+const HELD_STATES = ["waiting", "running", "finished"] as const;
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+const QUERIES = ["status", "list", "queues", "workers"] as const;
+const COMMANDS = ["pause", "resume", "apply", "drain"] as const;
+const EVENTS = ["started", "progress", "log", "retried"] as const;
+const ORDERS = ["fifo", "priority"] as const;
+const PLACEMENTS = ["least-loaded", "random"] as const;
+
+/** What each envelope must look like whose body travels as JSON. */
+export const COLD: ColdReaders = {
+  register: (body) => ({
+    type: "register",
+    worker: text(body, "worker"),
+    mailbox: text(body, "mailbox"),
+    credit: body.uint("credit"),
+    tasks: body.list("tasks", MAX_TASKS, (task) => ({
+      name: task.name("name"),
+      version: task.uint("version"),
+    })),
+    queues: body.list("queues", MAX_QUEUES, readQueue),
+    labels: body.texts("labels", MAX_LABELS, MAX_KEY_BYTES),
+  }),
+  heartbeat: (body) => ({
+    type: "heartbeat",
+    worker: text(body, "worker"),
+    number: body.uint("number"),
+    credit: body.uint("credit"),
+    stalledMs: body.millis("stalledMs"),
+  }),
+  held: (body) => ({
+    type: "held",
+    worker: text(body, "worker"),
+    epoch: body.uint("epoch"),
+    seen: body.uint("seen"),
+    attempts: body.list("attempts", MAX_HELD, readHeldAttempt),
+  }),
+  goodbye: (body) => ({ type: "goodbye", worker: text(body, "worker") }),
+  cancel: (body) => ({
+    type: "cancel",
+    id: body.id("id"),
+    reason: body.text("reason", MAX_TEXT_BYTES),
+    request: body.uint("request"),
+  }),
+  watch: (body) => ({ type: "watch", id: body.id("id") }),
+  note: (body) => ({ type: "note", note: readNote(body.shape("note")) }),
+  query: (body) => ({ type: "query", request: body.uint("request"), query: readQuery(body.shape("query")) }),
+  command: (body) => ({
+    type: "command",
+    request: body.uint("request"),
+    command: readCommand(body.shape("command")),
+  }),
+  marker: (body) => ({ type: "marker", worker: text(body, "worker"), boot: text(body, "boot") }),
+  echo: (body) => ({ type: "echo", nonce: body.uint("nonce") }),
+  abort: (body) => ({
+    type: "abort",
+    id: body.id("id"),
+    epoch: body.uint("epoch"),
+    attempt: body.uint("attempt"),
+    reason: body.oneOf("reason", ["cancelled", "timedOut"]),
+  }),
+  heartbeatAnswer: (body) => ({
+    type: "heartbeatAnswer",
+    number: body.uint("number"),
+    sent: body.uint("sent"),
+    known: body.flag("known"),
+  }),
+  takeover: () => ({ type: "takeover" }),
+  drain: () => ({ type: "drain" }),
+  accepted: (body) => ({
+    type: "accepted",
+    id: body.id("id"),
+    outcome: body.oneOf("outcome", ["duplicate", "refused"]),
+    of: body.value("of") === "" ? "" : body.id("of"),
+    code: text(body, "code"),
+    message: body.text("message", MAX_TEXT_BYTES),
+  }),
+  event: (body) => ({ type: "event", id: body.id("id"), event: readEvent(body.shape("event")) }),
+  reply: (body) => ({
+    type: "reply",
+    request: body.uint("request"),
+    ok: body.flag("ok"),
+    value: body.tree("value", MAX_DEPTH),
+  }),
+  unknown: (body) => ({ type: "unknown", id: body.id("id") }),
+  cancelDone: (body) => ({
+    type: "cancelDone",
+    request: body.uint("request"),
+    id: body.id("id"),
+    state: body.oneOf("state", TERMINAL_STATES),
+  }),
+};
+
+function readQueue(queue: Shape): QueueRecord {
+  return {
+    name: queue.name("name"),
+    order: queue.oneOf("order", ORDERS),
+    placement: queue.oneOf("placement", PLACEMENTS),
+    paused: queue.flag("paused"),
+    revision: queue.uint("revision"),
+  };
+}
+
+function readHeldAttempt(held: Shape): HeldAttempt {
+  return {
+    id: held.id("id"),
+    epoch: held.uint("epoch"),
+    attempt: held.uint("attempt"),
+    state: held.oneOf("state", HELD_STATES),
+  };
+}
+
+function readNote(note: Shape): Note {
+  return {
+    id: note.id("id"),
+    attempt: note.uint("attempt"),
+    startedAt: note.millis("startedAt"),
+    progress: note.isNull("progress") ? null : readProgress(note.shape("progress")),
+    logs: note.list("logs", MAX_LOG_LINES, readLogLine),
+  };
+}
+
+function readProgress(progress: Shape): { readonly fraction: number; readonly note: string } {
+  return { fraction: progress.fraction("fraction"), note: progress.text("note", MAX_TEXT_BYTES) };
+}
+
+function readLogLine(line: Shape): LogLine {
+  return {
+    at: line.millis("at"),
+    level: line.oneOf("level", LEVELS),
+    message: line.text("message", MAX_TEXT_BYTES),
+  };
+}
+
+function readQuery(query: Shape): Query {
+  const type = query.oneOf("type", QUERIES);
+  if (type === "status") return { type, id: query.id("id") };
+  if (type !== "list") return { type };
+  return {
+    type,
+    ...(query.has("state") ? { state: text(query, "state") } : {}),
+    ...(query.has("queue") ? { queue: text(query, "queue") } : {}),
+    ...(query.has("name") ? { name: text(query, "name") } : {}),
+    ...(query.has("after") ? { after: query.id("after") } : {}),
+    limit: query.uint("limit"),
+  };
+}
+
+function readCommand(command: Shape): Command {
+  const type = command.oneOf("type", COMMANDS);
+  if (type === "apply") return { type, queues: command.list("queues", MAX_QUEUES, readQueue) };
+  if (type === "drain") return { type, worker: text(command, "worker") };
+  return { type, queue: text(command, "queue") };
+}
+
+function readEvent(event: Shape): TaskEvent {
+  const type = event.oneOf("type", EVENTS);
+  const attempt = event.uint("attempt");
+  if (type === "started") return { type, attempt, worker: text(event, "worker"), at: event.millis("at") };
+  if (type === "progress") return { type, attempt, ...readProgress(event) };
+  if (type === "log") return { type, attempt, line: readLogLine(event.shape("line")) };
+  const error = event.isNull("error") ? null : readError(event.shape("error"));
+  return { type, attempt, runAt: event.millis("runAt"), error };
+}
+
+function readError(error: Shape): TaskError {
+  return {
+    code: text(error, "code"),
+    message: error.text("message", MAX_TEXT_BYTES),
+    stack: error.text("stack", MAX_TEXT_BYTES),
+  };
+}
+
+/** A mailbox, a worker's id, a code or what a person typed. */
+function text(shape: Shape, field: string): string {
+  return shape.text(field, MAX_KEY_BYTES);
+}

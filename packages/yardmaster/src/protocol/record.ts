@@ -1,0 +1,205 @@
+import { isKey, isName } from "./check.ts";
+import { YardmasterError } from "./errors.ts";
+import { internText } from "./interner.ts";
+import { Reader } from "./reader.ts";
+import { readSpec, writeSpec } from "./spec.ts";
+import {
+  MAX_BYTES,
+  MAX_KEY_BYTES,
+  MAX_NAME_BYTES,
+  MAX_PRIORITY,
+  type QueueRecord,
+  STATES,
+  type TaskRecord,
+} from "./task.ts";
+import { unwritable, Writer } from "./writer.ts";
+
+/** The version that this code writes, and the highest that it reads. */
+export const RECORD_VERSION = 1;
+
+const MAGIC = 0x59;
+const MAGIC_TASK = 0x52;
+const MAGIC_QUEUE = 0x51;
+
+const ORDERS = ["fifo", "priority"] as const;
+const PLACEMENTS = ["least-loaded", "random"] as const;
+
+// Which optional fields follow.
+const CANCEL_REQUESTED = 1;
+const REPEATS = 2;
+const WITH_ERROR = 4;
+const ALIAS = 8;
+const PAUSED = 1;
+
+const writer = new Writer();
+
+/** A task's record as stores keep it, without payload and result. */
+export function encodeRecord(task: TaskRecord): Buffer {
+  begin(MAGIC_TASK);
+  writer.id(task.id);
+  writer.choice(STATES, task.state, "state");
+  writer.byte(
+    (task.cancelRequested ? CANCEL_REQUESTED : 0) |
+      (task.retryOf === "" ? 0 : REPEATS) |
+      (task.error ? WITH_ERROR : 0) |
+      (task.aliasOf === "" ? 0 : ALIAS),
+  );
+  writeSpec(writer, task.spec);
+  writeNumbers(task);
+  writer.text(task.worker, MAX_KEY_BYTES);
+  writer.text(task.replyTo, MAX_KEY_BYTES);
+  writer.text(task.key, MAX_KEY_BYTES);
+  writer.text(task.code, MAX_KEY_BYTES);
+  if (task.retryOf !== "") writer.id(task.retryOf);
+  if (task.error) writer.error(task.error);
+  if (task.aliasOf !== "") writer.id(task.aliasOf);
+  return writer.toBuffer();
+}
+
+/** @throws UNSUPPORTED_VERSION for a record of a newer version, INVALID_FRAME for what is not one. */
+export function decodeRecord(bytes: Uint8Array): TaskRecord {
+  const reader = new Reader(bytes);
+  checkStart(reader, MAGIC_TASK, "task");
+  const id = reader.id();
+  const state = reader.choice(STATES, "state");
+  const flags = reader.byte();
+  if (flags > 15) reader.fail(`flags ${flags} of a record are unknown`);
+  const spec = readSpec(reader);
+  const numbers = readNumbers(reader);
+  const worker = internText(reader.text(MAX_KEY_BYTES));
+  const replyTo = internText(reader.text(MAX_KEY_BYTES));
+  const key = reader.text(MAX_KEY_BYTES);
+  if (key !== "" && !isKey(key)) reader.fail("an idempotency key holds control characters");
+  const code = internText(reader.text(MAX_KEY_BYTES));
+  const retryOf = (flags & REPEATS) === 0 ? "" : reader.id();
+  const error = (flags & WITH_ERROR) === 0 ? null : reader.error();
+  const aliasOf = (flags & ALIAS) === 0 ? "" : reader.id();
+  reader.finish("a record");
+  const {
+    priority,
+    attempt,
+    epoch,
+    deaths,
+    runAt,
+    expiresAt,
+    submittedAt,
+    startedAt,
+    finishedAt,
+    payloadBytes,
+  } = numbers;
+  return {
+    id,
+    spec,
+    state,
+    priority,
+    attempt,
+    epoch,
+    deaths,
+    runAt,
+    expiresAt,
+    submittedAt,
+    startedAt,
+    finishedAt,
+    worker,
+    replyTo,
+    retryOf,
+    key,
+    cancelRequested: (flags & CANCEL_REQUESTED) !== 0,
+    code,
+    error,
+    aliasOf,
+    payloadBytes,
+  };
+}
+
+export function encodeQueue(queue: QueueRecord): Buffer {
+  begin(MAGIC_QUEUE);
+  if (!isName(queue.name)) throw unwritable(`${JSON.stringify(queue.name.slice(0, 60))} is not a name`);
+  writer.text(queue.name, MAX_NAME_BYTES);
+  writer.choice(ORDERS, queue.order, "order");
+  writer.choice(PLACEMENTS, queue.placement, "placement");
+  writer.byte(queue.paused ? PAUSED : 0);
+  writer.uint(queue.revision);
+  return writer.toBuffer();
+}
+
+/** @throws UNSUPPORTED_VERSION for a record of a newer version, INVALID_FRAME for what is not one. */
+export function decodeQueue(bytes: Uint8Array): QueueRecord {
+  const reader = new Reader(bytes);
+  checkStart(reader, MAGIC_QUEUE, "queue");
+  const name = reader.text(MAX_NAME_BYTES);
+  if (!isName(name)) reader.fail("a name is empty or holds control characters");
+  const order = reader.choice(ORDERS, "order");
+  const placement = reader.choice(PLACEMENTS, "placement");
+  const flags = reader.byte();
+  if (flags > PAUSED) reader.fail(`flags ${flags} of a queue are unknown`);
+  const revision = reader.uint();
+  reader.finish("a queue");
+  return { name, order, placement, paused: flags === PAUSED, revision };
+}
+
+function writeNumbers(task: TaskRecord): void {
+  if (!(task.priority <= MAX_PRIORITY)) throw unwritable(`priority ${task.priority} is too large`);
+  if (!(task.payloadBytes <= MAX_BYTES))
+    throw unwritable(`a payload of ${task.payloadBytes} bytes is too large`);
+  writer.uint(task.priority);
+  writer.uint(task.attempt);
+  writer.uint(task.epoch);
+  writer.uint(task.deaths);
+  writer.millis(task.runAt);
+  writer.millis(task.expiresAt);
+  writer.millis(task.submittedAt);
+  writer.millis(task.startedAt);
+  writer.millis(task.finishedAt);
+  writer.uint(task.payloadBytes);
+}
+
+type Numbers = Pick<
+  TaskRecord,
+  | "priority"
+  | "attempt"
+  | "epoch"
+  | "deaths"
+  | "runAt"
+  | "expiresAt"
+  | "submittedAt"
+  | "startedAt"
+  | "finishedAt"
+  | "payloadBytes"
+>;
+
+function readNumbers(reader: Reader): Numbers {
+  return {
+    priority: reader.uintUpTo(MAX_PRIORITY, "priority"),
+    attempt: reader.uint(),
+    epoch: reader.uint(),
+    deaths: reader.uint(),
+    runAt: reader.uint(),
+    expiresAt: reader.uint(),
+    submittedAt: reader.uint(),
+    startedAt: reader.uint(),
+    finishedAt: reader.uint(),
+    payloadBytes: reader.uintUpTo(MAX_BYTES, "a payload's size"),
+  };
+}
+
+function begin(kind: number): void {
+  writer.clear();
+  writer.byte(MAGIC);
+  writer.byte(kind);
+  writer.byte(RECORD_VERSION);
+}
+
+function checkStart(reader: Reader, kind: number, what: string): void {
+  if (reader.byte() !== MAGIC || reader.byte() !== kind)
+    reader.fail(`it does not start as the record of a ${what}`);
+  const version = reader.byte();
+  if (version === 0) reader.fail("version 0 does not exist");
+  if (version > RECORD_VERSION) {
+    throw new YardmasterError(
+      "UNSUPPORTED_VERSION",
+      `The record of a ${what} has version ${version}, and this Yardmaster reads up to ${RECORD_VERSION}: update it.`,
+      { details: { version, supported: RECORD_VERSION } },
+    );
+  }
+}

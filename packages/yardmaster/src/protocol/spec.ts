@@ -1,0 +1,111 @@
+import type { ByteString } from "./bytes.ts";
+import { isName } from "./check.ts";
+import { Interner } from "./interner.ts";
+import type { Reader } from "./reader.ts";
+import { type Backoff, MAX_NAME_BYTES, type TaskSpec } from "./task.ts";
+import { unwritable, Writer } from "./writer.ts";
+
+/** The most delays that a list of backoffs may have. */
+export const MAX_BACKOFF_DELAYS = 1000;
+/** More than the longest valid one can take. */
+const MAX_SPEC_BYTES = 16 * 1024;
+
+const BACKOFFS = ["fixed", "exponential", "list"] as const;
+const JITTERS = ["none", "full"] as const;
+const DELIVERIES = ["at-least-once", "at-most-once"] as const;
+
+const encoded = new WeakMap<TaskSpec, ByteString>();
+const decoded = new Interner<TaskSpec>(4096);
+const scratch = new Writer(512);
+
+/** Writes a spec with its length in front; a spec object is encoded once in its life. */
+export function writeSpec(writer: Writer, spec: TaskSpec): void {
+  const bytes = encoded.get(spec) ?? encodeSpec(spec);
+  writer.uint(bytes.length);
+  writer.raw(bytes);
+}
+
+/** Reads a spec; equal ones are one frozen object, within a frame and between frames. */
+export function readSpec(reader: Reader): TaskSpec {
+  const start = reader.position;
+  const bytes = reader.raw(reader.uintUpTo(MAX_SPEC_BYTES, "a spec's size"));
+  const known = decoded.get(bytes);
+  if (known !== undefined) return known;
+  const end = reader.end;
+  reader.end = reader.position;
+  reader.position = start;
+  reader.uint();
+  const spec = decodeSpec(reader);
+  reader.finish("a spec");
+  reader.end = end;
+  decoded.set(bytes, spec);
+  return spec;
+}
+
+function encodeSpec(spec: TaskSpec): ByteString {
+  scratch.clear();
+  writeName(scratch, spec.name);
+  writeName(scratch, spec.queue);
+  scratch.uint(spec.version);
+  scratch.uint(spec.attempts);
+  writeBackoff(scratch, spec.backoff);
+  scratch.millis(spec.timeoutMs);
+  scratch.millis(spec.graceMs);
+  scratch.choice(DELIVERIES, spec.delivery, "delivery");
+  scratch.millis(spec.keepResultMs);
+  scratch.millis(spec.keepFailureMs);
+  const bytes = scratch.toBuffer().latin1Slice();
+  encoded.set(spec, bytes);
+  return bytes;
+}
+
+function decodeSpec(reader: Reader): TaskSpec {
+  return Object.freeze({
+    name: readName(reader),
+    queue: readName(reader),
+    version: reader.uint(),
+    attempts: reader.uint(),
+    backoff: Object.freeze(readBackoff(reader)),
+    timeoutMs: reader.uint(),
+    graceMs: reader.uint(),
+    delivery: reader.choice(DELIVERIES, "delivery"),
+    keepResultMs: reader.uint(),
+    keepFailureMs: reader.uint(),
+  });
+}
+
+function writeBackoff(writer: Writer, backoff: Backoff): void {
+  writer.choice(BACKOFFS, backoff.type, "backoff");
+  writer.choice(JITTERS, backoff.jitter, "jitter");
+  if (backoff.type === "list") {
+    if (backoff.delaysMs.length > MAX_BACKOFF_DELAYS) {
+      throw unwritable(`a backoff lists ${backoff.delaysMs.length} delays, more than ${MAX_BACKOFF_DELAYS}`);
+    }
+    writer.uint(backoff.delaysMs.length);
+    for (const delayMs of backoff.delaysMs) writer.millis(delayMs);
+    return;
+  }
+  writer.millis(backoff.baseMs);
+  if (backoff.type === "exponential") writer.millis(backoff.maxMs);
+}
+
+function readBackoff(reader: Reader): Backoff {
+  const type = reader.choice(BACKOFFS, "backoff");
+  const jitter = reader.choice(JITTERS, "jitter");
+  if (type === "fixed") return { type, baseMs: reader.uint(), jitter };
+  if (type === "exponential") return { type, baseMs: reader.uint(), maxMs: reader.uint(), jitter };
+  const count = reader.count(1, "a backoff");
+  if (count > MAX_BACKOFF_DELAYS) reader.fail(`a backoff lists ${count} delays`);
+  const delaysMs = Object.freeze(Array.from({ length: count }, () => reader.uint()));
+  return { type, delaysMs, jitter };
+}
+
+function writeName(writer: Writer, name: string): void {
+  if (!isName(name)) throw unwritable(`${JSON.stringify(name.slice(0, 60))} is not a name`);
+  writer.text(name, MAX_NAME_BYTES);
+}
+
+function readName(reader: Reader): string {
+  const name = reader.text(MAX_NAME_BYTES);
+  return isName(name) ? name : reader.fail("a name is empty or holds control characters");
+}
