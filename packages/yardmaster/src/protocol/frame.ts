@@ -129,8 +129,8 @@ export class FrameWriter {
   /** The frame, in memory of its own. */
   finish(): Buffer {
     this.body.position = this.bodyBytes;
-    this.tables.writeCounts(this.header);
     this.header.uint(this.count);
+    this.tables.writeCounts(this.header);
     const frame = Buffer.allocUnsafe(this.bytes);
     this.body.copyTo(frame, this.tables.copyTo(frame, this.header.copyTo(frame, 0)));
     return frame;
@@ -201,9 +201,9 @@ export function decodeFrame(bytes: Uint8Array): Frame {
       { details: { version, supported: FRAME_VERSION } },
     );
   }
-  const tables = new ReaderTables(reader);
   const count = reader.count(MIN_ENVELOPE_BYTES, "the frame");
   if (count > MAX_ENVELOPES) reader.fail(`a frame has at most ${MAX_ENVELOPES} envelopes`);
+  const tables = new ReaderTables(reader);
   const decoder = new EnvelopeReader(reader, tables);
   const envelopes: Envelope[] = [];
   for (let index = 0; index < count; index++) envelopes.push(decoder.next());

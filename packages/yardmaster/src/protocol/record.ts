@@ -48,6 +48,7 @@ export function encodeRecord(task: TaskRecord): Buffer {
   writeNumbers(task);
   writer.text(task.worker, MAX_KEY_BYTES);
   writer.text(task.replyTo, MAX_KEY_BYTES);
+  if (task.key !== "" && !isKey(task.key)) throw unwritable("an idempotency key holds control characters");
   writer.text(task.key, MAX_KEY_BYTES);
   writer.text(task.code, MAX_KEY_BYTES);
   if (task.retryOf !== "") writer.id(task.retryOf);

@@ -1,0 +1,343 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isKey, isName } from "./check.ts";
+import type { Envelope, Frame, LogLine } from "./envelope.ts";
+import { YardmasterError } from "./errors.ts";
+import { decodeFrame, encodeFrame, readHeader } from "./frame.ts";
+import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "./record.ts";
+import {
+  type Backoff,
+  type QueueRecord,
+  STATES,
+  type Submission,
+  type TaskError,
+  type TaskRecord,
+  type TaskSpec,
+  TERMINAL_STATES,
+} from "./task.ts";
+
+const number = fc.oneof(fc.nat(200), fc.nat(), fc.maxSafeNat());
+const text = fc.string({ unit: "binary", maxLength: 60 });
+const name = fc.oneof(fc.constantFrom("image.resize", "media"), text.filter(isName));
+const mailbox = fc.oneof(fc.constantFrom("", "client:a", "worker:b"), text);
+const byteString = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).latin1Slice());
+const id = fc.uuid({ version: 7 });
+const idOrNone = fc.oneof(fc.constant(""), id);
+const jitter = fc.constantFrom("none", "full");
+
+const backoff: fc.Arbitrary<Backoff> = fc.oneof(
+  fc.record({ type: fc.constant("fixed"), baseMs: number, jitter }),
+  fc.record({ type: fc.constant("exponential"), baseMs: number, maxMs: number, jitter }),
+  fc.record({ type: fc.constant("list"), delaysMs: fc.array(number, { maxLength: 5 }), jitter }),
+);
+const spec: fc.Arbitrary<TaskSpec> = fc.record({
+  name,
+  queue: name,
+  version: number,
+  attempts: number,
+  backoff,
+  timeoutMs: number,
+  graceMs: number,
+  delivery: fc.constantFrom("at-least-once", "at-most-once"),
+  keepResultMs: number,
+  keepFailureMs: number,
+});
+const error: fc.Arbitrary<TaskError> = fc.record({ code: text, message: text, stack: text });
+const errorOrNull = fc.option(error);
+const submission: fc.Arbitrary<Submission> = fc.record({
+  id,
+  spec,
+  priority: fc.nat(255),
+  runAt: number,
+  delayMs: number,
+  expiresInMs: number,
+  key: fc.option(
+    fc.record({
+      key: text.filter(isKey),
+      windowMs: number,
+      inputHash: byteString.map((bytes) => bytes.slice(0, 64)),
+    }),
+  ),
+  retryOf: idOrNone,
+  replyTo: mailbox,
+  copy: fc.boolean(),
+  payload: byteString,
+});
+const queue: fc.Arbitrary<QueueRecord> = fc.record({
+  name,
+  order: fc.constantFrom("fifo", "priority"),
+  placement: fc.constantFrom("least-loaded", "random"),
+  paused: fc.boolean(),
+  revision: number,
+});
+const queues = fc.array(queue, { maxLength: 3 });
+const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+const line: fc.Arbitrary<LogLine> = fc.record({
+  at: number,
+  level: fc.constantFrom("debug", "info", "warn", "error"),
+  message: text,
+});
+const record: fc.Arbitrary<TaskRecord> = fc.record({
+  id,
+  spec,
+  state: fc.constantFrom(...STATES),
+  priority: fc.nat(255),
+  attempt: number,
+  epoch: number,
+  deaths: number,
+  runAt: number,
+  expiresAt: number,
+  submittedAt: number,
+  startedAt: number,
+  finishedAt: number,
+  worker: text,
+  replyTo: mailbox,
+  retryOf: idOrNone,
+  key: fc.oneof(fc.constant(""), text.filter(isKey)),
+  cancelRequested: fc.boolean(),
+  code: text,
+  error: errorOrNull,
+  aliasOf: idOrNone,
+  payloadBytes: fc.nat(4096),
+});
+
+function envelope<T extends Envelope["type"], F extends object>(
+  type: T,
+  fields: { readonly [K in keyof F]: fc.Arbitrary<F[K]> },
+): fc.Arbitrary<{ readonly type: T } & F> {
+  return fc.record(fields).map((record) => ({ type, ...(record as F) }));
+}
+
+/** One for each type: the compiler sees to it that none is left out. */
+const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { readonly type: T }>> } = {
+  answered: envelope("answered", { sequence: number }),
+  submit: envelope("submit", { submission }),
+  outcome: envelope("outcome", {
+    id,
+    epoch: number,
+    attempt: number,
+    kind: fc.constantFrom("succeeded", "failed", "final", "retryIn", "returned", "cancelled"),
+    delayMs: number,
+    result: byteString,
+    error: errorOrNull,
+    startedAt: number,
+  }),
+  register: envelope("register", {
+    worker: text,
+    mailbox,
+    credit: number,
+    tasks: fc.array(fc.record({ name, version: number }), { maxLength: 3 }),
+    queues,
+    labels: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
+  }),
+  heartbeat: envelope("heartbeat", { worker: text, number, credit: number, stalledMs: number }),
+  held: envelope("held", {
+    worker: text,
+    epoch: number,
+    seen: number,
+    attempts: fc.array(
+      fc.record({
+        id,
+        epoch: number,
+        attempt: number,
+        state: fc.constantFrom("waiting", "running", "finished"),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  goodbye: envelope("goodbye", { worker: text }),
+  cancel: envelope("cancel", { id, reason: text, request: number }),
+  watch: envelope("watch", { id }),
+  note: envelope("note", {
+    note: fc.record({
+      id,
+      attempt: number,
+      startedAt: number,
+      progress: fc.option(fc.record({ fraction, note: text })),
+      logs: fc.array(line, { maxLength: 3 }),
+    }),
+  }),
+  query: envelope("query", {
+    request: number,
+    query: fc.oneof(
+      fc.record({ type: fc.constant("status"), id }),
+      fc.record(
+        { type: fc.constant("list"), state: text, queue: text, name: text, after: id, limit: number },
+        { requiredKeys: ["type", "limit"] },
+      ),
+      fc.record({ type: fc.constantFrom("queues", "workers") }),
+    ),
+  }),
+  command: envelope("command", {
+    request: number,
+    command: fc.oneof(
+      fc.record({ type: fc.constantFrom("pause", "resume"), queue: text }),
+      fc.record({ type: fc.constant("apply"), queues }),
+      fc.record({ type: fc.constant("drain"), worker: text }),
+    ),
+  }),
+  marker: envelope("marker", { worker: text, boot: text }),
+  echo: envelope("echo", { nonce: number }),
+  assign: envelope("assign", {
+    id,
+    attempt: number,
+    name,
+    version: number,
+    attempts: number,
+    timeoutMs: number,
+    graceMs: number,
+    expiresAt: number,
+    payload: fc.option(byteString),
+  }),
+  abort: envelope("abort", {
+    id,
+    epoch: number,
+    attempt: number,
+    reason: fc.constantFrom("cancelled", "timedOut"),
+  }),
+  heartbeatAnswer: envelope("heartbeatAnswer", { number, sent: number, known: fc.boolean() }),
+  takeover: fc.constant({ type: "takeover" }),
+  drain: fc.constant({ type: "drain" }),
+  accepted: envelope("accepted", {
+    id,
+    outcome: fc.constantFrom("duplicate", "refused"),
+    of: idOrNone,
+    code: text,
+    message: text,
+  }),
+  settled: envelope("settled", {
+    id,
+    state: fc.constantFrom(...TERMINAL_STATES),
+    code: text,
+    attempt: number,
+    result: fc.option(byteString),
+    resultBytes: fc.nat(4096),
+    error: errorOrNull,
+  }),
+  event: envelope("event", {
+    id,
+    event: fc.oneof(
+      fc.record({ type: fc.constant("started"), attempt: number, worker: text, at: number }),
+      fc.record({ type: fc.constant("progress"), attempt: number, fraction, note: text }),
+      fc.record({ type: fc.constant("log"), attempt: number, line }),
+      fc.record({ type: fc.constant("retried"), attempt: number, runAt: number, error: errorOrNull }),
+    ),
+  }),
+  reply: envelope("reply", { request: number, ok: fc.boolean(), value: fc.jsonValue() }),
+  unknown: envelope("unknown", { id }),
+  cancelDone: envelope("cancelDone", { request: number, id, state: fc.constantFrom(...TERMINAL_STATES) }),
+};
+
+const frameOf = (envelopes: fc.Arbitrary<Envelope>): fc.Arbitrary<Frame> =>
+  fc.record({
+    from: mailbox,
+    shard: fc.nat(4095),
+    epoch: number,
+    sequence: number,
+    envelopes: fc.array(envelopes, { maxLength: 8 }),
+  });
+const anyFrame = frameOf(fc.oneof(...Object.values<fc.Arbitrary<Envelope>>(arbitraries)));
+
+describe("a frame", () => {
+  for (const [type, arbitrary] of Object.entries<fc.Arbitrary<Envelope>>(arbitraries)) {
+    it(`carries ${type} there and back`, () => {
+      fc.assert(
+        fc.property(frameOf(arbitrary), (frame) => {
+          expect(decodeFrame(encodeFrame(frame))).toEqual(frame);
+        }),
+      );
+    });
+  }
+
+  it("carries envelopes of all types together, and its header can be read alone", () => {
+    fc.assert(
+      fc.property(anyFrame, (frame) => {
+        const bytes = encodeFrame(frame);
+        expect(decodeFrame(bytes)).toEqual(frame);
+        const { from, shard, epoch, sequence } = frame;
+        expect(readHeader(bytes)).toEqual({ version: 1, from, shard, epoch, sequence });
+      }),
+    );
+  });
+});
+
+describe("a record", () => {
+  it("of a task survives being stored", () => {
+    fc.assert(
+      fc.property(record, (task) => {
+        expect(decodeRecord(encodeRecord(task))).toEqual(task);
+      }),
+    );
+  });
+
+  it("of a queue survives being stored", () => {
+    fc.assert(
+      fc.property(queue, (settings) => {
+        expect(decodeQueue(encodeQueue(settings))).toEqual(settings);
+      }),
+    );
+  });
+});
+
+type Mutation = (bytes: Buffer) => Buffer;
+
+const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+const mutation: fc.Arbitrary<Mutation> = fc.oneof(
+  fc.tuple(place, fc.nat(255)).map(([at, value]) => (bytes: Buffer) => {
+    const copy = Buffer.from(bytes);
+    copy[Math.floor(at * copy.length)] = value;
+    return copy;
+  }),
+  place.map((at) => (bytes: Buffer) => bytes.subarray(0, Math.floor(at * bytes.length))),
+  fc.tuple(place, fc.uint8Array({ maxLength: 12 })).map(([at, extra]) => (bytes: Buffer) => {
+    const cut = Math.floor(at * bytes.length);
+    return Buffer.concat([bytes.subarray(0, cut), extra, bytes.subarray(cut)]);
+  }),
+  fc.tuple(place, place).map(([from, to]) => (bytes: Buffer) => {
+    const cut = Math.floor(from * bytes.length);
+    return Buffer.concat([bytes.subarray(0, cut), bytes.subarray(Math.floor(to * bytes.length))]);
+  }),
+);
+const mutations = fc.array(mutation, { minLength: 1, maxLength: 4 });
+const noise = fc.uint8Array({ maxLength: 200 });
+
+const pristine = JSON.stringify(Object.getOwnPropertyNames(Object.prototype));
+
+function expectDecodedOrRefused(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
+  try {
+    decode(bytes);
+  } catch (caught) {
+    if (!(caught instanceof YardmasterError)) throw caught;
+    expect(["INVALID_FRAME", "UNSUPPORTED_VERSION"]).toContain(caught.code);
+  }
+  expect(JSON.stringify(Object.getOwnPropertyNames(Object.prototype))).toBe(pristine);
+}
+
+describe("bytes that nobody can trust", () => {
+  const decoders: [string, (bytes: Uint8Array) => unknown, fc.Arbitrary<Buffer>, number, number][] = [
+    ["a frame", decodeFrame, anyFrame.map(encodeFrame), 0x46, 8000],
+    ["a frame's header", readHeader, anyFrame.map(encodeFrame), 0x46, 1000],
+    ["a record", decodeRecord, record.map(encodeRecord), 0x52, 4000],
+    ["a queue", decodeQueue, queue.map(encodeQueue), 0x51, 1000],
+  ];
+  for (const [what, decode, valid, kind, numRuns] of decoders) {
+    it(`are ${what} or are refused`, () => {
+      fc.assert(
+        fc.property(valid, mutations, (bytes, steps) =>
+          expectDecodedOrRefused(
+            decode,
+            steps.reduce((mutant, step) => step(mutant), bytes),
+          ),
+        ),
+        { numRuns },
+      );
+      fc.assert(
+        fc.property(noise, (bytes) => {
+          expectDecodedOrRefused(decode, bytes);
+          expectDecodedOrRefused(decode, Buffer.concat([Buffer.from([0x59, kind, 1]), bytes]));
+        }),
+        { numRuns: 2000 },
+      );
+    });
+  }
+});
