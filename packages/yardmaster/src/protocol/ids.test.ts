@@ -1,0 +1,75 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { YardmasterError } from "./errors.ts";
+import {
+  createTaskIds,
+  type IdSource,
+  isTaskId,
+  MAX_SHARD,
+  randomId,
+  shardOf,
+  submittedAtOf,
+} from "./ids.ts";
+
+const NOW = 1_795_468_800_123;
+
+/** The middle of a linear congruential generator: even enough, and the same in each run. */
+function sourceAt(clock: { now: number }): IdSource {
+  let seed = 1;
+  return {
+    now: () => clock.now,
+    random: () => {
+      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+      return seed;
+    },
+  };
+}
+
+describe("task ids", () => {
+  it("carry their shard and their time", () => {
+    fc.assert(
+      fc.property(fc.nat(MAX_SHARD), fc.integer({ min: 0, max: 2 ** 48 - 1 }), (shard, now) => {
+        const id = createTaskIds(sourceAt({ now })).next(shard);
+        expect(isTaskId(id)).toBe(true);
+        expect(shardOf(id)).toBe(shard);
+        expect(submittedAtOf(id)).toBe(now);
+      }),
+    );
+  });
+
+  it("rise within a millisecond, whatever their shards, and while the clock is set back a little", () => {
+    const clock = { now: NOW };
+    const ids = createTaskIds(sourceAt(clock));
+    const made = Array.from({ length: 5000 }, (_, index) => {
+      clock.now = NOW - (index % 3) * 1000;
+      return ids.next((index * 7) % 4096);
+    });
+    expect(made.toSorted()).toEqual(made);
+    expect(new Set(made).size).toBe(made.length);
+  });
+
+  it("take a clock with fractions", () => {
+    expect(submittedAtOf(createTaskIds(sourceAt({ now: NOW + 0.7 })).next(0))).toBe(NOW);
+  });
+
+  it("refuse a shard that does not fit", () => {
+    const ids = createTaskIds(sourceAt({ now: NOW }));
+    for (const shard of [-1, 4096, 1.5, Number.NaN]) expect(() => ids.next(shard)).toThrow(YardmasterError);
+  });
+
+  it("are told from other texts", () => {
+    const id = createTaskIds(sourceAt({ now: NOW })).next(0);
+    for (const text of ["", "x", id.toUpperCase(), `${id} `, id.slice(1), id.replace("-7", "-4")]) {
+      expect(isTaskId(text)).toBe(false);
+    }
+  });
+});
+
+describe("random ids", () => {
+  it("have 26 characters of base 32 and differ", () => {
+    const source = sourceAt({ now: NOW });
+    const made = Array.from({ length: 1000 }, () => randomId(source));
+    expect(made.every((id) => /^[0-9a-hjkmnp-z]{26}$/.test(id))).toBe(true);
+    expect(new Set(made).size).toBe(made.length);
+  });
+});
