@@ -1,0 +1,177 @@
+import type { Change } from "../protocol/change.ts";
+import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
+import type { Lease } from "../stores/store.ts";
+
+/** What the store should hold, from the commits that it accepted, and the rules that those must keep. */
+export class RecordHistory {
+  readonly #slots: number;
+  readonly #report: (rule: string, message: string) => void;
+  readonly #shards = new Map<number, Ownership>();
+  readonly #records = new Map<TaskId, TaskRecord>();
+  readonly #tombstones = new Set<TaskId>();
+  readonly #holders = new Map<string, Set<TaskId>>();
+  #unfinished = 0;
+
+  constructor(slots: number, report: (rule: string, message: string) => void) {
+    this.#slots = slots;
+    this.#report = report;
+  }
+
+  /** How many records are not terminal. */
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
+  get all(): ReadonlyMap<TaskId, TaskRecord> {
+    return this.#records;
+  }
+
+  recordOf(id: TaskId): TaskRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  /** How a task ended, an alias as its first task; undefined while it did not. */
+  terminalOf(id: TaskId): TerminalState | undefined {
+    const record = this.#records.get(id);
+    if (record === undefined) return undefined;
+    if (record.aliasOf !== "" && record.aliasOf !== id) return this.terminalOf(record.aliasOf);
+    return isTerminal(record.state) ? record.state : undefined;
+  }
+
+  *succeeded(): Generator<TaskId> {
+    for (const { id, state, aliasOf } of this.#records.values())
+      if (state === "succeeded" && aliasOf === "") yield id;
+  }
+
+  describe(id: TaskId): string {
+    const record = this.#records.get(id);
+    if (record === undefined) return this.#tombstones.has(id) ? "a tombstone" : "unknown";
+    const alias =
+      record.aliasOf === "" ? "" : `, alias of ${record.aliasOf} (${this.describe(record.aliasOf)})`;
+    const cancel = record.cancelRequested ? ", cancel requested" : "";
+    return `${record.state} (attempt ${record.attempt}, worker ${record.worker || "none"}${cancel}${alias})`;
+  }
+
+  acquired({ shard, epoch, owner }: Lease): void {
+    const before = this.#shards.get(shard);
+    if (before !== undefined && epoch <= before.epoch)
+      this.#report("EPOCH_NOT_RISING", `${owner} acquired epoch ${epoch} after ${before.epoch}`);
+    this.#shards.set(shard, { epoch, sequence: 0, changes: [] });
+  }
+
+  committed(lease: Lease, sequence: number, changes: readonly Change[]): void {
+    const ownership = this.#shards.get(lease.shard) ?? { epoch: 0, sequence: 0, changes: [] };
+    if (lease.epoch < ownership.epoch) {
+      this.#report("STALE_EPOCH", `${lease.owner} wrote in epoch ${lease.epoch} during ${ownership.epoch}`);
+      return;
+    }
+    if (lease.epoch === ownership.epoch && sequence === ownership.sequence) {
+      if (JSON.stringify(changes) !== JSON.stringify(ownership.changes))
+        this.#report("COMMIT_CHANGED", `Commit ${lease.epoch}/${sequence} was repeated with other changes`);
+      return;
+    }
+    if (lease.epoch > ownership.epoch || sequence !== ownership.sequence + 1)
+      this.#report(
+        "SEQUENCE_GAP",
+        `Commit ${lease.epoch}/${sequence} follows ${ownership.epoch}/${ownership.sequence}`,
+      );
+    this.#shards.set(lease.shard, { epoch: lease.epoch, sequence, changes });
+    for (const change of changes) this.#apply(change);
+    for (const [worker, held] of this.#holders)
+      if (held.size > this.#slots)
+        this.#report("OVER_CREDIT", `${worker} was given ${held.size} tasks for ${this.#slots} slots`);
+  }
+
+  finish(): void {
+    const firsts = new Map<string, TaskId>();
+    for (const record of this.#records.values()) {
+      if (!isTerminal(record.state) && record.aliasOf === "")
+        this.#report("NOT_SETTLED", `${record.id} is ${this.describe(record.id)}`);
+      if (record.key === "" || record.aliasOf !== "" || record.code === "IDEMPOTENCY_CONFLICT") continue;
+      const key = `${record.spec.name} ${record.key}`;
+      const first = firsts.get(key);
+      if (first !== undefined)
+        this.#report("KEY_TWICE", `${first} and ${record.id} share the key ${record.key}`);
+      firsts.set(key, record.id);
+    }
+  }
+
+  #apply(change: Change): void {
+    switch (change.type) {
+      case "insert":
+        if (this.#records.has(change.task.id))
+          this.#report(
+            "INSERTED_TWICE",
+            `${change.task.id} was inserted again over ${this.describe(change.task.id)}`,
+          );
+        this.#set(change.task);
+        break;
+      case "update":
+      case "finish":
+        this.#checkUnfinished(change.task.id, change.type);
+        this.#set(change.task);
+        break;
+      case "tombstone":
+        if (this.#records.has(change.id))
+          this.#report("TOMBSTONE_OVER_RECORD", `${change.id} is ${this.describe(change.id)}`);
+        this.#tombstones.add(change.id);
+        break;
+      case "adopt":
+        if (!this.#tombstones.delete(change.task.id))
+          this.#report("ADOPTED_UNKNOWN", `${change.task.id} had no tombstone`);
+        this.#set(change.task);
+        break;
+      case "sweep":
+      case "key":
+      case "queue":
+        break;
+    }
+  }
+
+  #checkUnfinished(id: TaskId, what: string): void {
+    const record = this.#records.get(id);
+    if (record === undefined) this.#report("UPDATED_UNKNOWN", `${what} of ${id}, which has no record`);
+    else if (isTerminal(record.state))
+      this.#report("TERMINAL_CHANGED", `${what} of ${id}, which is ${this.describe(id)}`);
+  }
+
+  #set(record: TaskRecord): void {
+    const before = this.#records.get(record.id);
+    if (before !== undefined) this.#forget(before);
+    this.#records.set(record.id, record);
+    if (isUnfinished(record)) this.#unfinished++;
+    if (isHeld(record)) this.#held(record.worker).add(record.id);
+    if (record.attempt > record.spec.attempts)
+      this.#report(
+        "ATTEMPTS_EXCEEDED",
+        `${record.id} is at attempt ${record.attempt} of ${record.spec.attempts}`,
+      );
+    if (isTerminal(record.state) && record.finishedAt === 0)
+      this.#report("TERMINAL_WITHOUT_TIME", `${record.id} is ${record.state} and does not say since when`);
+  }
+
+  #forget(record: TaskRecord): void {
+    if (isUnfinished(record)) this.#unfinished--;
+    if (isHeld(record)) this.#held(record.worker).delete(record.id);
+  }
+
+  #held(worker: string): Set<TaskId> {
+    const held = this.#holders.get(worker) ?? new Set<TaskId>();
+    this.#holders.set(worker, held);
+    return held;
+  }
+}
+
+interface Ownership {
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly changes: readonly Change[];
+}
+
+function isUnfinished(record: TaskRecord): boolean {
+  return !isTerminal(record.state) && record.aliasOf === "";
+}
+
+function isHeld({ state }: TaskRecord): boolean {
+  return state === "assigned" || state === "running";
+}

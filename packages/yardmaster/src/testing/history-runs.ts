@@ -1,0 +1,116 @@
+import type { TaskId } from "../protocol/task.ts";
+import type { Intent, RunName } from "./fact.ts";
+import type { RecordHistory } from "./history-records.ts";
+
+interface Runs {
+  readonly label: string;
+  readonly attempts: Set<number>;
+  starts: number;
+  effects: number;
+}
+
+/** What handlers did, and the rules that it must keep. */
+export class RunHistory {
+  readonly #slots: number;
+  readonly #records: RecordHistory;
+  readonly #intents: ReadonlyMap<string, Intent>;
+  readonly #report: (rule: string, message: string) => void;
+  readonly #runs = new Map<TaskId, Runs>();
+  readonly #ids = new Map<string, TaskId>();
+  readonly #cancelled = new Set<TaskId>();
+  /** The runs in progress, by process. */
+  readonly #current = new Map<string, Set<string>>();
+
+  constructor(
+    slots: number,
+    records: RecordHistory,
+    intents: ReadonlyMap<string, Intent>,
+    report: (rule: string, message: string) => void,
+  ) {
+    this.#slots = slots;
+    this.#records = records;
+    this.#intents = intents;
+    this.#report = report;
+  }
+
+  startsOf(id: TaskId): number {
+    return this.#runs.get(id)?.starts ?? 0;
+  }
+
+  cancelled(id: TaskId): void {
+    this.#cancelled.add(id);
+  }
+
+  started(run: RunName, label: string, at: number): void {
+    const { id, attempt, process } = run;
+    const runs = this.#runs.get(id) ?? { label, attempts: new Set(), starts: 0, effects: 0 };
+    this.#runs.set(id, runs);
+    runs.starts++;
+    if (runs.attempts.has(attempt))
+      this.#report("ATTEMPT_TWICE", `${label} started attempt ${attempt} again`);
+    runs.attempts.add(attempt);
+    this.#checkStart(run, runs, at);
+    const current = this.#current.get(process) ?? new Set();
+    this.#current.set(process, current.add(`${id} ${attempt}`));
+    if (current.size > this.#slots)
+      this.#report("OVER_SLOTS", `${process} runs ${current.size} handlers in ${this.#slots} slots`);
+  }
+
+  effect({ id, attempt, process }: RunName): void {
+    const runs = this.#runs.get(id);
+    if (runs === undefined || this.#current.get(process)?.has(`${id} ${attempt}`) !== true) {
+      this.#report(
+        "EFFECT_WITHOUT_RUN",
+        `${id} attempt ${attempt} had an effect in ${process} and does not run there`,
+      );
+      return;
+    }
+    runs.effects++;
+    if (runs.effects > runs.starts)
+      this.#report("EFFECTS_EXCEED_STARTS", `${id} had ${runs.effects} effects`);
+  }
+
+  ended({ id, attempt, process }: RunName): void {
+    this.#current.get(process)?.delete(`${id} ${attempt}`);
+  }
+
+  processGone(process: string): void {
+    this.#current.delete(process);
+  }
+
+  finish(): void {
+    for (const id of this.#records.succeeded())
+      if ((this.#runs.get(id)?.effects ?? 0) === 0)
+        this.#report(
+          "SUCCESS_WITHOUT_EFFECT",
+          `${this.#runs.get(id)?.label ?? id} succeeded and did nothing`,
+        );
+  }
+
+  #checkStart({ id, attempt }: RunName, runs: Runs, at: number): void {
+    const { label } = runs;
+    const first = this.#ids.get(label);
+    if (first !== undefined && first !== id)
+      this.#report("RAN_AS_TWO", `${label} runs as ${first} and as ${id}`);
+    this.#ids.set(label, id);
+    if (this.#cancelled.has(id))
+      this.#report("STARTED_AFTER_CANCEL", `${label} (${id}) started after its cancel was confirmed`);
+    const record = this.#records.recordOf(id);
+    if (record === undefined || record.attempt < attempt)
+      this.#report(
+        "STARTED_UNRECORDED",
+        `${label} started attempt ${attempt} and is ${this.#records.describe(id)}`,
+      );
+    const intent = this.#intents.get(label);
+    if (intent === undefined) {
+      this.#report("STARTED_UNASKED", `${label} (${id}) was never submitted`);
+      return;
+    }
+    if (runs.starts > intent.attempts)
+      this.#report("STARTS_EXCEED_ATTEMPTS", `${label} started ${runs.starts} times of ${intent.attempts}`);
+    if (intent.atMostOnce && runs.starts > 1)
+      this.#report("RAN_TWICE", `${label} may run once and started again`);
+    if (at < intent.dueAt)
+      this.#report("STARTED_EARLY", `${label} started ${(intent.dueAt - at).toFixed(1)} ms before its time`);
+  }
+}

@@ -1,0 +1,205 @@
+import { describe, expect, it } from "vitest";
+import type { Change } from "../protocol/change.ts";
+import type { State, TaskRecord } from "../protocol/task.ts";
+import type { Fact } from "./fact.ts";
+import { HistoryChecker } from "./history.ts";
+
+const SPEC: TaskRecord["spec"] = {
+  name: "resize",
+  queue: "default",
+  version: 1,
+  attempts: 2,
+  backoff: { type: "fixed", baseMs: 0, jitter: "none" },
+  timeoutMs: 0,
+  graceMs: 0,
+  delivery: "at-least-once",
+  keepResultMs: 0,
+  keepFailureMs: 0,
+};
+const INTENT = { attempts: 2, atMostOnce: false, key: "", dueAt: 0 };
+const RUN = { id: "t1", attempt: 1, process: "w1" };
+
+describe("the history checker", () => {
+  it("finds nothing wrong with a plain life", () => {
+    expect(rulesBroken(life())).toEqual([]);
+  });
+
+  it("finds nothing wrong with a commit that is repeated as it was", () => {
+    expect(
+      rulesBroken(life([1, [update("assigned")]], [2, [update("running")]], [2, [update("running")]])),
+    ).toEqual([]);
+  });
+
+  it("counts what is not settled yet", () => {
+    const checker = new HistoryChecker({ slots: 1 });
+    for (const fact of [submitting(), submitted(), acquired(1)]) checker.observe(fact);
+    expect(checker.unsettled).toBe(1);
+    checker.observe(committed(1, 1, [insert("succeeded")]));
+    expect(checker.unsettled).toBe(0);
+  });
+
+  it.each<[string, Fact[]]>([
+    ["ACKNOWLEDGED_LOST", [submitting(), submitted(), acquired(1)]],
+    ["NOT_SETTLED", [acquired(1), committed(1, 1, [insert("ready")])]],
+    ["EPOCH_NOT_RISING", [acquired(2), acquired(2)]],
+    ["STALE_EPOCH", [acquired(1), acquired(2), committed(1, 1, [])]],
+    ["SEQUENCE_GAP", [acquired(1), committed(1, 2, [])]],
+    ["SEQUENCE_GAP", [acquired(1), committed(2, 1, [])]],
+    ["COMMIT_CHANGED", [acquired(1), committed(1, 1, []), committed(1, 1, [insert("failed")])]],
+    [
+      "INSERTED_TWICE",
+      [acquired(1), committed(1, 1, [insert("failed")]), committed(1, 2, [insert("failed")])],
+    ],
+    ["UPDATED_UNKNOWN", [acquired(1), committed(1, 1, [update("failed")])]],
+    [
+      "TERMINAL_CHANGED",
+      [acquired(1), committed(1, 1, [insert("failed")]), committed(1, 2, [update("failed")])],
+    ],
+    ["TERMINAL_WITHOUT_TIME", [acquired(1), committed(1, 1, [insert("failed", { finishedAt: 0 })])]],
+    ["ATTEMPTS_EXCEEDED", [acquired(1), committed(1, 1, [insert("failed", { attempt: 3 })])]],
+    ["OVER_CREDIT", [acquired(1), committed(1, 1, [insert("assigned"), insert("assigned", { id: "t2" })])]],
+    ["ADOPTED_UNKNOWN", [acquired(1), committed(1, 1, [{ ...insert("cancelled"), type: "adopt" }])]],
+    [
+      "TOMBSTONE_OVER_RECORD",
+      [
+        acquired(1),
+        committed(1, 1, [insert("failed")]),
+        committed(1, 2, [{ type: "tombstone", id: "t1", keepUntil: 9 }]),
+      ],
+    ],
+    [
+      "KEY_TWICE",
+      [
+        acquired(1),
+        committed(1, 1, [insert("failed", { key: "k" }), insert("failed", { id: "t2", key: "k" })]),
+      ],
+    ],
+    ["STARTED_UNASKED", [acquired(1), committed(1, 1, [insert("failed")]), started()]],
+    ["STARTED_UNRECORDED", [submitting(), started()]],
+    ["STARTED_EARLY", [submitting({ dueAt: 5 }), started()]],
+    ["STARTED_AFTER_CANCEL", [submitting(), { type: "cancelled", at: 1, id: "t1" }, started()]],
+    ["ATTEMPT_TWICE", [submitting(), started(), started()]],
+    ["RAN_TWICE", [submitting({ atMostOnce: true }), started(), started({ attempt: 2 })]],
+    ["RAN_AS_TWO", [submitting(), started(), started({ id: "t2" })]],
+    ["STARTS_EXCEED_ATTEMPTS", [submitting({ attempts: 1 }), started(), started({ attempt: 2 })]],
+    ["OVER_SLOTS", [submitting(), started(), started({ attempt: 2 })]],
+    ["EFFECT_WITHOUT_RUN", [submitting(), { type: "effect", at: 1, ...RUN }]],
+    [
+      "EFFECTS_EXCEED_STARTS",
+      [submitting(), started(), { type: "effect", at: 1, ...RUN }, { type: "effect", at: 1, ...RUN }],
+    ],
+    ["SUCCESS_WITHOUT_EFFECT", [acquired(1), committed(1, 1, [insert("succeeded")])]],
+    ["HANDLE_DISAGREES", [acquired(1), committed(1, 1, [insert("failed")]), settled("succeeded")]],
+    [
+      "HANDLE_CHANGED",
+      [acquired(1), committed(1, 1, [insert("failed")]), settled("failed"), settled("cancelled")],
+    ],
+    ["HANDLE_HANGS", [submitting(), submitted(), acquired(1), committed(1, 1, [insert("failed")])]],
+    [
+      "REFUSED_RAN",
+      [submitting(), submitted(), { type: "accepted", at: 1, id: "t1", outcome: "refused" }, started()],
+    ],
+  ])("reports %s", (rule, facts) => {
+    expect(rulesBroken(facts)).toContain(rule);
+  });
+
+  it("forgets the runs of a process that is gone", () => {
+    const gone: Fact = { type: "processGone", at: 1, process: "w1" };
+    expect(rulesBroken([submitting(), started(), gone, started({ attempt: 2 })])).not.toContain("OVER_SLOTS");
+  });
+
+  it("takes an alias for settled when its first task is", () => {
+    const alias = insert("submitted", { id: "t2", aliasOf: "t1", key: "k" });
+    const facts = [acquired(1), committed(1, 1, [insert("failed", { key: "k" }), alias])];
+    expect(rulesBroken([...facts, { type: "settled", at: 2, id: "t2", state: "failed" }])).toEqual([]);
+  });
+});
+
+function rulesBroken(facts: readonly Fact[]): string[] {
+  const checker = new HistoryChecker({ slots: 1 });
+  for (const fact of facts) checker.observe(fact);
+  return checker.finish({ awaited: new Set(["t1"]) }).map(({ rule }) => rule);
+}
+
+function life(...commits: [number, Change[]][]): Fact[] {
+  return [
+    submitting(),
+    submitted(),
+    acquired(1),
+    committed(1, 1, [insert("assigned")]),
+    ...commits.map(([sequence, changes]) => committed(1, sequence + 1, changes)),
+    started(),
+    { type: "effect", at: 1, ...RUN },
+    { type: "ended", at: 1, ...RUN },
+    committed(1, (commits.at(-1)?.[0] ?? 0) + 2, [
+      { type: "finish", task: record("succeeded"), result: null, keepUntil: 9 },
+    ]),
+    settled("succeeded"),
+  ];
+}
+
+function submitting(intent: Partial<typeof INTENT> = {}): Fact {
+  return { type: "submitting", at: 0, label: "task", intent: { ...INTENT, ...intent } };
+}
+
+function submitted(): Fact {
+  return { type: "submitted", at: 0, label: "task", id: "t1" };
+}
+
+function acquired(epoch: number): Fact {
+  return { type: "acquired", at: 0, lease: { shard: 0, owner: "d1", epoch } };
+}
+
+function committed(epoch: number, sequence: number, changes: readonly Change[]): Fact {
+  return { type: "committed", at: 1, lease: { shard: 0, owner: "d1", epoch }, sequence, changes };
+}
+
+function started(run: Partial<typeof RUN> = {}): Fact {
+  return { type: "started", at: 1, label: "task", ...RUN, ...run };
+}
+
+function settled(state: "succeeded" | "failed" | "cancelled"): Fact {
+  return { type: "settled", at: 2, id: "t1", state };
+}
+
+function insert(state: State, fields: Partial<TaskRecord> = {}): Extract<Change, { type: "insert" }> {
+  return {
+    type: "insert",
+    task: record(state, fields),
+    payload: "",
+    parked: false,
+    result: null,
+    keepUntil: 9,
+  };
+}
+
+function update(state: State): Change {
+  return { type: "update", task: record(state), parked: false };
+}
+
+function record(state: State, fields: Partial<TaskRecord> = {}): TaskRecord {
+  return {
+    id: "t1",
+    spec: SPEC,
+    state,
+    priority: 0,
+    attempt: 1,
+    epoch: 1,
+    deaths: 0,
+    runAt: 0,
+    expiresAt: 0,
+    submittedAt: 1,
+    startedAt: 1,
+    finishedAt: 1,
+    worker: "w1",
+    replyTo: "",
+    retryOf: "",
+    key: "",
+    cancelRequested: false,
+    code: "",
+    error: null,
+    aliasOf: "",
+    payloadBytes: 0,
+    ...fields,
+  };
+}

@@ -1,0 +1,137 @@
+import type { TaskId, TaskRecord, TerminalState } from "../protocol/task.ts";
+import type { Fact, Intent } from "./fact.ts";
+import { RecordHistory } from "./history-records.ts";
+import { RunHistory } from "./history-runs.ts";
+
+/** A broken promise; `rule` is a name out of `docs/architecture.md`'s promises, in capitals. */
+export interface Violation {
+  readonly rule: string;
+  readonly at: number;
+  readonly message: string;
+}
+
+export interface HistoryLimits {
+  /** The most handlers at once in one worker process, and the most unfinished tasks that it may hold. */
+  readonly slots: number;
+}
+
+/** How the observer finds the yard at the end, after all faults are over and everything had time to settle. */
+export interface Ending {
+  /** Ids whose handles still live and so must have settled. */
+  readonly awaited: ReadonlySet<TaskId>;
+}
+
+/**
+ * Checks the promises of the design against a history, fact by fact. It knows nothing of how the yard works
+ * and holds one small entry for each task.
+ */
+export class HistoryChecker {
+  readonly #violations: Violation[] = [];
+  readonly #records: RecordHistory;
+  readonly #runs: RunHistory;
+  readonly #intents = new Map<string, Intent>();
+  readonly #submitted = new Map<TaskId, string>();
+  readonly #refused = new Set<TaskId>();
+  readonly #settled = new Map<TaskId, TerminalState>();
+  #now = 0;
+
+  constructor(limits: HistoryLimits) {
+    const report = (rule: string, message: string): void => this.report(rule, message);
+    this.#records = new RecordHistory(limits.slots, report);
+    this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, report);
+  }
+
+  get violations(): readonly Violation[] {
+    return this.#violations;
+  }
+
+  report(rule: string, message: string): void {
+    this.#violations.push({ rule, at: this.#now, message });
+  }
+
+  observe(fact: Fact): void {
+    this.#now = fact.at;
+    switch (fact.type) {
+      case "submitting":
+        this.#intents.set(fact.label, joined(this.#intents.get(fact.label), fact.intent));
+        break;
+      case "submitted":
+        this.#submitted.set(fact.id, fact.label);
+        break;
+      case "accepted":
+        if (fact.outcome === "refused") this.#refused.add(fact.id);
+        break;
+      case "cancelled":
+        this.#runs.cancelled(fact.id);
+        break;
+      case "acquired":
+        this.#records.acquired(fact.lease);
+        break;
+      case "committed":
+        this.#records.committed(fact.lease, fact.sequence, fact.changes);
+        break;
+      case "started":
+        this.#runs.started(fact, fact.label, fact.at);
+        break;
+      case "effect":
+        this.#runs.effect(fact);
+        break;
+      case "ended":
+        this.#runs.ended(fact);
+        break;
+      case "processGone":
+        this.#runs.processGone(fact.process);
+        break;
+      case "settled":
+        this.#handleSettled(fact.id, fact.state);
+        break;
+    }
+  }
+
+  /** How many acknowledged submissions are not terminal yet. */
+  get unsettled(): number {
+    let count = 0;
+    for (const id of this.#submitted.keys()) if (this.#records.terminalOf(id) === undefined) count++;
+    return count + this.#records.unfinished;
+  }
+
+  /** Every record that the store should have now. */
+  get records(): ReadonlyMap<TaskId, TaskRecord> {
+    return this.#records.all;
+  }
+
+  /** The promises that only the end can tell. */
+  finish(ending: Ending): readonly Violation[] {
+    for (const [id, label] of this.#submitted) this.#checkSubmission(id, label, ending);
+    this.#records.finish();
+    this.#runs.finish();
+    return this.#violations;
+  }
+
+  #checkSubmission(id: TaskId, label: string, { awaited }: Ending): void {
+    const state = this.#records.terminalOf(id);
+    if (state === undefined) {
+      const known = this.#records.describe(id);
+      this.report("ACKNOWLEDGED_LOST", `${label} (${id}) was acknowledged and is ${known}`);
+    } else if (awaited.has(id) && !this.#settled.has(id)) {
+      this.report("HANDLE_HANGS", `${label} (${id}) is ${state} and its handle does not know`);
+    }
+    if (this.#refused.has(id) && this.#runs.startsOf(id) > 0)
+      this.report("REFUSED_RAN", `${label} (${id}) was refused and ran`);
+  }
+
+  #handleSettled(id: TaskId, state: TerminalState): void {
+    const before = this.#settled.get(id);
+    if (before !== undefined && before !== state)
+      this.report("HANDLE_CHANGED", `${id} settled as ${before} and then as ${state}`);
+    this.#settled.set(id, state);
+    const recorded = this.#records.terminalOf(id);
+    if (recorded !== state)
+      this.report("HANDLE_DISAGREES", `${id} settled as ${state} while it is ${this.#records.describe(id)}`);
+  }
+}
+
+/** Submissions that share an idempotency key are one task: the earliest may be the one that runs. */
+function joined(before: Intent | undefined, intent: Intent): Intent {
+  return before === undefined ? intent : { ...intent, dueAt: Math.min(before.dueAt, intent.dueAt) };
+}
