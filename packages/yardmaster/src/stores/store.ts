@@ -13,13 +13,20 @@ export interface Store {
    * caller saw that owner's process gone; safe, because the fence protects and not the clock). The epoch rises
    * with each success. Null while somebody else holds it.
    */
-  acquire(shard: number, owner: string, ttlMs: number, options?: { readonly replacing?: Epoch }): Promise<Lease | null>;
+  acquire(
+    shard: number,
+    owner: string,
+    ttlMs: number,
+    options?: { readonly replacing?: Epoch },
+  ): Promise<Lease | null>;
   /** Extends a lease; false when it is no longer the caller's or has run out: stop at once. */
   renew(lease: Lease, ttlMs: number): Promise<boolean>;
   /** Ends a lease so that the next one can start at once. The epoch stays. */
   release(lease: Lease): Promise<void>;
   /** Who holds a shard, for standbys; null when nobody ever did. */
-  holder(shard: number): Promise<{ readonly owner: string; readonly epoch: Epoch; readonly expired: boolean } | null>;
+  holder(
+    shard: number,
+  ): Promise<{ readonly owner: string; readonly epoch: Epoch; readonly expired: boolean } | null>;
   /**
    * Applies all changes or none. Commit n of an epoch applies only after n - 1; a repeated n answers as the first
    * did. Throws FENCED when the epoch does not own the shard or the sequence is unexpected, CONFLICT (with
@@ -34,7 +41,9 @@ export interface Store {
   /** Records by id and by idempotency key; what is unknown is absent. `bytes` says whether payload and result are wanted. */
   read(query: ReadQuery): Promise<ReadAnswer>;
   /** Terminal and parked records, newest submission first, one page at a time. */
-  find(filter: FindFilter): Promise<{ readonly tasks: readonly TaskRecord[]; readonly cursor: string | null }>;
+  find(
+    filter: FindFilter,
+  ): Promise<{ readonly tasks: readonly TaskRecord[]; readonly cursor: string | null }>;
 }
 
 export interface Lease {
