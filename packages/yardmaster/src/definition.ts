@@ -1,8 +1,9 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type BackoffOptions, backoffOf } from "./definition/backoff.ts";
 import { type Codec, codecOf } from "./definition/codec.ts";
-import { checkName, MAX_DURATION_MS, type OptionCheck, optionCheck } from "./definition/options.ts";
+import { type OptionCheck, optionCheck } from "./definition/options.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "./definition/queue.ts";
+import { checkName, MAX_DELAY_MS } from "./protocol/check.ts";
 import { MAX_BYTES, MAX_PRIORITY, type TaskSpec } from "./protocol/task.ts";
 
 /**
@@ -146,7 +147,7 @@ export function defineTask<Input = unknown, Output = unknown, Parsed = Input, Re
     priority: check.whole("priority", options.priority, { min: 0, max: MAX_PRIORITY, otherwise: 0 }),
     expiresInMs: check.whole("expiresInMs", options.expiresInMs, {
       min: 0,
-      max: MAX_DURATION_MS,
+      max: MAX_DELAY_MS,
       otherwise: 0,
     }),
     maxPayloadBytes: check.whole("maxPayloadBytes", options.maxPayloadBytes, bytes),
@@ -169,9 +170,10 @@ function specFrom(
   const duration = (
     field: "timeoutMs" | "graceMs" | "keepResultMs" | "keepFailureMs",
     otherwise: number,
-  ): number => check.whole(field, options[field], { min: 0, max: MAX_DURATION_MS, otherwise });
+  ): number => check.whole(field, options[field], { min: 0, max: MAX_DELAY_MS, otherwise });
+  checkName(options.name, "A task's name");
   return Object.freeze({
-    name: checkName("A task's name", options.name),
+    name: options.name,
     queue: queueName(options.queue, check),
     version,
     attempts: check.whole("attempts", options.attempts, { min: 1, max: 1_000, otherwise: 3 }),
@@ -186,9 +188,11 @@ function specFrom(
 
 function queueName(queue: string | QueueDefinition | undefined, check: OptionCheck): string {
   if (queue === undefined) return DEFAULT_QUEUE;
-  if (typeof queue === "string") return checkName("A queue's name", queue);
-  if (typeof queue !== "object" || queue === null) return check.refuse("queue", "a name or a queue", queue);
-  return checkName("A queue's name", queue.name);
+  const isNamed = typeof queue === "string" || (typeof queue === "object" && queue !== null);
+  if (!isNamed) return check.refuse("queue", "a name or a queue", queue);
+  const name = typeof queue === "string" ? queue : queue.name;
+  checkName(name, "A queue's name");
+  return name;
 }
 
 function schemaOf<Schema extends StandardSchemaV1>(

@@ -1,5 +1,6 @@
+import { MAX_DELAY_MS } from "../protocol/check.ts";
 import type { Backoff } from "../protocol/task.ts";
-import { MAX_DURATION_MS, type OptionCheck } from "./options.ts";
+import type { OptionCheck } from "./options.ts";
 
 /** How long to wait before the next attempt; see the fields for defaults. `jitter` is `full` unless said otherwise. */
 export type BackoffOptions =
@@ -65,5 +66,5 @@ function list(
 }
 
 function delay(field: string, value: number | undefined, otherwise: number, check: OptionCheck): number {
-  return check.whole(`backoff.${field}`, value, { min: 0, max: MAX_DURATION_MS, otherwise });
+  return check.whole(`backoff.${field}`, value, { min: 0, max: MAX_DELAY_MS, otherwise });
 }

@@ -1,8 +1,4 @@
 import { YardmasterError } from "../protocol/errors.ts";
-import { MAX_NAME_BYTES } from "../protocol/task.ts";
-
-/** Ten years: longer is a mistake in units. */
-export const MAX_DURATION_MS: number = 3_650 * 86_400_000;
 
 /** Checks the options of one call; every complaint names the call and the field. */
 export interface OptionCheck {
@@ -46,31 +42,6 @@ export function optionCheck(call: string): OptionCheck {
       return refuse(field, choices.map((choice) => `"${choice}"`).join(" or "), value);
     },
   };
-}
-
-/** A name or key as it may travel: not empty, within `maxBytes` of UTF-8, without control characters. Throws INVALID_NAME. */
-export function checkName(what: string, name: unknown, maxBytes: number = MAX_NAME_BYTES): string {
-  const problem = nameProblem(name, maxBytes);
-  if (problem === "" && typeof name === "string") return name;
-  throw new YardmasterError("INVALID_NAME", `${what} ${problem}: ${shown(name)}.`, {
-    details: { field: what },
-  });
-}
-
-function nameProblem(name: unknown, maxBytes: number): string {
-  if (typeof name !== "string") return "must be a string";
-  if (name === "") return "must not be empty";
-  if (hasControlCharacter(name)) return "must not hold control characters";
-  if (!name.isWellFormed()) return "must be well-formed Unicode";
-  return Buffer.byteLength(name, "utf8") > maxBytes ? `must not be longer than ${maxBytes} bytes` : "";
-}
-
-function hasControlCharacter(text: string): boolean {
-  for (let index = 0; index < text.length; index += 1) {
-    const unit = text.charCodeAt(index);
-    if (unit < 0x20 || (unit >= 0x7f && unit < 0xa0)) return true;
-  }
-  return false;
 }
 
 function unknownField(call: string, field: string, fields: readonly string[]): never {

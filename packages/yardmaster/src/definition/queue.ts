@@ -1,5 +1,6 @@
+import { checkName } from "../protocol/check.ts";
 import type { QueueRecord } from "../protocol/task.ts";
-import { checkName, optionCheck } from "./options.ts";
+import { optionCheck } from "./options.ts";
 
 export interface QueueOptions {
   /** At most 256 bytes, without control characters. */
@@ -29,8 +30,9 @@ export const DEFAULT_QUEUE = "default";
 export function defineQueue(options: QueueOptions): QueueDefinition {
   const check = optionCheck(`defineQueue ${JSON.stringify(options?.name)}`);
   check.known(options, ["name", "order", "placement"]);
+  checkName(options.name, "A queue's name");
   return Object.freeze({
-    name: checkName("A queue's name", options.name),
+    name: options.name,
     order: check.oneOf("order", options.order, ["fifo", "priority"]),
     placement: check.oneOf("placement", options.placement, ["least-loaded", "random"]),
   });

@@ -1,0 +1,125 @@
+import type { Broker, Delivery, Send } from "../brokers/broker.ts";
+import type { Cancel, Host } from "../host.ts";
+import { within } from "./deadline.ts";
+
+/** After this long acknowledgements no longer wait for a frame to ride on. */
+const ACK_ALONE_MS = 20;
+const FIRST_RETRY_MS = 50;
+const MAX_RETRY_MS = 5_000;
+/** An engine that has not answered by now is asked again. */
+const SEND_TIMEOUT_MS = 30_000;
+
+/** What one send carries: `failed` puts it all back. */
+export interface Load {
+  readonly sends: readonly Send[];
+  readonly sent: () => void;
+  readonly failed: () => void;
+}
+
+/**
+ * A worker's way out. One send is in flight at a time; what comes up meanwhile goes with the next, so that batches
+ * grow with the load. The first thing after a rest goes at the end of the turn that it came up in.
+ */
+export class Outgoing {
+  readonly #broker: Broker;
+  readonly #host: Host;
+  readonly #collect: () => Load;
+  readonly #report: (what: string, error: unknown) => void;
+  #acks: Delivery[] = [];
+  /** Rises with each receiver: what an older one delivered needs no acknowledgement any more. */
+  #generation = 0;
+  #isAckTimed = false;
+  #isWanted = false;
+  #isBusy = false;
+  #retryMs = FIRST_RETRY_MS;
+  #cancelRetry: Cancel | null = null;
+  #isClosed = false;
+
+  constructor(
+    broker: Broker,
+    host: Host,
+    collect: () => Load,
+    report: (what: string, error: unknown) => void,
+  ) {
+    this.#broker = broker;
+    this.#host = host;
+    this.#collect = collect;
+    this.#report = report;
+  }
+
+  /** Something is to be told. */
+  request(): void {
+    this.#isWanted = true;
+    if (this.#isBusy || this.#isClosed) return;
+    this.#isBusy = true;
+    this.#host.defer(() => void this.#flush());
+  }
+
+  /** Acknowledges what was received, on the next frame or soon without one. */
+  ack(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) this.#acks.push(delivery);
+    if (this.#isAckTimed) return;
+    this.#isAckTimed = true;
+    this.#host.after(ACK_ALONE_MS, () => {
+      this.#isAckTimed = false;
+      if (this.#acks.length > 0) this.request();
+    });
+  }
+
+  /** The receiver that delivered them is gone, and what they stood for is delivered again. */
+  forgetAcks(): void {
+    this.#acks = [];
+    this.#generation += 1;
+  }
+
+  /** Nothing is sent any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelRetry?.();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isWanted = false;
+    const acks = this.#acks;
+    if (acks.length > 0) this.#acks = [];
+    const load = this.#collect();
+    if (load.sends.length === 0 && acks.length === 0) return this.#rest();
+    const generation = this.#generation;
+    const problem = await this.#send(load.sends, acks);
+    if (problem === null) {
+      load.sent();
+      this.#retryMs = FIRST_RETRY_MS;
+      return this.#rest();
+    }
+    load.failed();
+    if (generation === this.#generation) this.#acks = [...acks, ...this.#acks];
+    this.#retry(problem);
+  }
+
+  /** Null when everything is safe in its mailbox. */
+  async #send(sends: readonly Send[], acks: readonly Delivery[]): Promise<unknown> {
+    try {
+      const outcomes = await within(this.#host, SEND_TIMEOUT_MS, this.#broker.send(sends, acks));
+      return outcomes.includes("gone") ? "there is no control lane yet" : null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #rest(): void {
+    this.#isBusy = false;
+    if (this.#isWanted) this.request();
+  }
+
+  #retry(problem: unknown): void {
+    if (this.#isClosed) return;
+    this.#report("The worker cannot send and tries again", problem);
+    const waitMs = this.#retryMs * (0.5 + this.#host.random() / 2 ** 33);
+    this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
+    this.#cancelRetry = this.#host.after(waitMs, () => {
+      this.#isBusy = false;
+      this.request();
+    });
+  }
+}
