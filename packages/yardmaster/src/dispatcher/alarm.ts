@@ -1,0 +1,14 @@
+/** Something that an operator should know. Ids and reasons only, never a payload. */
+export interface Alarm {
+  readonly code:
+    | "FRAME_QUARANTINED"
+    | "FRAME_SET_ASIDE"
+    | "SHARD_LOST"
+    | "SHARD_TAKEN"
+    | "COMMIT_REFUSED"
+    | "ENGINE_UNAVAILABLE";
+  readonly shard: number;
+  readonly message: string;
+}
+
+export type OnAlarm = (alarm: Alarm) => void;

@@ -1,0 +1,140 @@
+import type { Delivery } from "../brokers/broker.ts";
+import type { KernelEvent } from "../kernel/event.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { keyOf } from "../protocol/change.ts";
+import type { Frame, ToDispatcher } from "../protocol/envelope.ts";
+import { isCode } from "../protocol/errors.ts";
+import { decodeFrame } from "../protocol/frame.ts";
+import type { Submission, TaskId } from "../protocol/task.ts";
+import type { ReadAnswer, Store } from "../stores/store.ts";
+
+/** What became of drained deliveries: frames to apply, and those that cannot be read. */
+export interface Opened {
+  readonly frames: readonly OpenedFrame[];
+  /** Not frames of this protocol: acknowledged with the tick and reported. */
+  readonly unreadable: readonly Unreadable[];
+  /** Written by a newer version: left unacknowledged in the lane for an owner that knows it. */
+  readonly newer: readonly Unreadable[];
+}
+
+export interface OpenedFrame {
+  readonly frame: Frame;
+  readonly redelivered: boolean;
+}
+
+export interface Unreadable {
+  readonly delivery: Delivery;
+  readonly reason: string;
+}
+
+export function openFrames(deliveries: readonly Delivery[]): Opened {
+  const frames: OpenedFrame[] = [];
+  const unreadable: Unreadable[] = [];
+  const newer: Unreadable[] = [];
+  for (const delivery of deliveries) {
+    try {
+      frames.push({ frame: decodeFrame(delivery.frame), redelivered: delivery.redelivered });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      (isCode(error, "UNSUPPORTED_VERSION") ? newer : unreadable).push({ delivery, reason });
+    }
+  }
+  return { frames, unreadable, newer };
+}
+
+/**
+ * Asks the store, in one batch, about everything in these frames that memory cannot answer alone: submissions that may
+ * be copies or carry an idempotency key, and cancels and watches of tasks that are not in memory. Null when there is nothing
+ * to ask, which is the common case.
+ */
+export async function lookUp(
+  frames: readonly OpenedFrame[],
+  kernel: Kernel,
+  store: Store,
+): Promise<ReadAnswer | null> {
+  const ids: TaskId[] = [];
+  const keys: { name: string; key: string }[] = [];
+  for (const { frame, redelivered } of frames) {
+    for (const envelope of frame.envelopes) {
+      if (envelope.type === "submit") {
+        const { submission } = envelope;
+        if ((redelivered || submission.copy) && !kernel.has(submission.id)) ids.push(submission.id);
+        if (submission.key !== null) keys.push({ name: submission.spec.name, key: submission.key.key });
+      } else if ((envelope.type === "cancel" || envelope.type === "watch") && !kernel.has(envelope.id))
+        ids.push(envelope.id);
+    }
+  }
+  if (ids.length + keys.length === 0) return null;
+  const known = await store.read({ ids, keys });
+  if (known.keys.size === 0) return known;
+  const first = [...known.keys.values()]
+    .map(({ id }) => id)
+    .filter((id) => !kernel.has(id) && !known.tasks.has(id));
+  const holders = await store.read({ ids: first });
+  return { keys: known.keys, tasks: new Map([...known.tasks, ...holders.tasks]) };
+}
+
+/** The kernel's event for an envelope, or null for those that the shell answers itself. */
+export function toEvent(envelope: ToDispatcher, from: string, known: ReadAnswer | null): KernelEvent | null {
+  switch (envelope.type) {
+    case "submit":
+      return submitted(envelope.submission, known);
+    case "outcome":
+      return { type: "outcomeReported", outcome: envelope, worker: workerOf(from) };
+    case "register":
+      return { type: "workerRegistered", register: envelope };
+    case "heartbeat":
+      return { type: "heartbeatReceived", heartbeat: envelope, from };
+    case "held":
+      return { type: "attemptsHeld", held: envelope };
+    case "goodbye":
+      return { type: "workerLeft", worker: envelope.worker };
+    case "cancel": {
+      const stored = known?.tasks.get(envelope.id)?.task ?? null;
+      return {
+        type: "cancelRequested",
+        id: envelope.id,
+        reason: envelope.reason,
+        request: envelope.request,
+        replyTo: from,
+        stored,
+      };
+    }
+    case "watch":
+      return {
+        type: "watchRequested",
+        id: envelope.id,
+        replyTo: from,
+        stored: known?.tasks.get(envelope.id)?.task ?? null,
+      };
+    case "note":
+      return { type: "noted", note: envelope.note, worker: workerOf(from) };
+    case "command":
+      return { type: "commanded", command: envelope.command, request: envelope.request, replyTo: from };
+    case "marker":
+      return { type: "workerLost", worker: envelope.worker, cause: "died" };
+    case "query":
+    case "echo":
+      return null;
+  }
+}
+
+function submitted(submission: Submission, known: ReadAnswer | null): KernelEvent {
+  if (known === null) return { type: "submitted", submission, stored: null, keyed: null };
+  const { key } = submission;
+  const keyed = key === null ? null : (known.keys.get(keyOf(submission.spec.name, key.key)) ?? null);
+  const stored = known.tasks.get(submission.id)?.task ?? null;
+  return {
+    type: "submitted",
+    submission,
+    stored,
+    keyed,
+    first: known.tasks.get(keyed?.id ?? "")?.task ?? null,
+  };
+}
+
+function workerOf(mailbox: string): string {
+  return mailbox.startsWith(WORKER_PREFIX) ? mailbox.slice(WORKER_PREFIX.length) : mailbox;
+}
+
+const WORKER_PREFIX = "worker:";
