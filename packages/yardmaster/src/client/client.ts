@@ -1,0 +1,240 @@
+import type { QueueDefinition } from "../definition/queue.ts";
+import type { AnyTask, TaskDefinition } from "../definition.ts";
+import type { Engine } from "../engine.ts";
+import { type Host, systemHost } from "../host.ts";
+import { checkDelay } from "../protocol/check.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import { isTaskId } from "../protocol/ids.ts";
+import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
+import {
+  Directory,
+  type ListFilter,
+  type QueueStatus,
+  type TaskFilter,
+  type TaskPage,
+  type WorkerStatus,
+} from "./directory.ts";
+import type { TaskHandle } from "./handle.ts";
+import { notFound } from "./inquiry.ts";
+import { UNTYPED } from "./settlement.ts";
+import { type Draft, draft, type SubmitOptions } from "./submission.ts";
+import { submitMany } from "./submit-many.ts";
+import { clientClosed, Switchboard } from "./switchboard.ts";
+import type { TaskStatus } from "./task-status.ts";
+import { within } from "./within.ts";
+
+export interface ClientOptions {
+  readonly engine: Engine;
+  /** Default: this process's clock, timers and chance. */
+  readonly host?: Host;
+}
+
+const CLOSE_MS = 5_000;
+
+/** Starts a client on an engine that the caller owns. It listens for results when this resolves. */
+export async function startClient({ engine, host = systemHost }: ClientOptions): Promise<Client> {
+  const client = new Client(engine, host);
+  await client.open();
+  return client;
+}
+
+/** Submits tasks, waits for them, and looks at the yard. */
+export class Client {
+  protected readonly host: Host;
+  private readonly switchboard: Switchboard;
+  private readonly directory: Directory;
+  private closing: Promise<void> | null = null;
+
+  constructor(engine: Engine, host: Host) {
+    this.host = host;
+    this.switchboard = new Switchboard(engine, host);
+    this.directory = new Directory(this.switchboard);
+  }
+
+  /** Called once, before anything else. */
+  open(): Promise<void> {
+    return this.switchboard.open();
+  }
+
+  /**
+   * Submits a task; resolves when the broker has it durably. From then on it reaches exactly one end, whatever fails.
+   *
+   * Throws INVALID_INPUT naming the path, INVALID_OPTIONS or INVALID_NAME naming the option, PAYLOAD_TOO_LARGE,
+   * STORE_FULL, or BROKER_UNAVAILABLE after 30 s. What only a dispatcher can refuse, `accepted()` and `result()` throw.
+   *
+   * @example
+   * const task = await yard.submit(resize, { url, width: 320 }, { priority: 200 });
+   * const { bytes } = await task.result({ timeoutMs: 10_000 });
+   */
+  submit<Input, Output, Parsed, Returned>(
+    definition: TaskDefinition<Input, Output, Parsed, Returned>,
+    input: Input,
+    options?: SubmitOptions,
+  ): Promise<TaskHandle<Output>> {
+    try {
+      // The types only narrow what may be called with it; nothing below looks at them.
+      const task = definition as unknown as AnyTask;
+      const drafted = draft(task, input, options);
+      const sent =
+        drafted instanceof Promise
+          ? drafted.then((ready) => this.switchboard.send(ready, task))
+          : this.switchboard.send(drafted, task);
+      // The handle decodes with the definition's codec, and the definition says what that yields.
+      return sent as Promise<TaskHandle<Output>>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Submits many inputs in batches and yields their handles in order, reading at most 4,000 inputs ahead of the loop.
+   *
+   * Throws what `submit` throws, at the first input that is refused; inputs after it are not submitted.
+   *
+   * @example
+   * for await (const task of yard.submitMany(resize, inputs)) console.log(task.id);
+   */
+  submitMany<Input, Output, Parsed, Returned>(
+    definition: TaskDefinition<Input, Output, Parsed, Returned>,
+    inputs: Iterable<Input> | AsyncIterable<Input>,
+    options?: Omit<SubmitOptions, "idempotencyKey" | "idempotencyWindowMs">,
+  ): AsyncGenerator<TaskHandle<Output>, void, undefined> {
+    // As in `submit`.
+    const task = definition as unknown as AnyTask;
+    const source = {
+      draft: (input: unknown) => draft(task, input, options),
+      room: (drafted: Draft) => this.switchboard.room(drafted),
+      send: (drafted: Draft) => this.switchboard.send(drafted, task) as Promise<TaskHandle<Output>>,
+    };
+    return submitMany(source, inputs);
+  }
+
+  /** A handle for a task that was submitted before, here or elsewhere. Throws INVALID_OPTIONS for what is no task id. */
+  handle<Input, Output, Parsed, Returned>(
+    definition: TaskDefinition<Input, Output, Parsed, Returned>,
+    id: TaskId,
+  ): TaskHandle<Output> {
+    checkId(id);
+    // As in `submit`.
+    return this.switchboard.ticketOf(id, definition) as TaskHandle<Output>;
+  }
+
+  /** As `handle`, where the definition is not at hand: the result is read as JSON. */
+  get(id: TaskId): TaskHandle {
+    checkId(id);
+    return this.switchboard.ticketOf(id, UNTYPED);
+  }
+
+  /** How a task stands; null when no such task is known. */
+  async status(id: TaskId): Promise<TaskStatus | null> {
+    checkId(id);
+    return this.directory.status(id);
+  }
+
+  /** As `handle(…).cancel(reason)`. */
+  async cancel(id: TaskId, reason = ""): Promise<TerminalState> {
+    checkId(id);
+    return this.switchboard.cancel(id, reason);
+  }
+
+  /**
+   * Submits an ended task's input again, as a new task whose record says `retryOf`; the old one stays as it ended.
+   * Throws TASK_NOT_FOUND, or INVALID_OPTIONS while the task goes on.
+   */
+  async retry(id: TaskId): Promise<TaskHandle> {
+    checkId(id);
+    const stored = await this.switchboard.stored(id);
+    if (stored === null || stored.payload === null) throw notFound(id);
+    const { spec, state, priority } = stored.task;
+    if (!isTerminal(state)) {
+      throw new YardmasterError("INVALID_OPTIONS", `Task ${id} has not ended (${state}): cancel it first.`);
+    }
+    const again: Draft = {
+      spec,
+      priority,
+      runAt: 0,
+      delayMs: 0,
+      expiresInMs: 0,
+      key: null,
+      retryOf: id,
+      payload: stored.payload,
+    };
+    return this.switchboard.send(again, { name: spec.name, codec: undefined });
+  }
+
+  /** Unfinished tasks first, oldest first; then those that ended, newest first. */
+  list(filter?: ListFilter): Promise<TaskStatus[]> {
+    return this.directory.list(filter);
+  }
+
+  /** Ended and parked tasks from the store, newest first, a page at a time; needs no dispatcher. */
+  find(filter?: TaskFilter): Promise<TaskPage> {
+    return this.directory.find(filter);
+  }
+
+  /** All queues with their settings and counts, by name. */
+  queues(): Promise<QueueStatus[]> {
+    return this.directory.queues();
+  }
+
+  /** All workers that a dispatcher knows, by id. */
+  workers(): Promise<WorkerStatus[]> {
+    return this.directory.workers();
+  }
+
+  /** Starts no more tasks of a queue; those that run go on. Resolves when it is recorded. */
+  pause(queue: string): Promise<void> {
+    return this.directory.setPaused(queue, true);
+  }
+
+  resume(queue: string): Promise<void> {
+    return this.directory.setPaused(queue, false);
+  }
+
+  /** Gives queues the settings of their declarations; whether they are paused stays. */
+  apply(queues: readonly QueueDefinition[]): Promise<void> {
+    return this.directory.apply(queues);
+  }
+
+  /** Tells a worker to take no more and to end when it is done. */
+  drain(worker: string): Promise<void> {
+    return this.directory.drain(worker);
+  }
+
+  /**
+   * Waits for the broker to have what was submitted, then stops. Whatever still waits rejects with CLOSED; tasks go on.
+   * Settles within `timeoutMs` (default 5,000) whatever the engine does; throws TIMED_OUT_CLOSING if that cut it short.
+   */
+  close({ timeoutMs = CLOSE_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.closing ??= this.shut(timeoutMs);
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** What closing means, once. */
+  protected async shut(timeoutMs: number): Promise<void> {
+    checkDelay(timeoutMs, "timeoutMs");
+    const closed = clientClosed();
+    const until = this.host.monotonic() + timeoutMs;
+    this.switchboard.refuseMore(closed);
+    const sent = await within(this.host, timeoutMs, this.switchboard.idle());
+    const leftMs = Math.max(0, until - this.host.monotonic());
+    const gone = await within(this.host, leftMs, this.switchboard.close(closed));
+    if (sent === "timedOut") throw timedOut("submissions that the broker had not confirmed were given up");
+    if (gone === "timedOut") throw timedOut("the engine did not answer; the mailbox is swept later");
+  }
+}
+
+function checkId(id: TaskId): void {
+  if (typeof id === "string" && isTaskId(id)) return;
+  throw new YardmasterError("INVALID_OPTIONS", `id must be a task id, not ${JSON.stringify(id)}.`, {
+    details: { field: "id" },
+  });
+}
+
+function timedOut(what: string): YardmasterError {
+  return new YardmasterError("TIMED_OUT_CLOSING", `Closing took longer than allowed: ${what}.`);
+}

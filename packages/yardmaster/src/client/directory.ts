@@ -1,0 +1,227 @@
+import { type QueueDefinition, queueRecordOf } from "../definition/queue.ts";
+import { checkName } from "../protocol/check.ts";
+import type { Command, Query } from "../protocol/envelope.ts";
+import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { shardOf } from "../protocol/ids.ts";
+import { isTerminal, type QueueRecord, type State, type TaskId } from "../protocol/task.ts";
+import type { FindFilter } from "../stores/store.ts";
+import { shardOfQueue } from "./routing.ts";
+import type { Switchboard } from "./switchboard.ts";
+import { isoTime, type LiveTask, statusOfLive, statusOfRecord, type TaskStatus } from "./task-status.ts";
+
+/** How long a question waits for a dispatcher. */
+const ANSWER_MS = 10_000;
+/** Shorter where the store has an answer that is only a little older. */
+const FRESHER_ANSWER_MS = 2_000;
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1_000;
+
+/** Which tasks `list` shows. */
+export interface ListFilter {
+  readonly state?: State;
+  readonly queue?: string;
+  readonly name?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
+}
+
+/** Which records `find` reads; `limit` is 1 to 1,000, default 100. */
+export type TaskFilter = Omit<FindFilter, "limit"> & { readonly limit?: number };
+
+/** One page of records. */
+export interface TaskPage {
+  readonly tasks: readonly TaskStatus[];
+  /** Pass it on for the next page; null after the last. */
+  readonly cursor: string | null;
+}
+
+/** A queue's settings and how many tasks it has. */
+export interface QueueStatus extends QueueRecord {
+  /** Waiting for their time or for their next attempt. */
+  readonly scheduled: number;
+  /** Waiting for a worker. */
+  readonly ready: number;
+  /** Assigned or running. */
+  readonly active: number;
+  /** Waiting in the store, because the dispatcher's memory is full. */
+  readonly parked: number;
+}
+
+/** A worker as its dispatchers see it. */
+export interface WorkerStatus {
+  readonly id: string;
+  /** The most unfinished tasks that it takes. */
+  readonly credit: number;
+  readonly used: number;
+  readonly draining: boolean;
+  /** False between a takeover and the worker's registration. */
+  readonly registered: boolean;
+  /** ISO time. */
+  readonly lastHeardAt: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `name@version` of each task that it handles. */
+  readonly tasks: readonly string[];
+}
+
+type LiveWorker = Omit<WorkerStatus, "lastHeardAt"> & { readonly lastHeardAt: number };
+
+/** Looks at tasks, queues and workers, and gives orders to dispatchers. */
+export class Directory {
+  private readonly switchboard: Switchboard;
+
+  constructor(switchboard: Switchboard) {
+    this.switchboard = switchboard;
+  }
+
+  /** The store knows what has ended; only the owner knows exactly where the rest is. */
+  async status(id: TaskId): Promise<TaskStatus | null> {
+    const record = await this.switchboard.record(id);
+    if (record !== null && isTerminal(record.state)) return statusOfRecord(record);
+    const target = record?.id ?? id;
+    try {
+      const timeoutMs = record === null ? ANSWER_MS : FRESHER_ANSWER_MS;
+      const live = await this.ask<LiveTask | null>(
+        shardOf(target),
+        { type: "status", id: target },
+        timeoutMs,
+      );
+      if (live !== null) return statusOfLive(live);
+    } catch (error) {
+      if (record === null || !isCode(error, "BROKER_UNAVAILABLE")) throw error;
+      return statusOfRecord(record);
+    }
+    // It ended or was parked between the two looks.
+    const later = await this.switchboard.record(target);
+    return later === null ? null : statusOfRecord(later);
+  }
+
+  /** Unfinished tasks first, oldest first; then those that ended, newest first. */
+  async list(filter: ListFilter = {}): Promise<TaskStatus[]> {
+    const { state, queue, name } = filter;
+    const limit = checkLimit(filter.limit);
+    const wanted = {
+      ...(queue === undefined ? {} : { queue }),
+      ...(name === undefined ? {} : { name }),
+      limit,
+    };
+    const live =
+      state !== undefined && isTerminal(state)
+        ? []
+        : await this.askAll<LiveTask[]>({
+            type: "list",
+            ...wanted,
+            ...(state === undefined ? {} : { state }),
+          });
+    const byId = new Map<TaskId, TaskStatus>();
+    const stored = await this.find({ ...wanted, ...(state === undefined ? {} : { states: [state] }) });
+    for (const task of live.flat()) byId.set(task.id, statusOfLive(task));
+    // What ended between the two looks is shown as it ended.
+    for (const task of stored.tasks) byId.set(task.id, task);
+    return [...byId.values()].sort(inListOrder).slice(0, limit);
+  }
+
+  async find(filter: TaskFilter = {}): Promise<TaskPage> {
+    this.switchboard.throwIfClosed();
+    const { store } = this.switchboard.engine;
+    const { tasks, cursor } = await store.find({ ...filter, limit: checkLimit(filter.limit) });
+    return { tasks: tasks.map(statusOfRecord), cursor };
+  }
+
+  async queues(): Promise<QueueStatus[]> {
+    const queues = (await this.askAll<QueueStatus[]>({ type: "queues" })).flat();
+    return queues.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** A worker serves all shards; what they say of it is added up. */
+  async workers(): Promise<WorkerStatus[]> {
+    const byId = new Map<string, LiveWorker>();
+    for (const worker of (await this.askAll<LiveWorker[]>({ type: "workers" })).flat()) {
+      const known = byId.get(worker.id);
+      byId.set(worker.id, known === undefined ? worker : together(known, worker));
+    }
+    const workers = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return workers.map((worker) => ({ ...worker, lastHeardAt: isoTime(worker.lastHeardAt) }));
+  }
+
+  async setPaused(queue: string, isPaused: boolean): Promise<void> {
+    checkName(queue, "The queue's name");
+    const command: Command = { type: isPaused ? "pause" : "resume", queue };
+    await this.command(
+      shardOfQueue(queue, this.switchboard.engine.shards),
+      command,
+      `${command.type} ${queue}`,
+    );
+  }
+
+  async apply(queues: readonly QueueDefinition[]): Promise<void> {
+    const { shards } = this.switchboard.engine;
+    const byShard = Map.groupBy(queues.map(queueRecordOf), ({ name }) => shardOfQueue(name, shards));
+    await Promise.all(
+      Array.from(byShard, ([shard, records]) =>
+        this.command(shard, { type: "apply", queues: records }, "apply queues"),
+      ),
+    );
+  }
+
+  /** Throws INVALID_NAME only when no shard knows the worker. */
+  async drain(worker: string): Promise<void> {
+    checkName(worker, "The worker's id");
+    const orders = this.shards.map((shard) =>
+      this.command(shard, { type: "drain", worker }, `drain ${worker}`),
+    );
+    const results = await Promise.allSettled(orders);
+    const failed = results.filter((result) => result.status === "rejected");
+    const [first] = failed;
+    if (failed.length === results.length && first !== undefined) throw first.reason;
+  }
+
+  private get shards(): number[] {
+    return Array.from({ length: this.switchboard.engine.shards }, (_, shard) => shard);
+  }
+
+  private command(shard: number, command: Command, what: string): Promise<unknown> {
+    return this.switchboard.requests.ask(shard, what, (request) => ({ type: "command", request, command }));
+  }
+
+  private async ask<T>(shard: number, query: Query, timeoutMs: number = ANSWER_MS): Promise<T> {
+    const value = await this.switchboard.requests.ask(
+      shard,
+      `query ${query.type}`,
+      (request) => ({ type: "query", request, query }),
+      timeoutMs,
+    );
+    // The answer to a question of ours from a dispatcher of this yard; frames of other versions are refused.
+    return value as T;
+  }
+
+  private askAll<T>(query: Query): Promise<T[]> {
+    return Promise.all(this.shards.map((shard) => this.ask<T>(shard, query)));
+  }
+}
+
+function inListOrder(a: TaskStatus, b: TaskStatus): number {
+  const ended = Number(isTerminal(a.state)) - Number(isTerminal(b.state));
+  if (ended !== 0) return ended;
+  const older = a.id < b.id ? -1 : 1;
+  return isTerminal(a.state) ? -older : older;
+}
+
+function together(a: LiveWorker, b: LiveWorker): LiveWorker {
+  return {
+    ...a,
+    credit: a.credit + b.credit,
+    used: a.used + b.used,
+    draining: a.draining || b.draining,
+    registered: a.registered && b.registered,
+    lastHeardAt: Math.max(a.lastHeardAt, b.lastHeardAt),
+  };
+}
+
+function checkLimit(limit: number = DEFAULT_LIMIT): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new YardmasterError(
+    "INVALID_OPTIONS",
+    `limit must be a whole number from 1 to ${MAX_LIMIT}, not ${String(limit)}.`,
+    { details: { field: "limit" } },
+  );
+}

@@ -1,0 +1,113 @@
+import type { Delivery, Receiver } from "../brokers/broker.ts";
+import { pause } from "../host.ts";
+import type { Frame } from "../protocol/envelope.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import { decodeFrame } from "../protocol/frame.ts";
+import type { Link } from "./link.ts";
+
+const TAKE_FRAMES = 64;
+const TAKE_BYTES = 4 * 1024 * 1024;
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 5_000;
+
+export interface InboxListener {
+  /** A frame for this client; it may have come before. */
+  received(frame: Frame): void;
+  /** The mailbox was opened anew: frames may be lost. */
+  reopened(): void;
+}
+
+/** Receives what dispatchers tell a client, and keeps the client present as long as it listens. */
+export class Inbox {
+  private readonly link: Link;
+  private readonly listener: InboxListener;
+  private receiver: Receiver | null = null;
+  private releasePresence: (() => Promise<void>) | null = null;
+  private isClosed = false;
+
+  constructor(link: Link, listener: InboxListener) {
+    this.link = link;
+    this.listener = listener;
+  }
+
+  /** The mailbox exists and is listened to when this resolves. */
+  async open(): Promise<void> {
+    this.receiver = await this.listen();
+    void this.run(this.receiver);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.link.acks.close();
+    await this.receiver?.close();
+    await this.releasePresence?.();
+    await this.link.broker.remove(this.link.mailbox);
+  }
+
+  private async listen(): Promise<Receiver> {
+    const { broker, mailbox } = this.link;
+    await broker.declare(mailbox, { durable: false });
+    this.releasePresence = await broker.presence.hold(mailbox);
+    return broker.receive(mailbox);
+  }
+
+  private async run(first: Receiver): Promise<void> {
+    let receiver: Receiver = first;
+    while (!this.isClosed) {
+      const deliveries = await take(receiver);
+      if (deliveries === null || deliveries.length === 0) {
+        if (this.isClosed) return;
+        const opened = await this.reopen();
+        if (opened === null) return;
+        receiver = opened;
+        this.listener.reopened();
+      } else {
+        for (const { frame } of deliveries) this.readOne(frame);
+        this.link.acks.add(deliveries);
+      }
+    }
+  }
+
+  private readOne(bytes: Uint8Array): void {
+    const frame = read(bytes);
+    if (frame !== null) this.listener.received(frame);
+  }
+
+  /** Null once the inbox is closed. */
+  private async reopen(): Promise<Receiver | null> {
+    this.link.acks.forget();
+    for (let delayMs = FIRST_RETRY_MS; !this.isClosed; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
+      try {
+        await this.receiver?.close();
+        await this.releasePresence?.();
+        this.releasePresence = null;
+        this.receiver = await this.listen();
+        return this.receiver;
+      } catch (error) {
+        if (!(error instanceof YardmasterError)) throw error;
+        await pause(this.link.host, delayMs);
+      }
+    }
+    return null;
+  }
+}
+
+/** The next deliveries, or null when the receiver is of no use any more. */
+async function take(receiver: Receiver): Promise<readonly Delivery[] | null> {
+  try {
+    return await receiver.take({ frames: TAKE_FRAMES, bytes: TAKE_BYTES });
+  } catch (error) {
+    if (error instanceof YardmasterError) return null;
+    throw error;
+  }
+}
+
+/** Null for a frame that this version cannot read: what it said is learnt by asking again. */
+function read(bytes: Uint8Array): Frame | null {
+  try {
+    return decodeFrame(bytes);
+  } catch (error) {
+    if (error instanceof YardmasterError) return null;
+    throw error;
+  }
+}

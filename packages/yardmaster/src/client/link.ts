@@ -1,0 +1,79 @@
+import type { Broker, Delivery } from "../brokers/broker.ts";
+import type { Host } from "../host.ts";
+
+/** What the parts of a client share. */
+export interface Link {
+  readonly broker: Broker;
+  readonly host: Host;
+  /** The client's own mailbox. */
+  readonly mailbox: string;
+  readonly acks: Acks;
+}
+
+/** After this long acknowledgements no longer wait for something to ride on. */
+const MAX_WAIT_MS = 25;
+/** Nor beyond this many frames. */
+const MAX_WAITING = 64;
+
+/** Acknowledgements of what the client received: they ride on its next submissions, or go alone soon. */
+export class Acks {
+  private readonly broker: Broker;
+  private readonly host: Host;
+  private waiting: Delivery[] = [];
+  private isTimed = false;
+  private isSending = false;
+  private isClosed = false;
+  /** Rises with each receiver: what an older one delivered needs no acknowledgement any more. */
+  private generation = 0;
+
+  constructor(broker: Broker, host: Host) {
+    this.broker = broker;
+    this.host = host;
+  }
+
+  add(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) this.waiting.push(delivery);
+    if (this.waiting.length >= MAX_WAITING) void this.send();
+    else if (!this.isTimed) this.time();
+  }
+
+  take(): Delivery[] {
+    const { waiting } = this;
+    if (waiting.length > 0) this.waiting = [];
+    return waiting;
+  }
+
+  /** The receiver that delivered them is gone, and what they stood for is delivered again. */
+  forget(): void {
+    this.waiting = [];
+    this.generation += 1;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.forget();
+  }
+
+  private time(): void {
+    this.isTimed = true;
+    this.host.after(MAX_WAIT_MS, () => {
+      this.isTimed = false;
+      void this.send();
+    });
+  }
+
+  private async send(): Promise<void> {
+    if (this.isSending || this.isClosed || this.waiting.length === 0) return;
+    this.isSending = true;
+    const { generation } = this;
+    const deliveries = this.take();
+    try {
+      await this.broker.send([], deliveries);
+    } catch {
+      // Nothing is lost: unacknowledged frames come again, and all that they can hold may come twice.
+      if (generation === this.generation) this.waiting = [...deliveries, ...this.waiting];
+      if (!this.isTimed && !this.isClosed) this.time();
+    }
+    this.isSending = false;
+  }
+}

@@ -1,0 +1,173 @@
+import { createHash } from "node:crypto";
+import { type BackoffOptions, backoffOf } from "../definition/backoff.ts";
+import { encodeValue } from "../definition/codec.ts";
+import { optionCheck } from "../definition/options.ts";
+import { validate } from "../definition/schema.ts";
+import type { AnyTask } from "../definition.ts";
+import { type ByteString, fromBuffer } from "../protocol/bytes.ts";
+import { checkDelay, checkKey, checkPriority, MAX_DELAY_MS } from "../protocol/check.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import { Interner } from "../protocol/interner.ts";
+import type { IdempotencyKey, Submission, TaskSpec } from "../protocol/task.ts";
+
+/** How one task differs from its definition's defaults. */
+export interface SubmitOptions {
+  /** 0 to 255, larger first, in queues ordered by priority; default the definition's. */
+  readonly priority?: number;
+  /** Not before this long after acceptance; up to ten years. Excludes `runAt`. */
+  readonly delayMs?: number;
+  /** Not before this time, as a date or in milliseconds since the Unix epoch, by this machine's clock. */
+  readonly runAt?: number | { getTime(): number };
+  /** Must start within this long after acceptance, or it ends as `expired`; 0 for ever; default the definition's. */
+  readonly expiresInMs?: number;
+  /** The same key, definition and input within the window is the same task. Up to 1,024 bytes. */
+  readonly idempotencyKey?: string;
+  /** How long the key is remembered; default 24 hours. */
+  readonly idempotencyWindowMs?: number;
+  /** How often this task is tried in all, in place of the definition's number. */
+  readonly attempts?: number;
+  readonly backoff?: BackoffOptions;
+  /** How long an attempt of this task may run, in place of the definition's limit. */
+  readonly timeoutMs?: number;
+  /** Reserved for submitting in a caller's transaction: UNSUPPORTED so far. */
+  readonly tx?: (sql: string, params: readonly unknown[]) => Promise<unknown>;
+}
+
+/** A submission before it has an id and a way back. */
+export type Draft = Omit<Submission, "id" | "replyTo" | "copy">;
+
+const FIELDS = [
+  "priority",
+  "delayMs",
+  "runAt",
+  "expiresInMs",
+  "idempotencyKey",
+  "idempotencyWindowMs",
+  "attempts",
+  "backoff",
+  "timeoutMs",
+  "tx",
+] as const satisfies readonly (keyof SubmitOptions)[];
+
+const DAY_MS = 86_400_000;
+const HASH_BYTES = 16;
+const NO_OPTIONS: SubmitOptions = Object.freeze({});
+
+/**
+ * Checks an input and its options. A promise only where the schema is asynchronous. Throws INVALID_INPUT,
+ * INVALID_OPTIONS, INVALID_NAME, PAYLOAD_TOO_LARGE or UNSUPPORTED.
+ */
+export function draft(
+  definition: AnyTask,
+  input: unknown,
+  options: SubmitOptions = NO_OPTIONS,
+): Draft | Promise<Draft> {
+  const { input: schema } = definition;
+  if (schema !== undefined) {
+    const parsed = validate(schema, input, "INVALID_INPUT");
+    if (parsed instanceof Promise) return parsed.then(() => drafted(definition, input, options));
+  }
+  return drafted(definition, input, options);
+}
+
+/** The original input travels, not the parsed one: the worker parses again, and a transform must not run twice. */
+function drafted(definition: AnyTask, input: unknown, options: SubmitOptions): Draft {
+  const payload = encodeValue(definition, input, "INVALID_INPUT");
+  if (payload.length > definition.maxPayloadBytes) throw tooLarge(definition, payload.length);
+  if (options === NO_OPTIONS) return plainDraft(definition, payload);
+  checkOptions(options);
+  const { priority, delayMs = 0, runAt, expiresInMs } = options;
+  return {
+    spec: specOf(definition, options),
+    priority: priority ?? definition.priority,
+    runAt: runAt === undefined ? 0 : millisOf(runAt),
+    delayMs,
+    expiresInMs: expiresInMs ?? definition.expiresInMs,
+    key: keyOf(options, payload),
+    retryOf: "",
+    payload,
+  };
+}
+
+function plainDraft(definition: AnyTask, payload: ByteString): Draft {
+  const { spec, priority, expiresInMs } = definition;
+  return { spec, priority, runAt: 0, delayMs: 0, expiresInMs, key: null, retryOf: "", payload };
+}
+
+function checkOptions(options: SubmitOptions): void {
+  const check = optionCheck("submit");
+  check.known(options, FIELDS);
+  if (options.tx !== undefined) {
+    throw new YardmasterError(
+      "UNSUPPORTED",
+      "submit: this version cannot submit in a caller's transaction (tx).",
+    );
+  }
+  if (options.priority !== undefined) checkPriority(options.priority, "priority");
+  if (options.delayMs !== undefined) checkDelay(options.delayMs, "delayMs");
+  if (options.expiresInMs !== undefined) checkDelay(options.expiresInMs, "expiresInMs");
+  if (options.delayMs !== undefined && options.runAt !== undefined) {
+    check.refuse("runAt", "left out where delayMs is given", options.runAt);
+  }
+  if (options.idempotencyWindowMs !== undefined && options.idempotencyKey === undefined) {
+    check.refuse(
+      "idempotencyWindowMs",
+      "left out where there is no idempotencyKey",
+      options.idempotencyWindowMs,
+    );
+  }
+}
+
+function millisOf(runAt: number | { getTime(): number }): number {
+  const millis = typeof runAt === "number" ? runAt : runAt.getTime();
+  if (millis >= 0 && millis <= Number.MAX_SAFE_INTEGER - MAX_DELAY_MS) return Math.ceil(millis);
+  throw new YardmasterError(
+    "INVALID_OPTIONS",
+    `submit: runAt must be a date or milliseconds since the Unix epoch, not ${String(millis)}.`,
+    { details: { field: "runAt" } },
+  );
+}
+
+function keyOf(options: SubmitOptions, payload: ByteString): IdempotencyKey | null {
+  const { idempotencyKey: key, idempotencyWindowMs: windowMs = DAY_MS } = options;
+  if (key === undefined) return null;
+  checkKey(key, "idempotencyKey");
+  checkDelay(windowMs, "idempotencyWindowMs");
+  return { key, windowMs, inputHash: hashOf(payload) };
+}
+
+/** 128 bits of SHA-256: equal inputs are told from different ones, even where somebody looks for collisions. */
+function hashOf(payload: ByteString): ByteString {
+  return fromBuffer(createHash("sha256").update(payload, "latin1").digest().subarray(0, HASH_BYTES));
+}
+
+/** By definition: the specs of its submissions with other limits, so that equal ones stay one object. */
+const derived = new WeakMap<TaskSpec, Interner<TaskSpec>>();
+const MAX_DERIVED = 256;
+
+function specOf({ spec }: AnyTask, { attempts, backoff, timeoutMs }: SubmitOptions): TaskSpec {
+  if (attempts === undefined && backoff === undefined && timeoutMs === undefined) return spec;
+  const specs = derived.get(spec) ?? new Interner<TaskSpec>(MAX_DERIVED);
+  derived.set(spec, specs);
+  const key = JSON.stringify([attempts, timeoutMs, backoff]);
+  const known = specs.get(key);
+  if (known !== undefined) return known;
+  const check = optionCheck("submit");
+  const made = Object.freeze({
+    ...spec,
+    attempts: check.whole("attempts", attempts, { min: 1, max: 1_000, otherwise: spec.attempts }),
+    timeoutMs: check.whole("timeoutMs", timeoutMs, { min: 0, max: MAX_DELAY_MS, otherwise: spec.timeoutMs }),
+    backoff: backoff === undefined ? spec.backoff : backoffOf(backoff, check),
+  });
+  specs.set(key, made);
+  return made;
+}
+
+function tooLarge({ name, maxPayloadBytes }: AnyTask, bytes: number): YardmasterError {
+  return new YardmasterError(
+    "PAYLOAD_TOO_LARGE",
+    `The input of ${name} takes ${bytes} bytes: the most is ${maxPayloadBytes}. ` +
+      "Pass a reference to large data, or raise maxPayloadBytes in the definition.",
+    { details: { bytes, maxPayloadBytes } },
+  );
+}

@@ -1,0 +1,273 @@
+import type { Delivery, Send } from "../brokers/broker.ts";
+import { submitLane } from "../engine.ts";
+import { pause } from "../host.ts";
+import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { decodeFrame, encodeFrame, FrameWriter } from "../protocol/frame.ts";
+import type { Submission } from "../protocol/task.ts";
+import { Batch } from "./batch.ts";
+import type { Link } from "./link.ts";
+import type { Ticket } from "./ticket.ts";
+import type { Tickets } from "./tickets.ts";
+
+const MAX_FRAME_BYTES = 512 * 1024;
+const MAX_FRAME_TASKS = 2_000;
+/** Beyond this, submissions wait unencoded until the broker has confirmed some. */
+const MAX_UNCONFIRMED_BYTES = 16 * 1024 * 1024;
+/** Frames whose answer is awaited; a lost answer must not be remembered for ever. */
+const MAX_UNANSWERED = 4_096;
+/** How long an unreachable broker is tried before `submit` gives up. */
+const GIVE_UP_MS = 30_000;
+const FIRST_RETRY_MS = 50;
+const MAX_RETRY_MS = 2_000;
+
+interface Parcel {
+  frame: Buffer;
+  /** What it counts against the limit; its copy may be a little larger. */
+  readonly bytes: number;
+  readonly batch: Batch;
+}
+
+interface Waiting {
+  readonly submission: Submission;
+  readonly ticket: Ticket;
+}
+
+/**
+ * The way of a client's submissions into one shard.
+ *
+ * One send is in flight at a time; what is submitted meanwhile fills the next frames, so that batches grow with the
+ * load and a single task is sent at once.
+ */
+export class SubmitLane {
+  private readonly link: Link;
+  private readonly tickets: Tickets;
+  private readonly shard: number;
+  private readonly mailbox: string;
+  private readonly writer = new FrameWriter();
+  private readonly unanswered = new Map<number, Batch>();
+  private batch: Batch | null = null;
+  private parcels: Parcel[] = [];
+  private inFlight: readonly Parcel[] = [];
+  private overflow: Waiting[] = [];
+  private readonly roomWaiters: (() => void)[] = [];
+  private readonly idleWaiters: (() => void)[] = [];
+  private unconfirmedBytes = 0;
+  private sequence = 0;
+  private isRunning = false;
+  private closed: YardmasterError | null = null;
+
+  constructor(link: Link, tickets: Tickets, shard: number) {
+    this.link = link;
+    this.tickets = tickets;
+    this.shard = shard;
+    this.mailbox = submitLane(shard);
+  }
+
+  /** Sends a submission; the ticket hears when the broker has it. Hot. */
+  push(submission: Submission, ticket: Ticket): void {
+    if (this.closed !== null) ticket.refuse(this.closed);
+    else if (this.overflow.length > 0 || this.isFull) this.overflow.push({ submission, ticket });
+    else this.write(submission, ticket);
+  }
+
+  /** Resolves when a submission would not have to wait; null when it would not wait now. */
+  room(): Promise<void> | null {
+    if (this.closed !== null || (this.overflow.length === 0 && !this.isFull)) return null;
+    return new Promise((resolve) => {
+      this.roomWaiters.push(resolve);
+    });
+  }
+
+  /** Resolves when everything is confirmed or has failed. */
+  async idle(): Promise<void> {
+    if (!this.isRunning) return;
+    await new Promise<void>((resolve) => {
+      this.idleWaiters.push(resolve);
+    });
+  }
+
+  answered(sequence: number): void {
+    const batch = this.unanswered.get(sequence);
+    if (batch === undefined) return;
+    this.unanswered.delete(sequence);
+    batch.answer();
+  }
+
+  /** Everything that is not confirmed fails, and so does what comes later. */
+  close(error: YardmasterError): void {
+    this.closed = error;
+    this.failAll(this.inFlight, error);
+  }
+
+  private get isFull(): boolean {
+    return this.unconfirmedBytes + (this.batch === null ? 0 : this.writer.bytes) >= MAX_UNCONFIRMED_BYTES;
+  }
+
+  private write(submission: Submission, ticket: Ticket): void {
+    const batch = this.batch ?? this.begin();
+    try {
+      this.writer.add({ type: "submit", submission });
+    } catch (error) {
+      if (!(error instanceof YardmasterError)) throw error;
+      return ticket.refuse(error);
+    }
+    batch.add(ticket);
+    ticket.hasMissedNothing = true;
+    this.tickets.track(ticket);
+    if (this.writer.count >= MAX_FRAME_TASKS || this.writer.bytes >= MAX_FRAME_BYTES) this.cut();
+  }
+
+  private begin(): Batch {
+    this.sequence += 1;
+    this.batch = new Batch(this.sequence);
+    this.writer.begin(this.link.mailbox, this.shard, 0, this.sequence);
+    if (!this.isRunning) {
+      this.isRunning = true;
+      void this.run();
+    }
+    return this.batch;
+  }
+
+  private cut(): void {
+    const { batch } = this;
+    if (batch === null) return;
+    this.batch = null;
+    if (this.writer.count === 0) return;
+    const frame = this.writer.finish();
+    this.unconfirmedBytes += frame.length;
+    this.parcels.push({ frame, bytes: frame.length, batch });
+    this.unanswered.set(batch.sequence, batch);
+    if (this.unanswered.size > MAX_UNANSWERED) this.dropOldestAnswer();
+  }
+
+  /** Those who wait for it ask the store in the next round. */
+  private dropOldestAnswer(): void {
+    const [oldest] = this.unanswered.keys();
+    if (oldest !== undefined) this.unanswered.delete(oldest);
+  }
+
+  private async run(): Promise<void> {
+    // One microtask later everything that this turn submits is in the frame.
+    await undefined;
+    for (;;) {
+      if (this.parcels.length === 0) this.cut();
+      const { parcels } = this;
+      if (parcels.length === 0) break;
+      this.parcels = [];
+      this.inFlight = parcels;
+      await this.deliver(parcels);
+      this.inFlight = [];
+      this.admitOverflow();
+    }
+    this.isRunning = false;
+    for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+
+  private async deliver(parcels: readonly Parcel[]): Promise<void> {
+    const acks = this.link.acks.take();
+    try {
+      await this.send(parcels, acks);
+    } catch (error) {
+      if (!(error instanceof YardmasterError)) throw error;
+      if (isCode(error, "BROKER_UNAVAILABLE")) await this.sendAgain(parcels, acks, error);
+      else this.failAll(parcels, error);
+    }
+  }
+
+  /** The first copies may have arrived: these say that they are copies. */
+  private async sendAgain(
+    parcels: readonly Parcel[],
+    acks: readonly Delivery[],
+    first: YardmasterError,
+  ): Promise<void> {
+    const { host } = this.link;
+    const giveUpAt = host.monotonic() + GIVE_UP_MS;
+    for (const parcel of parcels) parcel.frame = asCopies(parcel.frame);
+    let last = first;
+    for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
+      await pause(host, delayMs);
+      if (this.closed !== null) return this.failAll(parcels, this.closed);
+      if (host.monotonic() >= giveUpAt) return this.failAll(parcels, gaveUp(last));
+      try {
+        return await this.send(parcels, acks);
+      } catch (error) {
+        if (!(error instanceof YardmasterError)) throw error;
+        if (!isCode(error, "BROKER_UNAVAILABLE")) return this.failAll(parcels, error);
+        last = error;
+      }
+    }
+  }
+
+  private async send(parcels: readonly Parcel[], acks: readonly Delivery[]): Promise<void> {
+    const { broker } = this.link;
+    const sends: Send[] = parcels.map(({ frame }) => ({ mailbox: this.mailbox, frame }));
+    const outcomes = await broker.send(sends, acks);
+    const gone = parcels.filter((_, index) => outcomes[index] === "gone");
+    if (gone.length > 0) {
+      await broker.declare(this.mailbox, { durable: true });
+      const again = await broker.send(gone.map(({ frame }) => ({ mailbox: this.mailbox, frame })));
+      if (again.includes("gone")) throw vanished(this.mailbox);
+    }
+    for (const { bytes, batch } of parcels) {
+      this.unconfirmedBytes -= bytes;
+      batch.confirm();
+    }
+  }
+
+  private admitOverflow(): void {
+    let admitted = 0;
+    for (const { submission, ticket } of this.overflow) {
+      if (this.isFull) break;
+      admitted += 1;
+      this.write(submission, ticket);
+    }
+    if (admitted > 0) this.overflow = this.overflow.slice(admitted);
+    if (this.overflow.length > 0 || this.isFull) return;
+    for (const resolve of this.roomWaiters.splice(0)) resolve();
+  }
+
+  /** One lane: when its head cannot be sent, what waits behind it cannot either. */
+  private failAll(parcels: readonly Parcel[], error: YardmasterError): void {
+    const failed = [...parcels, ...this.parcels];
+    const { batch, overflow } = this;
+    this.parcels = [];
+    this.batch = null;
+    this.overflow = [];
+    for (const parcel of failed) {
+      this.unconfirmedBytes -= parcel.bytes;
+      this.unanswered.delete(parcel.batch.sequence);
+      parcel.batch.fail(error);
+    }
+    batch?.fail(error);
+    for (const { ticket } of overflow) ticket.refuse(error);
+    for (const resolve of this.roomWaiters.splice(0)) resolve();
+  }
+}
+
+function asCopies(frame: Buffer): Buffer {
+  const { envelopes, ...header } = decodeFrame(frame);
+  return encodeFrame({
+    ...header,
+    envelopes: envelopes.map((envelope) =>
+      envelope.type === "submit"
+        ? { ...envelope, submission: { ...envelope.submission, copy: true } }
+        : envelope,
+    ),
+  });
+}
+
+function gaveUp(cause: YardmasterError): YardmasterError {
+  return new YardmasterError(
+    "BROKER_UNAVAILABLE",
+    `The broker did not confirm the task within ${GIVE_UP_MS / 1000} s, so nobody knows whether it has it: ` +
+      `submit again, with the same idempotencyKey if it must not run twice. (${cause.message})`,
+    { cause },
+  );
+}
+
+function vanished(mailbox: string): YardmasterError {
+  return new YardmasterError(
+    "BROKER_UNAVAILABLE",
+    `The mailbox ${mailbox} was deleted while it was in use; it is declared again with the next try.`,
+  );
+}

@@ -1,0 +1,274 @@
+import type { Engine } from "../engine.ts";
+import type { Host } from "../host.ts";
+import type { StoredTask } from "../protocol/change.ts";
+import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
+import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { createTaskIds, randomId, shardOf, type TaskIds } from "../protocol/ids.ts";
+import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
+import { ControlLane } from "./control-lane.ts";
+import { Inbox, type InboxListener } from "./inbox.ts";
+import { Inquiry, notFound } from "./inquiry.ts";
+import { Acks, type Link } from "./link.ts";
+import { Requests } from "./requests.ts";
+import { shardOfQueue } from "./routing.ts";
+import { type Decoding, refusalOf } from "./settlement.ts";
+import type { Draft } from "./submission.ts";
+import { SubmitLane } from "./submit-lane.ts";
+import { Ticket, type TicketHome } from "./ticket.ts";
+import { Tickets } from "./tickets.ts";
+
+/** Everything below a client's public calls: its mailbox, its lanes and what waits. */
+export class Switchboard implements TicketHome, InboxListener {
+  readonly host: Host;
+  readonly requests: Requests;
+  readonly engine: Engine;
+  private readonly link: Link;
+  private readonly ids: TaskIds;
+  private readonly tickets = new Tickets();
+  private readonly submitLanes: readonly SubmitLane[];
+  private readonly controlLanes: readonly ControlLane[];
+  private readonly inquiry: Inquiry;
+  private readonly inbox: Inbox;
+  /** By shard: the highest epoch that a frame came from, 0 before the first. */
+  private readonly epochs: number[];
+  private closed: YardmasterError | null = null;
+
+  constructor(engine: Engine, host: Host) {
+    const { broker, store, shards } = engine;
+    const link = { broker, host, mailbox: `client:${randomId(host)}`, acks: new Acks(broker, host) };
+    const numbers = Array.from({ length: shards }, (_, shard) => shard);
+    this.engine = engine;
+    this.host = host;
+    this.link = link;
+    this.ids = createTaskIds(host);
+    this.submitLanes = numbers.map((shard) => new SubmitLane(link, this.tickets, shard));
+    this.controlLanes = numbers.map((shard) => new ControlLane(link, shard));
+    this.requests = new Requests(host, this.controlLanes);
+    this.inquiry = new Inquiry(host, store, this.tickets, this.controlLanes);
+    this.inbox = new Inbox(link, this);
+    this.epochs = numbers.map(() => 0);
+  }
+
+  /** The client is present and listens before anything can be submitted. */
+  open(): Promise<void> {
+    return this.inbox.open();
+  }
+
+  /** Submits a checked draft. Hot. */
+  send(draft: Draft, decoding: Decoding): Promise<Ticket> {
+    if (this.closed !== null) return Promise.reject(this.closed);
+    const shard = shardOfQueue(draft.spec.queue, this.engine.shards);
+    const id = this.ids.next(shard);
+    const ticket = new Ticket(this, id, decoding);
+    const confirmation = ticket.confirmation();
+    const { spec, priority, runAt, delayMs, expiresInMs, key, retryOf, payload } = draft;
+    this.submitLanes[shard]?.push(
+      {
+        id,
+        spec,
+        priority,
+        runAt,
+        delayMs,
+        expiresInMs,
+        key,
+        retryOf,
+        replyTo: this.link.mailbox,
+        copy: false,
+        payload,
+      },
+      ticket,
+    );
+    return confirmation;
+  }
+
+  /** Null while a submission of this draft would not have to wait. */
+  room({ spec }: Draft): Promise<void> | null {
+    return this.submitLanes[shardOfQueue(spec.queue, this.engine.shards)]?.room() ?? null;
+  }
+
+  /** A handle for a task of which only the id is known. */
+  ticketOf(id: TaskId, decoding: Decoding): Ticket {
+    return new Ticket(this, id, decoding);
+  }
+
+  async stored(id: TaskId): Promise<StoredTask | null> {
+    this.throwIfClosed();
+    const { tasks } = await this.engine.store.read({ ids: [id], bytes: true });
+    return tasks.get(id) ?? null;
+  }
+
+  /** The stored record, or that of the first task when this one is its duplicate. */
+  async record(id: TaskId): Promise<TaskRecord | null> {
+    const first = await this.stored(id);
+    if (first === null || first.task.aliasOf === "") return first?.task ?? null;
+    return (await this.stored(first.task.aliasOf))?.task ?? null;
+  }
+
+  ask(ticket: Ticket): void {
+    this.inquiry.ask(ticket);
+  }
+
+  follow(ticket: Ticket): void {
+    this.tickets.awaited += 1;
+    if (this.closed !== null) {
+      ticket.fail(this.closed);
+      return;
+    }
+    ticket.round = this.tickets.round;
+    this.inquiry.watchOver();
+    if (ticket.isTracked) return;
+    this.tickets.track(ticket);
+    this.inquiry.ask(ticket);
+  }
+
+  release(ticket: Ticket): void {
+    this.tickets.awaited -= 1;
+    if (!ticket.hasMissedNothing) this.tickets.untrack(ticket);
+  }
+
+  forget(ticket: Ticket): void {
+    this.tickets.untrack(ticket);
+  }
+
+  /** What has ended needs no dispatcher; a duplicate's cancel is its first task's. */
+  async cancel(id: TaskId, reason: string): Promise<TerminalState> {
+    const known = await this.cancelTarget(id);
+    if (known !== null && isTerminal(known.state)) return known.state;
+    const target = known?.id ?? id;
+    try {
+      return await this.requestCancel(target, reason);
+    } catch (error) {
+      if (!isCode(error, "TASK_NOT_FOUND")) throw error;
+      // Between the look and the cancel the dispatcher found out that it is a duplicate.
+      const later = await this.cancelTarget(target);
+      if (later === null || later.id === target) throw error;
+      return this.requestCancel(later.id, reason);
+    }
+  }
+
+  received({ shard, epoch, envelopes }: Frame): void {
+    const before = this.epochs[shard];
+    if (before === undefined) return;
+    for (const envelope of envelopes) this.take(envelope, shard);
+    if (epoch <= before) return;
+    this.epochs[shard] = epoch;
+    // The first epoch that is seen took over from nobody that this client has heard of.
+    if (before > 0) this.startOver(shard);
+  }
+
+  reopened(): void {
+    for (const shard of this.epochs.keys()) this.startOver(shard);
+  }
+
+  /** Resolves once every submission is confirmed or has failed. */
+  async idle(): Promise<void> {
+    await Promise.all(this.submitLanes.map((lane) => lane.idle()));
+  }
+
+  /** Takes no more; what is on its way goes on until `close`. */
+  refuseMore(error: YardmasterError): void {
+    this.closed = error;
+  }
+
+  /** Whatever still waits rejects with `error`. */
+  close(error: YardmasterError): Promise<void> {
+    this.closed = error;
+    this.inquiry.close();
+    this.requests.close(error);
+    for (const lane of this.submitLanes) lane.close(error);
+    this.tickets.failAll(error);
+    return this.inbox.close();
+  }
+
+  throwIfClosed(): void {
+    if (this.closed !== null) throw this.closed;
+  }
+
+  private startOver(shard: number): void {
+    this.requests.repeat(shard);
+    this.inquiry.askAll(shard);
+  }
+
+  private take(envelope: Envelope, shard: number): void {
+    switch (envelope.type) {
+      case "settled":
+        this.takeSettled(envelope);
+        break;
+      case "answered":
+        this.submitLanes[shard]?.answered(envelope.sequence);
+        break;
+      case "accepted":
+        this.takeAccepted(envelope);
+        break;
+      case "event":
+        this.tickets.report(envelope.id, envelope.event);
+        break;
+      case "unknown":
+        this.takeUnknown(envelope.id);
+        break;
+      case "reply":
+        this.requests.reply(envelope.request, envelope.ok, envelope.value);
+        break;
+      case "cancelDone":
+        this.requests.resolve(envelope.request, envelope.state);
+        break;
+      default:
+        // Nothing else is for clients; a newer dispatcher may say more.
+        break;
+    }
+  }
+
+  private takeSettled(settled: Extract<Envelope, { type: "settled" }>): void {
+    const { id, result, resultBytes } = settled;
+    if (result !== null || resultBytes === 0) {
+      this.tickets.settle(id, settled);
+      return;
+    }
+    for (const ticket of this.tickets.chain(id)) {
+      if (ticket.interest > 0) this.inquiry.ask(ticket, resultBytes);
+      // Nobody waits yet: whoever does later asks the store for it.
+      else this.tickets.untrack(ticket);
+    }
+  }
+
+  private takeAccepted({ id, outcome, of, code, message }: Extract<Envelope, { type: "accepted" }>): void {
+    if (outcome === "refused") {
+      this.tickets.fail(id, refusalOf(id, code, message));
+      return;
+    }
+    for (const ticket of this.tickets.accept(id, { outcome, id: of })) {
+      if (ticket.interest > 0) this.inquiry.ask(ticket);
+    }
+  }
+
+  private takeUnknown(id: TaskId): void {
+    this.requests.rejectCancels(id, notFound(id));
+    for (const ticket of this.tickets.chain(id)) {
+      ticket.isUnknown = true;
+      this.inquiry.ask(ticket);
+    }
+  }
+
+  private async cancelTarget(id: TaskId): Promise<TaskRecord | null> {
+    try {
+      return await this.record(id);
+    } catch (error) {
+      if (!isCode(error, "STORE_UNAVAILABLE")) throw error;
+      return null;
+    }
+  }
+
+  private async requestCancel(id: TaskId, reason: string): Promise<TerminalState> {
+    const build = (request: number): ToDispatcher => ({ type: "cancel", id, reason, request });
+    const state = await this.requests.ask(shardOf(id), `cancel of ${id}`, build);
+    // Only `cancelDone` resolves a cancel, and its state was checked when the frame was read.
+    return state as TerminalState;
+  }
+}
+
+export function clientClosed(): YardmasterError {
+  return new YardmasterError(
+    "CLOSED",
+    "The yard was closed: what its tasks do now, another connection can ask.",
+  );
+}
