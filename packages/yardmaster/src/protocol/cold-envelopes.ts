@@ -3,7 +3,7 @@ import type { Shape } from "./shape.ts";
 import { MAX_KEY_BYTES, type QueueRecord, type TaskError, TERMINAL_STATES } from "./task.ts";
 import { MAX_TEXT_BYTES } from "./writer.ts";
 
-export type HotType = "submit" | "assign" | "outcome" | "answered" | "settled";
+type HotType = "submit" | "assign" | "outcome" | "answered" | "settled";
 export type ColdType = Exclude<Envelope["type"], HotType>;
 export type ColdEnvelope = Exclude<Envelope, { readonly type: HotType }>;
 

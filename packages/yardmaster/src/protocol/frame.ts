@@ -21,9 +21,9 @@ import { MAX_TABLE_TEXT_BYTES, ReaderTables, WriterTables } from "./tables.ts";
 import { MAX_FRAME_BYTES, unwritable, Writer } from "./writer.ts";
 
 /** The version that this code writes, and the highest that it reads. */
-export const FRAME_VERSION = 1;
+const FRAME_VERSION = 1;
 /** The most envelopes in one frame. */
-export const MAX_ENVELOPES: number = 1024 * 1024;
+const MAX_ENVELOPES = 1024 * 1024;
 /** The most bytes of JSON in one frame: small texts can become large objects. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
 

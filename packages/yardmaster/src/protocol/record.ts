@@ -15,7 +15,7 @@ import {
 import { unwritable, Writer } from "./writer.ts";
 
 /** The version that this code writes, and the highest that it reads. */
-export const RECORD_VERSION = 1;
+const RECORD_VERSION = 1;
 
 const MAGIC = 0x59;
 const MAGIC_TASK = 0x52;

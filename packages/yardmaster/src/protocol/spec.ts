@@ -6,7 +6,7 @@ import { type Backoff, MAX_NAME_BYTES, type TaskSpec } from "./task.ts";
 import { unwritable, Writer } from "./writer.ts";
 
 /** The most delays that a list of backoffs may have. */
-export const MAX_BACKOFF_DELAYS = 1000;
+const MAX_BACKOFF_DELAYS = 1000;
 /** More than the longest valid one can take. */
 const MAX_SPEC_BYTES = 16 * 1024;
 
