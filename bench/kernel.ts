@@ -1,0 +1,147 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Outgoing } from "../packages/yardmaster/src/kernel/effects.ts";
+import { Kernel } from "../packages/yardmaster/src/kernel/kernel.ts";
+import type { Heartbeat } from "../packages/yardmaster/src/protocol/envelope.ts";
+import type { Submission, TaskSpec } from "../packages/yardmaster/src/protocol/task.ts";
+
+/*
+ * What the kernel alone can do on one core: whole task lives (submitted, assigned, succeeded) in batches, and the
+ * memory of tasks that wait. Prints one JSON object; every number is the median of three runs.
+ */
+
+const LIVES = 1_000_000;
+const BATCH = 500;
+const WAITING = 1_000_000;
+const START = 1_790_000_000_000;
+
+const spec: TaskSpec = {
+  name: "bench.noop",
+  queue: "default",
+  version: 1,
+  attempts: 3,
+  backoff: { type: "exponential", baseMs: 1000, maxMs: 60_000, jitter: "full" },
+  timeoutMs: 60_000,
+  graceMs: 5_000,
+  delivery: "at-least-once",
+  keepResultMs: 86_400_000,
+  keepFailureMs: 604_800_000,
+};
+
+const registration = {
+  type: "register",
+  worker: "w",
+  mailbox: "worker:w",
+  credit: BATCH,
+  tasks: [{ name: spec.name, version: 1 }],
+  queues: [],
+  labels: {},
+} as const;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+const livesPerSecond = median([0, 1, 2].map(measureLives));
+const waitingBytesPerTask = median([0, 1, 2].map(measureWaiting));
+console.log(
+  JSON.stringify({
+    livesPerSecond: Math.round(livesPerSecond),
+    waitingBytesPerTask: Math.round(waitingBytesPerTask),
+  }),
+);
+
+function measureLives(): number {
+  const kernel = openKernel();
+  kernel.apply({ type: "workerRegistered", register: registration }, START);
+  let ended = 0;
+  let elapsedMs = 0;
+  for (let first = 0; first < LIVES; first += BATCH) {
+    const now = START + Math.floor(first / BATCH);
+    const submissions = Array.from({ length: BATCH }, (_, offset) => submissionOf(first + offset));
+    const started = performance.now();
+    for (const submission of submissions)
+      kernel.apply({ type: "submitted", submission, stored: null, keyed: null }, now);
+    kernel.apply({ type: "heartbeatReceived", heartbeat: heartbeatAt(now), from: "worker:w" }, now);
+    succeedAll(kernel, kernel.effects(now).outgoing, now);
+    const { changes } = kernel.effects(now);
+    elapsedMs += performance.now() - started;
+    ended += changes.filter(({ type }) => type === "finish").length;
+  }
+  if (ended !== LIVES || kernel.live !== 0) throw new Error(`${ended} of ${LIVES} tasks ended`);
+  return (LIVES / elapsedMs) * 1000;
+}
+
+function measureWaiting(): number {
+  const before = heapBytes();
+  const kernel = openKernel();
+  for (let index = 0; index < WAITING; index++) {
+    const now = START + Math.floor(index / BATCH);
+    kernel.apply({ type: "submitted", submission: submissionOf(index), stored: null, keyed: null }, now);
+    if (index % BATCH === BATCH - 1) kernel.effects(now);
+  }
+  const bytes = (heapBytes() - before) / WAITING;
+  if (kernel.live !== WAITING) throw new Error(`${kernel.live} of ${WAITING} tasks wait`);
+  return bytes;
+}
+
+function openKernel(): Kernel {
+  const kernel = new Kernel({ shard: 0, epoch: 1, seed: 1 });
+  kernel.restored(START);
+  return kernel;
+}
+
+/** Ids and payloads are strings of their own, as they are when they come out of a frame. */
+function submissionOf(index: number): Submission {
+  const digits = index.toString(16).padStart(12, "0");
+  return {
+    id: fresh(`01995000-0000-7000-8000-${digits}`),
+    spec,
+    priority: 0,
+    runAt: 0,
+    delayMs: 0,
+    expiresInMs: 0,
+    key: null,
+    retryOf: "",
+    replyTo: "client:bench",
+    copy: false,
+    payload: fresh(digits.padEnd(100, "x")),
+  };
+}
+
+function heartbeatAt(number: number): Heartbeat {
+  return { type: "heartbeat", worker: "w", number, credit: BATCH, stalledMs: 0 };
+}
+
+function succeedAll(kernel: Kernel, outgoing: readonly Outgoing[], now: number): void {
+  for (const { envelopes } of outgoing) {
+    for (const envelope of envelopes) {
+      if (envelope.type !== "assign") continue;
+      const outcome = {
+        type: "outcome",
+        id: envelope.id,
+        epoch: 1,
+        attempt: envelope.attempt,
+        kind: "succeeded",
+        delayMs: 0,
+        result: "null",
+        error: null,
+        startedAt: now,
+      } as const;
+      kernel.apply({ type: "outcomeReported", outcome, worker: "w" }, now);
+    }
+  }
+}
+
+function fresh(text: string): string {
+  return Buffer.from(text, "latin1").latin1Slice();
+}
+
+function heapBytes(): number {
+  collectGarbage();
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[1] ?? 0;
+}

@@ -1,0 +1,117 @@
+import type { ByteString } from "../protocol/bytes.ts";
+import { INLINE_BYTES, type Millis } from "../protocol/task.ts";
+import { Attempt, type LiveTask, type Worker } from "./live.ts";
+import { usedCredit } from "./placement.ts";
+import type { Shard } from "./shard.ts";
+import { payloadBytesOf } from "./task-record.ts";
+
+/** The worker ends an attempt at its timeout; this much later than timeout and grace it is ended without it. */
+const TIMEOUT_MARGIN_MS = 2_000;
+
+/** Gives a worker the next attempt of a task. */
+export function assignTo(shard: Shard, task: LiveTask, worker: Worker, now: Millis): void {
+  task.attempt++;
+  // A worker that handed this attempt back may say so again: it must not mean the new one.
+  const returnedBy = task.details === null ? "" : task.details.returnedBy;
+  if (returnedBy !== "" && (returnedBy === "*" || returnedBy === worker.id)) task.attempt++;
+  const attempt = new Attempt(task, task.attempt, shard.epoch, worker.id, now);
+  hold(shard, worker, attempt, now);
+  attempt.frame = sendAssign(shard, task, worker);
+}
+
+/** Puts an attempt into a worker's hands. */
+export function hold(shard: Shard, worker: Worker, attempt: Attempt, now: Millis): void {
+  attempt.worker = worker;
+  attempt.heldSlot = worker.held.length;
+  worker.held.push(attempt);
+  attempt.task.last = attempt;
+  attempt.task.kind.line.queue.active++;
+  restartDeadline(shard, attempt, now);
+  shard.roster.loadChanged(worker);
+}
+
+export function restartDeadline(shard: Shard, attempt: Attempt, now: Millis): void {
+  const { timeoutMs, graceMs } = attempt.task.kind.spec;
+  if (timeoutMs > 0) shard.timers.set(attempt, now + timeoutMs + graceMs + TIMEOUT_MARGIN_MS);
+}
+
+/** Takes an attempt out of its worker's hands. */
+export function release(shard: Shard, attempt: Attempt): void {
+  const { worker } = attempt;
+  if (worker === null) return;
+  const last = worker.held.pop();
+  if (last !== undefined && last !== attempt) {
+    worker.held[attempt.heldSlot] = last;
+    last.heldSlot = attempt.heldSlot;
+  }
+  attempt.worker = null;
+  attempt.heldSlot = -1;
+  attempt.task.kind.line.queue.active--;
+  shard.timers.clear(attempt);
+  loadChanged(shard, worker);
+}
+
+/** Ends an attempt that its worker may still run: it fills its slot until the worker says that it is gone. */
+export function abandon(shard: Shard, attempt: Attempt, reason: "cancelled" | "timedOut"): void {
+  const { worker } = attempt;
+  if (worker === null) return;
+  worker.ghosts.set(tokenOf(attempt.task.id, attempt.epoch, attempt.number), attempt);
+  release(shard, attempt);
+  abort(shard, worker, attempt, reason);
+}
+
+export function abort(
+  shard: Shard,
+  worker: Worker,
+  attempt: Attempt,
+  reason: "cancelled" | "timedOut",
+): void {
+  const { task, epoch, number } = attempt;
+  shard.outbox.tell(worker.mailbox, { type: "abort", id: task.id, epoch, attempt: number, reason }, 0);
+}
+
+/** The worker is rid of an attempt that did not count any more. */
+export function forgetGhost(shard: Shard, worker: Worker, token: string): void {
+  if (worker.ghosts.delete(token)) loadChanged(shard, worker);
+}
+
+export function tokenOf(id: string, epoch: number, attempt: number): string {
+  return `${id} ${epoch} ${attempt}`;
+}
+
+/** A worker that has said goodbye is forgotten once it holds nothing. */
+export function loadChanged(shard: Shard, worker: Worker): void {
+  if (worker.leaving && usedCredit(worker) === 0) forgetWorker(shard, worker);
+  else shard.roster.loadChanged(worker);
+}
+
+export function forgetWorker(shard: Shard, worker: Worker): void {
+  shard.roster.remove(worker);
+  shard.timers.clear(worker.silence);
+  shard.outbox.markDeparted(worker.mailbox);
+}
+
+function sendAssign(shard: Shard, task: LiveTask, worker: Worker): number {
+  const { spec } = task.kind;
+  const payload = inlinePayload(task);
+  return shard.outbox.tell(
+    worker.mailbox,
+    {
+      type: "assign",
+      id: task.id,
+      attempt: task.attempt,
+      name: spec.name,
+      version: spec.version,
+      attempts: spec.attempts,
+      timeoutMs: spec.timeoutMs,
+      graceMs: spec.graceMs,
+      expiresAt: task.details === null ? 0 : task.details.expiresAt,
+      payload,
+    },
+    payload === null ? 0 : payload.length,
+  );
+}
+
+function inlinePayload(task: LiveTask): ByteString | null {
+  return payloadBytesOf(task) > INLINE_BYTES ? null : task.payload;
+}

@@ -1,0 +1,175 @@
+import type { HeldAttempt, Note, Outcome, Register } from "../protocol/envelope.ts";
+import { isTerminal, type Millis } from "../protocol/task.ts";
+import { abort, forgetGhost, forgetWorker, loadChanged, restartDeadline, tokenOf } from "./attempts.ts";
+import type { KernelEvent } from "./event.ts";
+import type { Attempt, LiveTask, Worker } from "./live.ts";
+import type { LossCause } from "./rules.ts";
+import { configureAbsent } from "./settings.ts";
+import type { Shard } from "./shard.ts";
+import { isCancelRequested } from "./task-record.ts";
+import { happen } from "./transitions.ts";
+import { considerStranded } from "./waiting.ts";
+
+type Event<T extends KernelEvent["type"]> = Extract<KernelEvent, { type: T }>;
+
+export function register(shard: Shard, registration: Register, now: Millis): void {
+  shard.outbox.heardFrom(registration.mailbox);
+  const worker = shard.roster.register(registration);
+  worker.leaving = false;
+  hear(shard, worker, now);
+  for (const queue of registration.queues) configureAbsent(shard, queue);
+  reconsiderStranded(shard, now);
+}
+
+/** Whoever came or went may have changed what is known: names that nobody knows wait anew for somebody who does. */
+function reconsiderStranded(shard: Shard, now: Millis): void {
+  for (const skill of shard.roster.skills) {
+    shard.timers.clear(skill);
+    skill.stranded = false;
+    if (skill.lines > 0) considerStranded(shard, skill, now);
+  }
+}
+
+export function heartbeat(shard: Shard, { heartbeat, from }: Event<"heartbeatReceived">, now: Millis): void {
+  shard.outbox.heardFrom(from);
+  const worker = shard.roster.workers.get(heartbeat.worker);
+  const isKnown = worker !== undefined && worker.group !== null;
+  if (worker !== undefined) hear(shard, worker, now);
+  if (isKnown && heartbeat.number > worker.heartbeat) {
+    worker.heartbeat = heartbeat.number;
+    worker.credit = heartbeat.credit;
+    loadChanged(shard, worker);
+  }
+  const sent = shard.outbox.frameNumber(from);
+  shard.outbox.tell(from, { type: "heartbeatAnswer", number: heartbeat.number, sent, known: isKnown }, 0);
+  if (worker === undefined) shard.outbox.markDeparted(from);
+}
+
+/** Any news from a worker shows that it lives. */
+function hear(shard: Shard, worker: Worker, now: Millis): void {
+  worker.lastHeard = now;
+  // The timer is not moved with each news: when it fires it looks at `lastHeard`.
+  if (worker.silence.slot === -1) shard.timers.set(worker.silence, now + shard.limits.workerLossMs);
+}
+
+export function silenceOver(shard: Shard, worker: Worker, now: Millis): void {
+  const lostAt = worker.lastHeard + shard.limits.workerLossMs;
+  if (lostAt > now) shard.timers.set(worker.silence, lostAt);
+  else loseWorker(shard, worker, "silent", now);
+}
+
+export function report(shard: Shard, outcome: Outcome, workerId: string, now: Millis): void {
+  const worker = shard.roster.workers.get(workerId);
+  if (worker !== undefined) hear(shard, worker, now);
+  const task = shard.tasks.get(outcome.id);
+  if (task !== undefined && worker !== undefined && isCurrent(task, worker, outcome)) {
+    if (outcome.kind === "succeeded") happen(shard, task, now, "succeeded", outcome);
+    else if (outcome.kind === "returned") happen(shard, task, now, "returned", workerId);
+    else happen(shard, task, now, "failed", outcome);
+    return;
+  }
+  shard.oddities.lateOutcomes++;
+  if (worker !== undefined) forgetGhost(shard, worker, tokenOf(outcome.id, outcome.epoch, outcome.attempt));
+  if (task !== undefined && outcome.kind === "succeeded" && !isTerminal(task.state)) {
+    happen(shard, task, now, "succeededLate", { outcome, worker: workerId });
+  }
+}
+
+function isCurrent(
+  task: LiveTask,
+  worker: Worker,
+  token: { readonly epoch: number; readonly attempt: number },
+): boolean {
+  const { last } = task;
+  return (
+    last !== null && last.worker === worker && last.number === token.attempt && last.epoch === token.epoch
+  );
+}
+
+export function note(shard: Shard, { note, worker: workerId }: Event<"noted">, now: Millis): void {
+  const worker = shard.roster.workers.get(workerId);
+  if (worker === undefined) return;
+  hear(shard, worker, now);
+  const task = shard.tasks.get(note.id);
+  if (
+    task === undefined ||
+    task.last === null ||
+    task.last.worker !== worker ||
+    task.last.number !== note.attempt
+  )
+    return;
+  if (note.startedAt > 0) {
+    happen(shard, task, now, "started", note.startedAt);
+    restartDeadline(shard, task.last, now);
+    shard.tellEvent(task, { type: "started", attempt: note.attempt, worker: workerId, at: note.startedAt });
+  }
+  tellNews(shard, task, note);
+}
+
+function tellNews(shard: Shard, task: LiveTask, { attempt, progress, logs }: Note): void {
+  if (progress !== null) shard.tellEvent(task, { type: "progress", attempt, ...progress });
+  for (const line of logs) shard.tellEvent(task, { type: "log", attempt, line });
+}
+
+/** A worker's inventory settles what became of everything that was sent to it in this epoch and restored from earlier ones. */
+export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Millis): void {
+  const worker = shard.roster.workers.get(held.worker);
+  if (worker === undefined || held.epoch !== shard.epoch) return;
+  hear(shard, worker, now);
+  const listed = new Map<string, HeldAttempt>();
+  for (const attempt of held.attempts)
+    listed.set(tokenOf(attempt.id, attempt.epoch, attempt.attempt), attempt);
+  for (const attempt of [...worker.held]) {
+    const token = tokenOf(attempt.task.id, attempt.epoch, attempt.number);
+    const there = listed.get(token);
+    listed.delete(token);
+    if (there !== undefined) adopt(shard, worker, attempt, there, now);
+    else if (attempt.restored || attempt.frame <= held.seen) happen(shard, attempt.task, now, "returned", "");
+  }
+  for (const [token, ghost] of [...worker.ghosts]) {
+    if (!listed.has(token) && ghost.frame <= held.seen) forgetGhost(shard, worker, token);
+  }
+  for (const stray of listed.values()) abortStray(shard, worker, stray);
+}
+
+function adopt(shard: Shard, worker: Worker, attempt: Attempt, there: HeldAttempt, now: Millis): void {
+  if (attempt.restored) {
+    attempt.restored = false;
+    restartDeadline(shard, attempt, now);
+  }
+  if (there.state === "running") happen(shard, attempt.task, now, "started", 0);
+  // What told it may have been lost.
+  if (isCancelRequested(attempt.task)) abort(shard, worker, attempt, "cancelled");
+}
+
+/** It does not count here. An outcome that it already has follows by itself. */
+function abortStray(shard: Shard, worker: Worker, { id, epoch, attempt, state }: HeldAttempt): void {
+  if (state === "finished") return;
+  shard.outbox.tell(worker.mailbox, { type: "abort", id, epoch, attempt, reason: "cancelled" }, 0);
+}
+
+/** A worker that takes its leave is forgotten as soon as it holds nothing; until then it is watched like any other. */
+export function leave(shard: Shard, id: string): void {
+  const worker = shard.roster.workers.get(id);
+  if (worker === undefined) return;
+  worker.draining = true;
+  worker.leaving = true;
+  loadChanged(shard, worker);
+}
+
+export function loseWorker(shard: Shard, worker: Worker, cause: LossCause, now: Millis): void {
+  worker.ghosts.clear();
+  worker.draining = true;
+  shard.roster.loadChanged(worker);
+  for (const { task } of [...worker.held]) happen(shard, task, now, "lost", cause);
+  forgetWorker(shard, worker);
+  reconsiderStranded(shard, now);
+}
+
+/** The observer was deaf: no silence and no timeout of that time counts. */
+export function restartDeadlines(shard: Shard, now: Millis): void {
+  for (const worker of shard.roster.workers.values()) {
+    worker.lastHeard = now;
+    for (const attempt of worker.held) restartDeadline(shard, attempt, now);
+  }
+}

@@ -1,0 +1,130 @@
+import type { Query } from "../protocol/envelope.ts";
+import type { Millis, QueueRecord, State, TaskError, TaskId } from "../protocol/task.ts";
+import type { LiveTask, Queue, Worker } from "./live.ts";
+import { usedCredit } from "./placement.ts";
+import type { Shard } from "./shard.ts";
+
+/** A task as people are shown it; times are milliseconds since the Unix epoch, null when they have not come. */
+export interface TaskView {
+  readonly id: TaskId;
+  readonly name: string;
+  readonly queue: string;
+  readonly state: State;
+  readonly code: string;
+  readonly attempt: number;
+  readonly attempts: number;
+  readonly priority: number;
+  readonly submittedAt: Millis;
+  readonly startedAt: Millis | null;
+  readonly finishedAt: Millis | null;
+  readonly worker: string | null;
+  readonly error: TaskError | null;
+}
+
+export interface QueueView extends QueueRecord {
+  readonly scheduled: number;
+  readonly ready: number;
+  /** Assigned or running. */
+  readonly active: number;
+  /** Ready in the store, because memory is full. */
+  readonly parked: number;
+}
+
+export interface WorkerView {
+  readonly id: string;
+  readonly credit: number;
+  readonly used: number;
+  readonly draining: boolean;
+  /** False between a takeover and the worker's registration. */
+  readonly registered: boolean;
+  readonly lastHeardAt: Millis;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly tasks: readonly string[];
+}
+
+export type Answer = TaskView | null | readonly TaskView[] | readonly QueueView[] | readonly WorkerView[];
+
+/** Answers from memory; a task that is not there is null: the store may know it. */
+export function answer(shard: Shard, query: Query): Answer {
+  switch (query.type) {
+    case "status": {
+      const task = shard.tasks.get(query.id);
+      return task === undefined ? null : viewTask(task);
+    }
+    case "list":
+      return listTasks(shard, query);
+    case "queues":
+      return Array.from(shard.queues.all, viewQueue);
+    case "workers":
+      return Array.from(shard.roster.workers.values(), viewWorker);
+  }
+}
+
+/** The tasks with the smallest ids after a given one, in order. */
+function listTasks(shard: Shard, query: Extract<Query, { type: "list" }>): TaskView[] {
+  const { limit, after = "" } = query;
+  let found: LiveTask[] = [];
+  let last = "";
+  for (const task of shard.tasks.values()) {
+    if (task.id <= after || (last !== "" && task.id > last) || !matches(task, query)) continue;
+    found.push(task);
+    // Kept short, so that a long list in memory costs no long list here.
+    if (found.length >= 2 * limit + 100) {
+      found = firstById(found, limit);
+      last = found.at(-1)?.id ?? "";
+    }
+  }
+  return firstById(found, limit).map(viewTask);
+}
+
+function matches(task: LiveTask, { state, queue, name }: Extract<Query, { type: "list" }>): boolean {
+  const { spec } = task.kind;
+  return (
+    (state === undefined || task.state === state) &&
+    (queue === undefined || spec.queue === queue) &&
+    (name === undefined || spec.name === name)
+  );
+}
+
+function firstById(tasks: LiveTask[], limit: number): LiveTask[] {
+  return tasks.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
+}
+
+function viewTask(task: LiveTask): TaskView {
+  const { kind, details, last } = task;
+  const { name, queue, attempts } = kind.spec;
+  return {
+    id: task.id,
+    name,
+    queue,
+    state: task.state,
+    code: details?.code ?? "",
+    attempt: task.attempt,
+    attempts,
+    priority: task.priority,
+    submittedAt: task.accepted.at,
+    startedAt: last?.startedAt ?? null,
+    finishedAt: null,
+    worker: last?.workerId ?? null,
+    error: details?.error ?? null,
+  };
+}
+
+function viewQueue({ record, live, ready, active, parked }: Queue): QueueView {
+  return { ...record, scheduled: live - ready - active, ready, active, parked };
+}
+
+function viewWorker(worker: Worker): WorkerView {
+  const { id, credit, draining, group, lastHeard, labels } = worker;
+  const tasks = group === null ? [] : group.skills.map(({ name, version }) => `${name}@${version}`);
+  return {
+    id,
+    credit,
+    used: usedCredit(worker),
+    draining,
+    registered: group !== null,
+    lastHeardAt: lastHeard,
+    labels,
+    tasks,
+  };
+}

@@ -1,0 +1,254 @@
+import type { KeyRecord } from "../protocol/change.ts";
+import {
+  isTerminal,
+  type Millis,
+  type Submission,
+  type TaskError,
+  type TaskId,
+  type TaskRecord,
+  type TerminalState,
+} from "../protocol/task.ts";
+import type { KernelEvent } from "./event.ts";
+import { LiveTask } from "./live.ts";
+import { keepUntil, settledFrom } from "./settle.ts";
+import type { Shard } from "./shard.ts";
+import { detailsOf, recordOf } from "./task-record.ts";
+import { happen } from "./transitions.ts";
+
+type Event<T extends KernelEvent["type"]> = Extract<KernelEvent, { type: T }>;
+
+/** A task tells at most this many mailboxes beside its submitter's; the rest ask the store from time to time anyway. */
+const MAX_WATCHERS = 100;
+/** More early cancels are not remembered at once. */
+const MAX_TOMBSTONES = 100_000;
+
+export function submit(shard: Shard, event: Event<"submitted">, now: Millis): void {
+  const { submission, stored } = event;
+  shard.outbox.heardFrom(submission.replyTo);
+  const known = shard.tasks.get(submission.id);
+  if (known !== undefined) repeatEnd(shard, recordOf(known, 0), submission.replyTo);
+  else if (stored !== null) repeatStored(shard, stored, submission.replyTo);
+  else if (shard.tombstones.has(submission.id)) adopt(shard, submission, now);
+  else {
+    const keyed = usedKey(shard, event, now);
+    if (keyed === null) accept(shard, submission, now);
+    else if (keyed.inputHash === submission.key?.inputHash)
+      alias(shard, submission, keyed, event.first ?? null, now);
+    else conflict(shard, submission, keyed, now);
+  }
+}
+
+function accept(shard: Shard, submission: Submission, now: Millis): void {
+  const task = createTask(shard, submission, now);
+  const { key } = submission;
+  if (key !== null) {
+    const { inputHash, windowMs } = key;
+    shard.journal.key({
+      name: submission.spec.name,
+      key: key.key,
+      id: task.id,
+      inputHash,
+      expiresAt: now + windowMs,
+    });
+  }
+  happen(shard, task, now, "accepted", null);
+}
+
+function createTask(shard: Shard, submission: Submission, now: Millis): LiveTask {
+  const task = new LiveTask(
+    shard.kindOf(submission.spec),
+    submission,
+    submission.payload,
+    shard.momentOf(now),
+  );
+  const { runAt, delayMs, expiresInMs, key, retryOf } = submission;
+  if (runAt > 0 || delayMs > 0 || expiresInMs > 0 || key !== null || retryOf !== "") {
+    const details = detailsOf(task);
+    details.runAt = Math.max(runAt, delayMs > 0 ? now + delayMs : 0);
+    details.expiresAt = expiresInMs > 0 ? now + expiresInMs : 0;
+    details.key = key === null ? "" : key.key;
+    details.retryOf = retryOf;
+  }
+  shard.tasks.set(task.id, task);
+  return task;
+}
+
+/** A cancel came first. */
+function adopt(shard: Shard, submission: Submission, now: Millis): void {
+  shard.tombstones.delete(submission.id);
+  const task = createTask(shard, submission, now);
+  happen(shard, task, now, "cancelled", cancelError("The task was cancelled before it was submitted."));
+}
+
+function usedKey(shard: Shard, event: Event<"submitted">, now: Millis): KeyRecord | null {
+  const { key, spec } = event.submission;
+  if (key === null) return null;
+  const keyed = shard.journal.recentKey(spec.name, key.key) ?? event.keyed;
+  return keyed !== null && keyed.expiresAt > now && keyed.id !== event.submission.id ? keyed : null;
+}
+
+/**
+ * The same key and input again. The new id becomes an alias: a row of its own, so that the id stays known, in the
+ * state `submitted` in which no task of its own can rest, never loaded as a task because it has `aliasOf`, and
+ * swept by `keepUntil` like a terminal one.
+ */
+function alias(
+  shard: Shard,
+  submission: Submission,
+  keyed: KeyRecord,
+  first: TaskRecord | null,
+  now: Millis,
+): void {
+  const { id, replyTo } = submission;
+  const record = {
+    ...recordOf(new LiveTask(shard.kindOf(submission.spec), submission, "", shard.momentOf(now)), 0),
+    aliasOf: keyed.id,
+  };
+  const keepMs = Math.max(submission.key?.windowMs ?? 0, shard.limits.minIdTtlMs);
+  if (!shard.journal.hasRow(id)) shard.journal.alias(record, now + keepMs);
+  tellDuplicate(shard, id, keyed.id, replyTo, first);
+}
+
+function tellDuplicate(
+  shard: Shard,
+  id: TaskId,
+  of: TaskId,
+  replyTo: string,
+  first: TaskRecord | null,
+): void {
+  shard.outbox.tell(replyTo, { type: "accepted", id, outcome: "duplicate", of, code: "", message: "" }, 0);
+  follow(shard, of, replyTo, first);
+}
+
+function conflict(shard: Shard, submission: Submission, keyed: KeyRecord, now: Millis): void {
+  const message = `Task ${keyed.id} has used the idempotency key with different input.`;
+  const error = { code: "IDEMPOTENCY_CONFLICT", message, stack: "" };
+  const { id, replyTo } = submission;
+  shard.outbox.tell(
+    replyTo,
+    { type: "accepted", id, outcome: "refused", of: "", code: error.code, message },
+    0,
+  );
+  happen(shard, createTask(shard, submission, now), now, "refused", error);
+}
+
+/** A copy of a submission that the store knows: its sender hears what it may have missed. */
+function repeatStored(shard: Shard, stored: TaskRecord, replyTo: string): void {
+  if (stored.aliasOf !== "") tellDuplicate(shard, stored.id, stored.aliasOf, replyTo, null);
+  else repeatEnd(shard, stored, replyTo);
+}
+
+function repeatEnd(shard: Shard, record: TaskRecord, replyTo: string): void {
+  if (isTerminal(record.state)) shard.outbox.tell(replyTo, settledFrom(record, record.state), 0);
+}
+
+/** A mailbox wants to know how a task ends; answers whether the task is known. */
+function follow(shard: Shard, id: TaskId, mailbox: string, stored: TaskRecord | null): boolean {
+  const task = shard.tasks.get(id);
+  if (task === undefined || isTerminal(task.state)) {
+    const record = task === undefined ? stored : recordOf(task, 0);
+    if (record !== null) repeatEnd(shard, record, mailbox);
+    return record !== null;
+  }
+  addWatcher(task, mailbox);
+  return true;
+}
+
+function addWatcher(task: LiveTask, mailbox: string): void {
+  if (mailbox === "" || mailbox === task.replyTo) return;
+  const { watchers } = detailsOf(task);
+  if (watchers.length < MAX_WATCHERS && !watchers.includes(mailbox)) watchers.push(mailbox);
+}
+
+export function watch(shard: Shard, { id, replyTo, stored }: Event<"watchRequested">): void {
+  shard.outbox.heardFrom(replyTo);
+  if (stored !== null && stored.aliasOf !== "") tellDuplicate(shard, id, stored.aliasOf, replyTo, null);
+  else if (!follow(shard, id, replyTo, stored)) shard.outbox.tell(replyTo, { type: "unknown", id }, 0);
+}
+
+/** `stored` of an alias is of use only while the first task is in memory: else hand over the first one's record. */
+export function requestCancel(shard: Shard, event: Event<"cancelRequested">, now: Millis): void {
+  const { id, replyTo, stored } = event;
+  shard.outbox.heardFrom(replyTo);
+  const task = shard.tasks.get(stored === null || stored.aliasOf === "" ? id : stored.aliasOf);
+  const error = cancelError(event.reason === "" ? "The task was cancelled." : event.reason);
+  if (task !== undefined) cancelLive(shard, task, event, error, now);
+  else if (stored === null) buryUnknown(shard, event, now);
+  else if (stored.aliasOf !== "") shard.outbox.tell(replyTo, { type: "unknown", id }, 0);
+  else cancelStored(shard, stored, event, error, now);
+}
+
+function cancelLive(
+  shard: Shard,
+  task: LiveTask,
+  waiter: Event<"cancelRequested">,
+  error: TaskError,
+  now: Millis,
+): void {
+  if (isTerminal(task.state)) {
+    tellCancelDone(shard, waiter, task.state);
+    return;
+  }
+  const { request, replyTo } = waiter;
+  const { cancels } = detailsOf(task);
+  const isKnown = cancels.some((other) => other.request === request && other.replyTo === replyTo);
+  if (!isKnown && cancels.length < MAX_WATCHERS) cancels.push({ request, replyTo });
+  happen(shard, task, now, "cancelled", error);
+}
+
+/** A parked task ends where it is; one that has ended stays as it ended. */
+function cancelStored(
+  shard: Shard,
+  stored: TaskRecord,
+  waiter: Event<"cancelRequested">,
+  error: TaskError,
+  now: Millis,
+): void {
+  if (isTerminal(stored.state)) {
+    tellCancelDone(shard, waiter, stored.state);
+    return;
+  }
+  if (shard.journal.hasRow(stored.id)) {
+    tellCancelDone(shard, waiter, "cancelled");
+    return;
+  }
+  const ended: TaskRecord = {
+    ...stored,
+    state: "cancelled",
+    code: error.code,
+    error,
+    finishedAt: now,
+    cancelRequested: true,
+  };
+  shard.journal.finishStored(ended, keepUntil(shard, "cancelled", stored.spec, now));
+  shard.parking.unparked(shard.queues.get(stored.spec.queue), stored.state === "ready");
+  shard.outbox.tell(stored.replyTo, settledFrom(ended, "cancelled"), 0);
+  tellCancelDone(shard, waiter, "cancelled");
+}
+
+function buryUnknown(shard: Shard, waiter: Event<"cancelRequested">, now: Millis): void {
+  const until = now + shard.limits.minIdTtlMs;
+  if (!shard.tombstones.has(waiter.id)) {
+    shard.tombstones.set(waiter.id, until);
+    shard.journal.tombstone(waiter.id, until);
+    if (shard.tombstones.size > MAX_TOMBSTONES) forgetOldestTombstone(shard);
+  }
+  tellCancelDone(shard, waiter, "cancelled");
+}
+
+/** The store still has it: the submission then meets an existing row, and is not run either. */
+function forgetOldestTombstone(shard: Shard): void {
+  for (const oldest of shard.tombstones.keys()) {
+    shard.tombstones.delete(oldest);
+    return;
+  }
+}
+
+function tellCancelDone(shard: Shard, waiter: Event<"cancelRequested">, state: TerminalState): void {
+  const { request, id, replyTo } = waiter;
+  shard.outbox.tell(replyTo, { type: "cancelDone", request, id, state }, 0);
+}
+
+function cancelError(message: string): TaskError {
+  return { code: "TASK_CANCELLED", message, stack: "" };
+}

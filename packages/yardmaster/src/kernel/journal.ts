@@ -1,0 +1,145 @@
+import type { ByteString } from "../protocol/bytes.ts";
+import { type Change, type KeyRecord, keyOf } from "../protocol/change.ts";
+import { INLINE_BYTES, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
+import type { LiveTask, Mark, Queue } from "./live.ts";
+import { detailsOf, payloadBytesOf, recordOf } from "./task-record.ts";
+
+/** Collects the changes of a tick: at most one for each task, whatever happens to it. */
+export class Journal {
+  /** Tasks in memory, and those that have ended in this tick. */
+  readonly tasks: Map<TaskId, LiveTask>;
+  #touched: LiveTask[] = [];
+  #changes: Change[] = [];
+  readonly #queues = new Set<Queue>();
+  readonly #rows = new Set<TaskId>();
+  readonly #tombstones = new Map<TaskId, Millis>();
+  /** Keys of this tick and of the one before, whose commit a look-up may not have seen. */
+  #keys = new Map<string, KeyRecord>();
+  #olderKeys = new Map<string, KeyRecord>();
+
+  constructor(tasks: Map<TaskId, LiveTask>) {
+    this.tasks = tasks;
+  }
+
+  get touched(): readonly LiveTask[] {
+    return this.#touched;
+  }
+
+  /** What is to be written for a task that the store does not know, or not as unfinished. */
+  begin(task: LiveTask, mark: Mark): void {
+    task.mark = mark;
+    this.#touched.push(task);
+  }
+
+  changed(task: LiveTask): void {
+    if (task.mark === "clean") this.begin(task, "update");
+  }
+
+  /** A task has ended: nothing about it changes after this. */
+  ended(task: LiveTask, result: ByteString | null, keepUntil: Millis, now: Millis): void {
+    const { mark } = task;
+    const record = recordOf(task, now);
+    const payload = task.payload ?? "";
+    if (mark === "insert" || mark === "park") {
+      this.#changes.push({ type: "insert", task: record, payload, parked: false, result, keepUntil });
+    } else if (mark === "adopt") {
+      this.#changes.push({ type: "adopt", task: record, payload, keepUntil });
+    } else {
+      this.#changes.push({ type: "finish", task: record, result, keepUntil });
+    }
+    task.mark = "done";
+    if (mark === "clean") this.#touched.push(task);
+  }
+
+  /** Any other change, of which the caller knows that it is the only one for its row. */
+  add(change: Change): void {
+    this.#changes.push(change);
+  }
+
+  key(key: KeyRecord): void {
+    this.#keys.set(keyOf(key.name, key.key), key);
+    this.#changes.push({ type: "key", key });
+  }
+
+  recentKey(name: string, key: string): KeyRecord | null {
+    const joined = keyOf(name, key);
+    return this.#keys.get(joined) ?? this.#olderKeys.get(joined) ?? null;
+  }
+
+  /** The row of an id that only stands for another task. */
+  alias(record: TaskRecord, keepUntil: Millis): void {
+    this.#rows.add(record.id);
+    this.#changes.push({ type: "insert", task: record, payload: "", parked: false, result: null, keepUntil });
+  }
+
+  /** The end of a task that is not in memory. */
+  finishStored(record: TaskRecord, keepUntil: Millis): void {
+    this.#rows.add(record.id);
+    this.#changes.push({ type: "finish", task: record, result: null, keepUntil });
+  }
+
+  /** Whether this tick has written a row of a task that is not in memory. */
+  hasRow(id: TaskId): boolean {
+    return this.#rows.has(id);
+  }
+
+  queue(queue: Queue): void {
+    this.#queues.add(queue);
+  }
+
+  tombstone(id: TaskId, keepUntil: Millis): void {
+    this.#tombstones.set(id, keepUntil);
+  }
+
+  /** True when the tombstone was of this tick, so that the store has never seen it. */
+  dropTombstone(id: TaskId): boolean {
+    return this.#tombstones.delete(id);
+  }
+
+  /** All changes since the last call. Tasks that have ended or are parked leave memory. */
+  take(): Change[] {
+    for (const task of this.#touched) this.#write(task);
+    for (const [id, keepUntil] of this.#tombstones) this.#changes.push({ type: "tombstone", id, keepUntil });
+    for (const queue of this.#queues) this.#changes.push({ type: "queue", queue: queue.record });
+    const changes = this.#changes;
+    this.#changes = [];
+    this.#touched = [];
+    this.#rows.clear();
+    this.#tombstones.clear();
+    this.#queues.clear();
+    this.#olderKeys = this.#keys;
+    if (this.#keys.size > 0) this.#keys = new Map();
+    return changes;
+  }
+
+  #write(task: LiveTask): void {
+    const { mark } = task;
+    if (mark === "done") {
+      this.tasks.delete(task.id);
+      return;
+    }
+    if (mark === "update") {
+      this.#changes.push({ type: "update", task: recordOf(task, 0), parked: false });
+    } else {
+      const parked = mark === "park";
+      const payload = task.payload ?? "";
+      this.#changes.push({
+        type: "insert",
+        task: recordOf(task, 0),
+        payload,
+        parked,
+        result: null,
+        keepUntil: 0,
+      });
+      if (parked) this.tasks.delete(task.id);
+      else dropLargePayload(task);
+    }
+    task.mark = "clean";
+  }
+}
+
+function dropLargePayload(task: LiveTask): void {
+  if (task.payload === null || task.payload.length <= INLINE_BYTES) return;
+  detailsOf(task).payloadBytes = payloadBytesOf(task);
+  task.payload = null;
+}

@@ -1,0 +1,188 @@
+import type { StoredItem, StoredTask } from "../protocol/change.ts";
+import type { Envelope, Query } from "../protocol/envelope.ts";
+import type { Epoch, Millis, TaskId } from "../protocol/task.ts";
+import type { Effects } from "./effects.ts";
+import type { KernelEvent } from "./event.ts";
+import {
+  heartbeat,
+  leave,
+  loseWorker,
+  note,
+  reconcile,
+  register,
+  report,
+  restartDeadlines,
+} from "./fleet.ts";
+import { type Answer, answer } from "./inspection.ts";
+import { requestCancel, submit, watch } from "./intake.ts";
+import { checkInvariants } from "./invariants.ts";
+import { fireDue, schedule } from "./scheduling.ts";
+import { command } from "./settings.ts";
+import { type Limits, type Oddities, Shard } from "./shard.ts";
+import { page, restore, restored } from "./takeover.ts";
+
+export interface KernelOptions extends Partial<Limits> {
+  readonly shard: number;
+  readonly epoch: Epoch;
+  /** The same seed and the same calls give the same effects. */
+  readonly seed: number;
+  /** Checks all invariants after every step: for tests. Default false. */
+  readonly validate?: boolean;
+}
+
+/**
+ * The scheduling state machine of one shard: facts in, intentions out.
+ *
+ * It does no I/O and knows no clock: times are handed in. Between two calls of `effects` any number of facts may be
+ * applied; the effects are to be committed before they are sent.
+ */
+export class Kernel {
+  readonly #shard: Shard;
+
+  constructor(options: KernelOptions) {
+    this.#shard = new Shard({
+      shard: options.shard,
+      epoch: options.epoch,
+      seed: options.seed,
+      validate: options.validate ?? false,
+      limits: {
+        maxLive: options.maxLive ?? 2_000_000,
+        maxLiveBytes: options.maxLiveBytes ?? 2 ** 30,
+        workerLossMs: options.workerLossMs ?? 10_000,
+        quarantineDeaths: options.quarantineDeaths ?? 3,
+        minIdTtlMs: options.minIdTtlMs ?? 24 * 60 * 60 * 1000,
+      },
+    });
+  }
+
+  /** How often things happened that should be rare, for the metrics. */
+  get oddities(): Readonly<Oddities> {
+    return this.#shard.oddities;
+  }
+
+  /** Tasks in memory. */
+  get live(): number {
+    return this.#shard.tasks.size;
+  }
+
+  /** Takes in one row of the store; all of them come before `restored` and before anything is applied. */
+  restore(item: StoredItem, now: Millis): void {
+    restore(this.#shard, item, now);
+  }
+
+  /** The load is complete, also when there was nothing to load. */
+  restored(now: Millis): void {
+    restored(this.#shard, now);
+    this.#validate();
+  }
+
+  /** Takes in the answer to `Effects.wantParked`: fewer tasks than were wanted mean that no more are parked. */
+  page(tasks: readonly StoredTask[], now: Millis): void {
+    page(this.#shard, tasks, now);
+    this.#validate();
+  }
+
+  apply(event: KernelEvent, now: Millis): void {
+    dispatch(this.#shard, event, now);
+    this.#validate();
+  }
+
+  /** Adds an envelope to the next frame for a mailbox. */
+  tell(mailbox: string, envelope: Envelope): void {
+    this.#shard.outbox.tell(mailbox, envelope, 0);
+  }
+
+  /** Nobody receives there any more: its watchers are not told anything, and a worker there is lost. */
+  mailboxGone(mailbox: string, now: Millis): void {
+    const { outbox, roster } = this.#shard;
+    for (const worker of roster.workers.values()) {
+      if (worker.mailbox === mailbox) loseWorker(this.#shard, worker, "gone", now);
+    }
+    outbox.markGone(mailbox);
+    this.#validate();
+  }
+
+  /** Lets happen what is due, gives out work, and answers with all that is to be done since the last call. */
+  effects(now: Millis): Effects {
+    const shard = this.#shard;
+    fireDue(shard, now);
+    schedule(shard, now);
+    const changes = shard.journal.take();
+    const outgoing = shard.outbox.take();
+    shard.queues.endTick();
+    this.#validate();
+    return { changes, outgoing, wantParked: shard.parking.wanted(shard.tasks.size, shard.bytes) };
+  }
+
+  /** When `effects` has something to do of its own accord; Infinity for never. */
+  nextWakeAt(): Millis {
+    return this.#shard.timers.nextAt;
+  }
+
+  /** Whether a task is in memory: events about any other carry what the store knows. */
+  has(id: TaskId): boolean {
+    return this.#shard.tasks.has(id);
+  }
+
+  /** The ids of the workers that are counted on, those that a load only knows by their tasks included. */
+  workers(): string[] {
+    return [...this.#shard.roster.workers.keys()];
+  }
+
+  /** Answers a question with plain values; times are milliseconds. */
+  answer(query: Query): Answer {
+    return answer(this.#shard, query);
+  }
+
+  /** Throws an InvariantError when memory contradicts itself. Looks at everything: for tests. */
+  checkInvariants(): void {
+    checkInvariants(this.#shard);
+  }
+
+  #validate(): void {
+    if (this.#shard.validate) checkInvariants(this.#shard);
+  }
+}
+
+function dispatch(shard: Shard, event: KernelEvent, now: Millis): void {
+  switch (event.type) {
+    case "submitted":
+      submit(shard, event, now);
+      return;
+    case "outcomeReported":
+      report(shard, event.outcome, event.worker, now);
+      return;
+    case "workerRegistered":
+      register(shard, event.register, now);
+      return;
+    case "heartbeatReceived":
+      heartbeat(shard, event, now);
+      return;
+    case "attemptsHeld":
+      reconcile(shard, event, now);
+      return;
+    case "workerLeft":
+      leave(shard, event.worker);
+      return;
+    case "workerLost": {
+      const worker = shard.roster.workers.get(event.worker);
+      if (worker !== undefined) loseWorker(shard, worker, event.cause, now);
+      return;
+    }
+    case "cancelRequested":
+      requestCancel(shard, event, now);
+      return;
+    case "watchRequested":
+      watch(shard, event);
+      return;
+    case "noted":
+      note(shard, event, now);
+      return;
+    case "commanded":
+      command(shard, event);
+      return;
+    case "deadlinesRestarted":
+      restartDeadlines(shard, now);
+      return;
+  }
+}

@@ -1,0 +1,260 @@
+import type { ByteString } from "../protocol/bytes.ts";
+import type {
+  Epoch,
+  Millis,
+  QueueRecord,
+  State,
+  TaskError,
+  TaskId,
+  TaskRecord,
+  TaskSpec,
+} from "../protocol/task.ts";
+import type { Heap } from "./heap.ts";
+import type { Ordering } from "./ordering.ts";
+
+/*
+ * What lives in a shard's memory, as data alone: tasks, attempts, queues and workers point at each other. The
+ * rules are in the files that change them.
+ */
+
+/** The states that a task in memory can have: nothing leads to `blocked` as long as there are no graphs. */
+export type Stage = Exclude<State, "blocked">;
+
+/** A time as an object: the many tasks of one tick share it, where each would have a boxed number of its own. */
+export interface Moment {
+  readonly at: Millis;
+}
+
+/** What the end of the tick has to write for a task. `adopt` takes the place of an early cancel's tombstone, `done` is written already. */
+export type Mark = "clean" | "insert" | "park" | "update" | "adopt" | "done";
+
+/**
+ * A task in memory. A million of them may wait, so that every field counts: what most tasks do not have is in
+ * `details`, what only assigned ones have is in `last`.
+ */
+export class LiveTask {
+  readonly id: TaskId;
+  readonly kind: Kind;
+  /** Null when it is too large to keep: it stays in the store. */
+  payload: ByteString | null;
+  readonly replyTo: string;
+  readonly accepted: Moment;
+  readonly priority: number;
+  state: Stage = "submitted";
+  attempt = 0;
+  order = 0;
+  slot = -1;
+  mark: Mark = "clean";
+  details: Details | null = null;
+  /** The last attempt; a worker holds it while the task is assigned or running. */
+  last: Attempt | null = null;
+
+  constructor(
+    kind: Kind,
+    of: Pick<TaskRecord, "id" | "replyTo" | "priority">,
+    payload: ByteString | null,
+    accepted: Moment,
+  ) {
+    this.id = of.id;
+    this.kind = kind;
+    this.payload = payload;
+    this.replyTo = of.replyTo;
+    this.accepted = accepted;
+    this.priority = of.priority;
+  }
+}
+
+/** What few tasks have. Also the timer of a waiting task: when it is due or expires. */
+export class Details {
+  readonly fires = "task";
+  readonly task: LiveTask;
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+  runAt: Millis = 0;
+  expiresAt: Millis = 0;
+  deaths = 0;
+  retryOf: TaskId = "";
+  key = "";
+  cancelRequested = false;
+  code = "";
+  error: TaskError | null = null;
+  /** The size of a payload that is not in memory. */
+  payloadBytes = 0;
+  /** The worker that handed the task back in this epoch, "*" for several: it may repeat that for the same attempt. */
+  returnedBy = "";
+  /** Mailboxes that want news beside the submitter's. */
+  readonly watchers: string[] = [];
+  readonly cancels: CancelWaiter[] = [];
+
+  constructor(task: LiveTask) {
+    this.task = task;
+  }
+}
+
+export interface CancelWaiter {
+  readonly request: number;
+  readonly replyTo: string;
+}
+
+/** One attempt. Also the timer of its timeout. */
+export class Attempt {
+  readonly fires = "attempt";
+  readonly task: LiveTask;
+  readonly number: number;
+  readonly epoch: Epoch;
+  readonly workerId: string;
+  /** The worker that holds it; null once the attempt is over. */
+  worker: Worker | null = null;
+  heldSlot = -1;
+  /** The number of the frame that carried it to its worker. */
+  frame = 0;
+  /** Assigned by an earlier owner, and its worker has not said yet what became of it. */
+  restored = false;
+  startedAt: Millis;
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+
+  constructor(task: LiveTask, number: number, epoch: Epoch, workerId: string, startedAt: Millis) {
+    this.task = task;
+    this.number = number;
+    this.epoch = epoch;
+    this.workerId = workerId;
+    this.startedAt = startedAt;
+  }
+}
+
+/** What the tasks of one spec share. `live` counts them, so that an unused kind can be forgotten. */
+export class Kind {
+  readonly spec: TaskSpec;
+  readonly line: Line;
+  live = 0;
+
+  constructor(spec: TaskSpec, line: Line) {
+    this.spec = spec;
+    this.line = line;
+  }
+}
+
+/** The ready tasks of one definition and version within a queue. */
+export class Line {
+  readonly queue: Queue;
+  readonly skill: Skill;
+  ordering: Ordering<LiveTask>;
+
+  constructor(queue: Queue, skill: Skill, ordering: Ordering<LiveTask>) {
+    this.queue = queue;
+    this.skill = skill;
+    this.ordering = ordering;
+  }
+}
+
+export class Queue {
+  record: QueueRecord;
+  /** Somebody declared it, so that the store knows it. */
+  declared = false;
+  readonly lines: Line[] = [];
+  /** Tasks in memory, those of them that are in lines, and those that workers hold. */
+  live = 0;
+  ready = 0;
+  active = 0;
+  /** How many of its ready tasks are parked. */
+  parked = 0;
+  /** Its neighbours in the rotation of backlogged queues; null outside. */
+  next: Queue | null = null;
+  previous: Queue | null = null;
+
+  constructor(record: QueueRecord) {
+    this.record = record;
+  }
+}
+
+/** A definition's name and version, as workers know it. Also the timer after which a task that nobody knows goes to anybody. */
+export class Skill {
+  readonly fires = "skill";
+  readonly name: string;
+  readonly version: number;
+  /** The groups of workers that know it. */
+  readonly groups: Group[] = [];
+  /** Nobody knows it, and the grace for somebody to come is over. */
+  stranded = false;
+  /** How many lines need it, so that an unused skill can be forgotten. */
+  lines = 0;
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+
+  constructor(name: string, version: number) {
+    this.name = name;
+    this.version = version;
+  }
+}
+
+/** Workers that know the same definitions: to placement they differ by load only. */
+export class Group {
+  readonly key: string;
+  readonly skills: readonly Skill[];
+  /** Those with free credit, the least loaded first. */
+  readonly pool: Heap<Worker>;
+  workers = 0;
+
+  constructor(key: string, skills: readonly Skill[], pool: Heap<Worker>) {
+    this.key = key;
+    this.skills = skills;
+    this.pool = pool;
+  }
+}
+
+export class Worker {
+  readonly id: string;
+  readonly mailbox: string;
+  /** Its place among all workers that ever came, to settle ties. */
+  readonly number: number;
+  credit = 0;
+  labels: Readonly<Record<string, string>> = {};
+  /** Null until it has registered with this owner. */
+  group: Group | null = null;
+  /** Takes no more work. */
+  draining = false;
+  /** Has said goodbye: forgotten as soon as it holds nothing. */
+  leaving = false;
+  heartbeat = 0;
+  lastHeard: Millis = 0;
+  readonly held: Attempt[] = [];
+  /** Attempts that count no more but may still fill a slot there, by token. */
+  readonly ghosts: Map<string, Attempt> = new Map();
+  /** In its group's pool. */
+  slot = -1;
+  readonly silence: Silence;
+
+  constructor(id: string, mailbox: string, number: number) {
+    this.id = id;
+    this.mailbox = mailbox;
+    this.number = number;
+    this.silence = new Silence(this);
+  }
+}
+
+/** The timer that notices a silent worker. */
+export class Silence {
+  readonly fires = "silence";
+  readonly worker: Worker;
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+
+  constructor(worker: Worker) {
+    this.worker = worker;
+  }
+}
+
+/** The timer of the sweep. */
+export class Sweep {
+  readonly fires = "sweep";
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+}
+
+export type LiveTimer = Details | Attempt | Skill | Silence | Sweep;

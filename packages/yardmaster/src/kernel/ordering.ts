@@ -1,0 +1,24 @@
+/** What a line knows of a task. `slot` is the ordering's own handle and -1 outside. */
+export interface InLine {
+  slot: number;
+  /** Rises with each task that joins a line, but one that was handed back keeps its number. */
+  readonly order: number;
+  readonly priority: number;
+}
+
+/** The order of the ready tasks of one line. */
+export interface Ordering<T extends InLine> {
+  readonly size: number;
+  push(task: T): void;
+  /** The task to run next, or undefined when none waits. */
+  peek(): T | undefined;
+  /** Takes out the task that `peek` shows. */
+  pop(): T | undefined;
+  remove(task: T): void;
+}
+
+/** An order as a queue has it: one `Ordering` for each of its lines, and `before` between their heads. */
+export interface OrderingPolicy {
+  create<T extends InLine>(): Ordering<T>;
+  before(a: InLine, b: InLine): boolean;
+}

@@ -1,0 +1,318 @@
+import type { Outcome } from "../protocol/envelope.ts";
+import type { Millis, TaskError } from "../protocol/task.ts";
+import { abandon, abort, assignTo, release } from "./attempts.ts";
+import { backoffMs } from "./backoff.ts";
+import { Attempt, type LiveTask, type Stage, type Worker } from "./live.ts";
+import { succeed as finish, stop } from "./settle.ts";
+import type { Shard } from "./shard.ts";
+import { detailsOf, isCancelRequested } from "./task-record.ts";
+import { count, joinLine, setTimer, wait } from "./waiting.ts";
+
+/** What can happen to a task, with what must be known about it. */
+export interface TaskEvents {
+  accepted: null;
+  refused: TaskError;
+  due: null;
+  placed: Worker;
+  /** When, by the worker's clock; 0 when it only says that it runs. */
+  started: Millis;
+  succeeded: Outcome;
+  /** Any other end of the current attempt that its worker reports. */
+  failed: Outcome;
+  /** Never started there. The worker that says so, or "" when it never saw it. */
+  returned: string;
+  lost: LossCause;
+  timedOut: null;
+  cancelled: TaskError;
+  expired: null;
+  /** A success of an attempt that is not the current one. */
+  succeededLate: { readonly outcome: Outcome; readonly worker: string };
+}
+export type TaskEventType = keyof TaskEvents;
+
+/** Only a proven death counts towards quarantine. */
+export type LossCause = "died" | "gone" | "silent";
+
+type Run<E extends TaskEventType> = (shard: Shard, task: LiveTask, now: Millis, fact: TaskEvents[E]) => void;
+
+/** What happens to a task in some state on some event. `leadsTo` names every state that it can have afterwards. */
+export interface Rule<E extends TaskEventType> {
+  readonly name: string;
+  readonly leadsTo: readonly Stage[];
+  readonly says: string;
+  readonly run: Run<E>;
+}
+
+export const admit: Rule<"accepted"> = {
+  name: "admit",
+  leadsTo: ["scheduled", "ready"],
+  says: "The task waits until it is due, or at once in its line; in the store when memory is full.",
+  run(shard, task, now) {
+    const { queue } = task.kind.line;
+    const runAt = task.details === null ? 0 : task.details.runAt;
+    const [live, bytes] = [shard.tasks.size - 1, shard.bytes];
+    task.state = runAt > now ? "scheduled" : "ready";
+    const parks =
+      task.state === "ready"
+        ? shard.parking.shouldParkReady(queue, live, bytes)
+        : shard.parking.shouldParkScheduled(runAt - now, live, bytes);
+    shard.journal.begin(task, parks ? "park" : "insert");
+    if (parks) shard.parking.parked(queue, task.state === "ready");
+    else wait(shard, task, now);
+  },
+};
+
+export const refuse: Rule<"refused"> = {
+  name: "refuse",
+  leadsTo: ["failed"],
+  says: "The task fails without having waited.",
+  run(shard, task, now, error) {
+    shard.journal.begin(task, "insert");
+    count(shard, task);
+    stop(shard, task, now, "failed", error);
+  },
+};
+
+export const buryEarly: Rule<"cancelled"> = {
+  name: "buryEarly",
+  leadsTo: ["cancelled"],
+  says: "Its cancel came first: the task ends before it waits.",
+  run(shard, task, now, error) {
+    shard.journal.begin(task, shard.journal.dropTombstone(task.id) ? "insert" : "adopt");
+    count(shard, task);
+    stop(shard, task, now, "cancelled", error);
+  },
+};
+
+export const enqueue: Rule<"due"> = {
+  name: "enqueue",
+  leadsTo: ["ready"],
+  says: "The task joins the end of its line.",
+  run(shard, task, now) {
+    task.state = "ready";
+    shard.journal.changed(task);
+    joinLine(shard, task, now, false);
+  },
+};
+
+export const assign: Rule<"placed"> = {
+  name: "assign",
+  leadsTo: ["assigned"],
+  says: "The next attempt goes to a worker with free credit.",
+  run(shard, task, now, worker) {
+    if (task.details !== null) shard.timers.clear(task.details);
+    task.state = "assigned";
+    shard.journal.changed(task);
+    assignTo(shard, task, worker, now);
+  },
+};
+
+export const start: Rule<"started"> = {
+  name: "start",
+  leadsTo: ["running"],
+  says: "The worker says that it runs. Only memory learns it: a record is not worth a commit for this.",
+  run(_shard, task, _now, startedAt) {
+    task.state = "running";
+    if (task.last !== null && startedAt > 0) task.last.startedAt = startedAt;
+  },
+};
+
+export const succeed: Rule<"succeeded"> = {
+  name: "succeed",
+  leadsTo: ["succeeded", "cancelled"],
+  says: "The result is kept; after a cancel was recorded, it is ignored.",
+  run(shard, task, now, outcome) {
+    learnStart(task, outcome);
+    if (isCancelRequested(task)) endCancelled(shard, task, now);
+    else finish(shard, task, now, outcome.result);
+  },
+};
+
+export const succeedLate: Rule<"succeededLate"> = {
+  name: "succeedLate",
+  leadsTo: ["assigned", "running", "succeeded"],
+  says: "An older attempt has succeeded after all: its result is kept and the attempt that runs elsewhere is aborted; after a cancel was recorded, it is ignored.",
+  run(shard, task, now, { outcome, worker }) {
+    if (isCancelRequested(task)) return;
+    if (task.last !== null) abandon(shard, task.last, "cancelled");
+    task.attempt = outcome.attempt;
+    task.last = new Attempt(task, outcome.attempt, outcome.epoch, worker, outcome.startedAt);
+    finish(shard, task, now, outcome.result);
+  },
+};
+
+export const retry: Rule<"failed"> = {
+  name: "retry",
+  leadsTo: ["scheduled", "failed", "cancelled", "expired"],
+  says: "The task is tried again after its backoff, unless its attempts are used up or its worker rules it out.",
+  run(shard, task, now, outcome) {
+    learnStart(task, outcome);
+    const error = outcome.error ?? {
+      code: "HANDLER_FAILED",
+      message: "The attempt failed without a reason.",
+      stack: "",
+    };
+    if (outcome.kind === "cancelled" || isCancelRequested(task)) endCancelled(shard, task, now);
+    else if (error.code === "TASK_EXPIRED") stop(shard, task, now, "expired", error);
+    else if (outcome.kind === "final") stop(shard, task, now, "failed", error);
+    else tryAgain(shard, task, now, error, outcome.kind === "retryIn" ? outcome.delayMs : null);
+  },
+};
+
+export const giveBack: Rule<"returned"> = {
+  name: "giveBack",
+  leadsTo: ["ready", "cancelled", "expired"],
+  says: "The attempt never began and does not count: the task takes its old place in its line.",
+  run(shard, task, now, worker) {
+    if (task.last !== null) release(shard, task.last);
+    task.attempt--;
+    if (isCancelRequested(task)) endCancelled(shard, task, now);
+    else if (isOver(task, now)) stop(shard, task, now, "expired", EXPIRED);
+    else {
+      if (worker !== "") noteReturn(task, worker);
+      backToLine(shard, task, now);
+    }
+  },
+};
+
+export const lose: Rule<"lost"> = {
+  name: "lose",
+  leadsTo: ["ready", "failed", "cancelled"],
+  says: "The attempt counts. The task takes its old place in its line, unless its attempts are used up, it runs at most once, or too many processes died of it.",
+  run(shard, task, now, cause) {
+    const details = detailsOf(task);
+    if (cause === "died") details.deaths++;
+    const error = lossError(task, cause);
+    if (task.last !== null) release(shard, task.last);
+    if (details.cancelRequested) endCancelled(shard, task, now);
+    else if (details.deaths >= shard.limits.quarantineDeaths)
+      stop(shard, task, now, "failed", quarantineError(details.deaths));
+    else if (isSpent(task)) stop(shard, task, now, "failed", error);
+    else {
+      details.error = error;
+      details.expiresAt = 0;
+      shard.tellEvent(task, { type: "retried", attempt: task.attempt, runAt: now, error });
+      backToLine(shard, task, now);
+    }
+  },
+};
+
+export const timeOut: Rule<"timedOut"> = {
+  name: "timeOut",
+  leadsTo: ["scheduled", "failed", "cancelled"],
+  says: "The worker did not end the attempt in time: it is aborted and counts as failed.",
+  run(shard, task, now) {
+    if (task.last !== null) abandon(shard, task.last, "timedOut");
+    if (isCancelRequested(task)) endCancelled(shard, task, now);
+    else tryAgain(shard, task, now, TIMED_OUT, null);
+  },
+};
+
+export const cancel: Rule<"cancelled"> = {
+  name: "cancel",
+  leadsTo: ["cancelled"],
+  says: "The task ends at once.",
+  run(shard, task, now, error) {
+    stop(shard, task, now, "cancelled", error);
+  },
+};
+
+export const askToEnd: Rule<"cancelled"> = {
+  name: "askToEnd",
+  leadsTo: ["assigned", "running"],
+  says: "The cancel is recorded and the worker told; the task ends when the worker answers or is lost.",
+  run(shard, task, _now, error) {
+    const details = detailsOf(task);
+    if (details.cancelRequested) return;
+    details.cancelRequested = true;
+    details.error = error;
+    shard.journal.changed(task);
+    if (task.last !== null && task.last.worker !== null)
+      abort(shard, task.last.worker, task.last, "cancelled");
+  },
+};
+
+export const expire: Rule<"expired"> = {
+  name: "expire",
+  leadsTo: ["expired"],
+  says: "The task did not start in time.",
+  run(shard, task, now) {
+    stop(shard, task, now, "expired", EXPIRED);
+  },
+};
+
+export const ignore: Rule<TaskEventType> = {
+  name: "ignore",
+  leadsTo: ["running"],
+  says: "Nothing: it is known already.",
+  run: () => undefined,
+};
+
+const EXPIRED: TaskError = {
+  code: "TASK_EXPIRED",
+  message: "The task could not start before its time was over.",
+  stack: "",
+};
+const TIMED_OUT: TaskError = { code: "TIMED_OUT", message: "The attempt ran over its timeout.", stack: "" };
+const CANCELLED: TaskError = { code: "TASK_CANCELLED", message: "The task was cancelled.", stack: "" };
+
+function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, delayMs: Millis | null): void {
+  if (task.last !== null) release(shard, task.last);
+  if (isSpent(task)) {
+    stop(shard, task, now, "failed", error);
+    return;
+  }
+  const details = detailsOf(task);
+  details.runAt = now + (delayMs ?? backoffMs(task.kind.spec.backoff, task.attempt, shard.random));
+  details.error = error;
+  // It has started in time once.
+  details.expiresAt = 0;
+  task.state = "scheduled";
+  shard.journal.changed(task);
+  setTimer(shard, task);
+  shard.tellEvent(task, { type: "retried", attempt: task.attempt, runAt: details.runAt, error });
+}
+
+function backToLine(shard: Shard, task: LiveTask, now: Millis): void {
+  task.state = "ready";
+  shard.journal.changed(task);
+  joinLine(shard, task, now, true);
+}
+
+function endCancelled(shard: Shard, task: LiveTask, now: Millis): void {
+  stop(shard, task, now, "cancelled", task.details?.error ?? CANCELLED);
+}
+
+function isSpent(task: LiveTask): boolean {
+  return task.kind.spec.delivery === "at-most-once" || task.attempt >= task.kind.spec.attempts;
+}
+
+function isOver(task: LiveTask, now: Millis): boolean {
+  return task.details !== null && task.details.expiresAt > 0 && task.details.expiresAt <= now;
+}
+
+function learnStart(task: LiveTask, outcome: Outcome): void {
+  if (task.last !== null && outcome.startedAt > 0) task.last.startedAt = outcome.startedAt;
+}
+
+function noteReturn(task: LiveTask, worker: string): void {
+  const details = detailsOf(task);
+  details.returnedBy = details.returnedBy === "" || details.returnedBy === worker ? worker : "*";
+}
+
+function lossError(task: LiveTask, cause: LossCause): TaskError {
+  const how = { died: "died", gone: "is gone", silent: "fell silent" }[cause];
+  return {
+    code: "WORKER_LOST",
+    message: `Worker ${task.last?.workerId ?? ""} ${how} during attempt ${task.attempt}.`,
+    stack: "",
+  };
+}
+
+function quarantineError(deaths: number): TaskError {
+  return {
+    code: "QUARANTINED",
+    message: `${deaths} worker processes died while they had this task.`,
+    stack: "",
+  };
+}

@@ -1,0 +1,99 @@
+import type { Millis } from "../protocol/task.ts";
+import { silenceOver } from "./fleet.ts";
+import type { Details, Line, LiveTask, LiveTimer, Queue } from "./live.ts";
+import { ORDERINGS } from "./orderings.ts";
+import { PLACEMENTS } from "./placement.ts";
+import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
+import { happen } from "./transitions.ts";
+import { setTimer } from "./waiting.ts";
+
+/** The most rows that one sweep deletes. */
+const SWEEP_ROWS = 1_000;
+
+/** Lets everything happen whose time has come. */
+export function fireDue(shard: Shard, now: Millis): void {
+  for (let timer = shard.timers.takeDue(now); timer !== undefined; timer = shard.timers.takeDue(now)) {
+    fire(shard, timer, now);
+  }
+}
+
+function fire(shard: Shard, timer: LiveTimer, now: Millis): void {
+  switch (timer.fires) {
+    case "task":
+      wake(shard, timer, now);
+      return;
+    case "attempt":
+      happen(shard, timer.task, now, "timedOut", null);
+      return;
+    case "skill":
+      timer.stranded = timer.groups.length === 0 && shard.roster.isStaffed;
+      return;
+    case "silence":
+      silenceOver(shard, timer.worker, now);
+      return;
+    case "sweep":
+      sweep(shard, now);
+      return;
+  }
+}
+
+function wake(shard: Shard, details: Details, now: Millis): void {
+  const { task, expiresAt } = details;
+  if (expiresAt > 0 && expiresAt <= now) happen(shard, task, now, "expired", null);
+  else if (task.state === "scheduled") happen(shard, task, now, "due", null);
+  else setTimer(shard, task);
+}
+
+/** Deletes what is kept no longer, here and in the store. */
+function sweep(shard: Shard, now: Millis): void {
+  shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
+  shard.journal.add({ type: "sweep", before: now, limit: SWEEP_ROWS });
+  for (const [id, keepUntil] of shard.tombstones) {
+    if (keepUntil > now) break;
+    shard.tombstones.delete(id);
+  }
+  for (const line of shard.queues.forgetUnused()) line.skill.lines--;
+  shard.roster.forgetUnused();
+}
+
+/**
+ * Gives free credit to ready tasks, one task of each queue in turn. While this runs, credit and ready tasks only
+ * become fewer: a queue that cannot place its task once need not be asked again.
+ */
+export function schedule(shard: Shard, now: Millis): void {
+  const { queues, roster } = shard;
+  const stalled: Queue[] = [];
+  while (roster.free > 0) {
+    const queue = queues.nextTurn();
+    if (queue === null) break;
+    const task = bestPlaceable(shard, queue);
+    const worker =
+      task === undefined
+        ? undefined
+        : PLACEMENTS[queue.record.placement].pick(roster.candidates(task.kind.line.skill), shard.random);
+    if (task === undefined || worker === undefined) {
+      queues.stall(queue);
+      stalled.push(queue);
+    } else {
+      queues.remove(task);
+      happen(shard, task, now, "placed", worker);
+    }
+  }
+  for (const queue of stalled) queues.resume(queue);
+}
+
+/** The first task, in the queue's order, that some worker knows and has credit for. Looks at heads only. */
+function bestPlaceable(shard: Shard, queue: Queue): LiveTask | undefined {
+  const { lines } = queue;
+  const { before } = ORDERINGS[queue.record.order];
+  let best: LiveTask | undefined;
+  for (const line of lines) {
+    const head = placeableHead(shard, line);
+    if (head !== undefined && (best === undefined || before(head, best))) best = head;
+  }
+  return best;
+}
+
+function placeableHead(shard: Shard, line: Line): LiveTask | undefined {
+  return line.ordering.size > 0 && shard.roster.hasFree(line.skill) ? line.ordering.peek() : undefined;
+}

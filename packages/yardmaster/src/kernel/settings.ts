@@ -1,0 +1,64 @@
+import type { Command } from "../protocol/envelope.ts";
+import type { QueueRecord } from "../protocol/task.ts";
+import type { KernelEvent } from "./event.ts";
+import type { Queue } from "./live.ts";
+import type { Shard } from "./shard.ts";
+
+/** A starting worker declares its queues: what exists stays as it is. */
+export function configureAbsent(shard: Shard, record: QueueRecord): void {
+  const queue = shard.queues.get(record.name);
+  if (!queue.declared) configure(shard, queue, { ...record, revision: 1 });
+}
+
+/** Carries out an order and answers it; the answer leaves with the commit. */
+export function command(shard: Shard, event: Extract<KernelEvent, { type: "commanded" }>): void {
+  const { request, replyTo } = event;
+  shard.outbox.heardFrom(replyTo);
+  const value = carryOut(shard, event.command);
+  shard.outbox.tell(replyTo, { type: "reply", request, ok: value !== null, value }, 0);
+}
+
+/** Null when what the order names does not exist. */
+function carryOut(shard: Shard, order: Command): unknown {
+  switch (order.type) {
+    case "pause":
+      return revise(shard, shard.queues.get(order.queue), { paused: true });
+    case "resume":
+      return revise(shard, shard.queues.get(order.queue), { paused: false });
+    case "apply":
+      return order.queues.map((queue) => apply(shard, queue));
+    case "drain":
+      return drain(shard, order.worker);
+  }
+}
+
+/** Whether a queue is paused belongs to who operates it, not to who declares it: an existing one stays as it is. */
+function apply(shard: Shard, record: QueueRecord): QueueRecord {
+  const queue = shard.queues.get(record.name);
+  const { order, placement } = record;
+  return revise(shard, queue, {
+    order,
+    placement,
+    paused: queue.declared ? queue.record.paused : record.paused,
+  });
+}
+
+function revise(shard: Shard, queue: Queue, settings: Partial<QueueRecord>): QueueRecord {
+  return configure(shard, queue, { ...queue.record, ...settings, revision: queue.record.revision + 1 });
+}
+
+function configure(shard: Shard, queue: Queue, record: QueueRecord): QueueRecord {
+  queue.declared = true;
+  shard.queues.configure(queue, record);
+  shard.journal.queue(queue);
+  return record;
+}
+
+function drain(shard: Shard, id: string): unknown {
+  const worker = shard.roster.workers.get(id);
+  if (worker === undefined) return null;
+  worker.draining = true;
+  shard.roster.loadChanged(worker);
+  shard.outbox.tell(worker.mailbox, { type: "drain" }, 0);
+  return { worker: id };
+}

@@ -1,0 +1,87 @@
+import type { Envelope, TaskEvent } from "../protocol/envelope.ts";
+import type { Epoch, Millis, TaskId, TaskSpec } from "../protocol/task.ts";
+import { Journal } from "./journal.ts";
+import type { Kind, LiveTask, LiveTimer, Moment } from "./live.ts";
+import { Sweep } from "./live.ts";
+import { Outbox } from "./outbox.ts";
+import { Parking } from "./parking.ts";
+import { Queues } from "./queues.ts";
+import { Random } from "./random.ts";
+import { Roster } from "./roster.ts";
+import { Timers } from "./timers.ts";
+
+export interface Limits {
+  /** Tasks in memory; more are parked in the store. Default 2,000,000. */
+  readonly maxLive: number;
+  /** Payload bytes in memory. Default 1 GiB. */
+  readonly maxLiveBytes: number;
+  /** A worker that is not heard for this long is lost. Default 10 s. */
+  readonly workerLossMs: number;
+  /** A task that this many worker processes died of is quarantined. Default 3. */
+  readonly quarantineDeaths: number;
+  /** The id of a finished task is kept for at least this long. Default 24 h. */
+  readonly minIdTtlMs: number;
+}
+
+/** How often each thing happened that should be rare. */
+export interface Oddities {
+  /** Transitions that the table does not have. */
+  impossible: number;
+  /** Outcomes of attempts that no longer counted. */
+  lateOutcomes: number;
+}
+
+export const SWEEP_EVERY_MS = 10_000;
+
+/** Everything that one shard has in memory, for the functions that are its rules. */
+export class Shard {
+  readonly number: number;
+  readonly epoch: Epoch;
+  readonly limits: Limits;
+  /** Broken invariants throw instead of being counted. */
+  readonly validate: boolean;
+  readonly random: Random;
+  readonly tasks: Map<TaskId, LiveTask> = new Map<TaskId, LiveTask>();
+  /** Cancels that came before their submissions, with the time until which they are remembered. */
+  readonly tombstones: Map<TaskId, Millis> = new Map<TaskId, Millis>();
+  readonly queues: Queues = new Queues();
+  readonly roster: Roster = new Roster();
+  readonly timers: Timers<LiveTimer> = new Timers<LiveTimer>();
+  readonly outbox: Outbox = new Outbox();
+  readonly journal: Journal = new Journal(this.tasks);
+  readonly parking: Parking;
+  readonly sweep: Sweep = new Sweep();
+  readonly oddities: Oddities = { impossible: 0, lateOutcomes: 0 };
+  /** Payload bytes in memory. */
+  bytes = 0;
+  #moment: Moment = { at: 0 };
+
+  constructor(options: { shard: number; epoch: Epoch; seed: number; validate: boolean; limits: Limits }) {
+    this.number = options.shard;
+    this.epoch = options.epoch;
+    this.limits = options.limits;
+    this.validate = options.validate;
+    this.random = new Random(options.seed);
+    this.parking = new Parking(options.limits);
+  }
+
+  momentOf(at: Millis): Moment {
+    if (this.#moment.at !== at) this.#moment = { at };
+    return this.#moment;
+  }
+
+  kindOf(spec: TaskSpec): Kind {
+    return this.queues.kindOf(spec, (name, version) => this.roster.skill(name, version));
+  }
+
+  /** Tells the submitter and all who watch a task. */
+  tellWatchers(task: LiveTask, envelope: Envelope, bytes: number): void {
+    this.outbox.tell(task.replyTo, envelope, bytes);
+    if (task.details === null) return;
+    for (const watcher of task.details.watchers) this.outbox.tell(watcher, envelope, bytes);
+  }
+
+  tellEvent(task: LiveTask, event: TaskEvent): void {
+    this.tellWatchers(task, { type: "event", id: task.id, event }, 0);
+  }
+}

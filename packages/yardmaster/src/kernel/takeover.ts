@@ -1,0 +1,123 @@
+import type { StoredItem, StoredTask } from "../protocol/change.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import { isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
+import { hold } from "./attempts.ts";
+import { Attempt, LiveTask } from "./live.ts";
+import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
+import { detailsOf } from "./task-record.ts";
+import { count, wait } from "./waiting.ts";
+
+/** Takes in one row of the store before anything else happens. */
+export function restore(shard: Shard, item: StoredItem, now: Millis): void {
+  switch (item.type) {
+    case "task":
+      restoreTask(shard, item, now);
+      return;
+    case "queue": {
+      const queue = shard.queues.get(item.queue.name);
+      queue.declared = true;
+      shard.queues.configure(queue, item.queue);
+      return;
+    }
+    case "tombstone":
+      shard.tombstones.set(item.id, item.keepUntil);
+      return;
+    case "parked":
+      shard.parking.total = item.count;
+      shard.parking.isBlind = item.count > 0;
+      return;
+  }
+}
+
+/** All is loaded: whoever holds a task of an earlier owner is asked what became of it. */
+export function restored(shard: Shard, now: Millis): void {
+  for (const worker of shard.roster.workers.values()) {
+    worker.lastHeard = now;
+    shard.timers.set(worker.silence, now + shard.limits.workerLossMs);
+    shard.outbox.tell(worker.mailbox, { type: "takeover" }, 0);
+  }
+  shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
+}
+
+/** Parked tasks come back into memory. A page shorter than was wanted is the last. */
+export function page(shard: Shard, tasks: readonly StoredTask[], now: Millis): void {
+  const { parking } = shard;
+  const isLast = parking.isLastPage(tasks.length);
+  let reachesFuture = false;
+  for (const stored of tasks) {
+    const { task } = stored;
+    if (task.runAt > now) reachesFuture = true;
+    if (shard.tasks.has(task.id) || shard.journal.hasRow(task.id) || isTerminal(task.state)) continue;
+    parking.unparked(shard.queues.get(task.spec.queue), task.state !== "scheduled");
+    const live = revive(shard, stored);
+    shard.journal.begin(live, "update");
+    wait(shard, live, now);
+  }
+  // The store hands out what is due first: once it hands out the future, nothing that is ready is left there.
+  if (isLast || reachesFuture) forgetParked(shard, isLast);
+}
+
+/** Only what this very tick parks may be missing in the page. */
+function forgetParked(shard: Shard, isLast: boolean): void {
+  const { parking } = shard;
+  parking.isBlind = false;
+  for (const queue of shard.queues.all) queue.parked = 0;
+  const parkedNow = shard.journal.touched.filter((task) => task.mark === "park");
+  for (const task of parkedNow) if (task.state === "ready") task.kind.line.queue.parked++;
+  if (isLast) parking.total = parkedNow.length;
+}
+
+function restoreTask(shard: Shard, stored: StoredTask, now: Millis): void {
+  const { task: record } = stored;
+  if (record.aliasOf !== "" || isTerminal(record.state) || shard.tasks.has(record.id)) return;
+  const task = revive(shard, stored);
+  if (record.state === "assigned" || record.state === "running") {
+    restoreAttempt(shard, task, record, now);
+  } else wait(shard, task, now);
+}
+
+function restoreAttempt(shard: Shard, task: LiveTask, record: TaskRecord, now: Millis): void {
+  count(shard, task);
+  task.state = "assigned";
+  const attempt = pastAttempt(task, record);
+  attempt.restored = true;
+  hold(shard, shard.roster.worker(record.worker, `worker:${record.worker}`), attempt, now);
+}
+
+function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {
+  if (record.state === "blocked") {
+    throw new YardmasterError(
+      "UNSUPPORTED_VERSION",
+      `Task ${record.id} is blocked, which only a newer version writes: run that.`,
+    );
+  }
+  const task = new LiveTask(shard.kindOf(record.spec), record, payload, shard.momentOf(record.submittedAt));
+  task.state = record.state === "scheduled" ? "scheduled" : "ready";
+  task.attempt = record.attempt;
+  if (isRich(record) || payload === null) reviveDetails(task, record);
+  if (record.attempt > 0) task.last = pastAttempt(task, record);
+  shard.tasks.set(task.id, task);
+  return task;
+}
+
+function isRich(record: TaskRecord): boolean {
+  const { runAt, expiresAt, deaths, retryOf, key, cancelRequested, code, error } = record;
+  return runAt + expiresAt + deaths > 0 || retryOf + key + code !== "" || cancelRequested || error !== null;
+}
+
+function reviveDetails(task: LiveTask, record: TaskRecord): void {
+  const details = detailsOf(task);
+  details.runAt = record.runAt;
+  details.expiresAt = record.expiresAt;
+  details.deaths = record.deaths;
+  details.retryOf = record.retryOf;
+  details.key = record.key;
+  details.cancelRequested = record.cancelRequested;
+  details.code = record.code;
+  details.error = record.error;
+  details.payloadBytes = record.payloadBytes;
+}
+
+function pastAttempt(task: LiveTask, record: TaskRecord): Attempt {
+  return new Attempt(task, record.attempt, record.epoch, record.worker, record.startedAt);
+}

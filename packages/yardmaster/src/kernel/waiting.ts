@@ -1,0 +1,51 @@
+import type { Millis } from "../protocol/task.ts";
+import type { LiveTask, Skill } from "./live.ts";
+import type { Shard } from "./shard.ts";
+
+/** How long a task whose name no worker knows waits for one that does, before any worker may refuse it. */
+export const UNKNOWN_NAME_GRACE_MS = 5_000;
+
+/** Puts a new waiting task where its state says: on its timer or into its line. */
+export function wait(shard: Shard, task: LiveTask, now: Millis): void {
+  count(shard, task);
+  if (task.state === "scheduled") setTimer(shard, task);
+  else joinLine(shard, task, now, false);
+}
+
+export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: boolean): void {
+  shard.queues.push(task, keepOrder);
+  if (task.details !== null) setTimer(shard, task);
+  const { skill } = task.kind.line;
+  if (skill.groups.length === 0) considerStranded(shard, skill, now);
+}
+
+/** Wakes a waiting task when it is due or expires, whichever is first. */
+export function setTimer(shard: Shard, task: LiveTask): void {
+  const { details } = task;
+  if (details === null) return;
+  const dueAt = task.state === "scheduled" ? details.runAt : Number.POSITIVE_INFINITY;
+  const expiresAt = details.expiresAt > 0 ? details.expiresAt : Number.POSITIVE_INFINITY;
+  const at = Math.min(dueAt, expiresAt);
+  if (at === Number.POSITIVE_INFINITY) shard.timers.clear(details);
+  else shard.timers.set(details, at);
+}
+
+/** Starts the grace for a name that no registered worker knows. */
+export function considerStranded(shard: Shard, skill: Skill, now: Millis): void {
+  const isWaiting = skill.slot !== -1 || skill.stranded;
+  if (skill.groups.length > 0 || isWaiting || !shard.roster.isStaffed) return;
+  shard.timers.set(skill, now + UNKNOWN_NAME_GRACE_MS);
+}
+
+export function count(shard: Shard, task: LiveTask): void {
+  task.kind.live++;
+  task.kind.line.queue.live++;
+  shard.bytes += task.payload === null ? 0 : task.payload.length;
+}
+
+/** Stops counting a task that leaves memory at the end of the tick. */
+export function uncount(shard: Shard, task: LiveTask): void {
+  task.kind.live--;
+  task.kind.line.queue.live--;
+  shard.bytes -= task.payload === null ? 0 : task.payload.length;
+}
