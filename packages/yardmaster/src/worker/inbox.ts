@@ -56,6 +56,7 @@ export class Inbox {
       try {
         await this.#broker.declare(this.#mailbox, { durable: false });
         this.#receiver = await this.#broker.receive(this.#mailbox);
+        if (this.#isClosed) await this.#receiver.close();
         return;
       } catch (error) {
         this.#broken(error);

@@ -17,7 +17,7 @@ interface Waiter {
 export class Payloads {
   readonly #store: Store;
   readonly #host: Host;
-  #waiters: Waiter[] = [];
+  readonly #waiters: Waiter[] = [];
   #isReading = false;
 
   constructor(store: Store, host: Host) {

@@ -9,7 +9,8 @@ const MAX_FRAME_OUTCOMES = 1_000;
 const MAX_FRAME_BYTES = 1024 * 1024;
 /** Notes are lossy: beyond this many the oldest go. */
 const MAX_NOTES = 1_000;
-const FIRST_SILENCE_MS = 10_000;
+/** What is not answered within this is sent again. */
+export const SILENCE_MS = 10_000;
 const MAX_SILENCE_MS = 60_000;
 
 /** One numbered frame, kept until the dispatcher has answered it. */
@@ -128,7 +129,7 @@ export class ShardLink {
   }
 
   /** Writes all that is to be told as frames, in the order in which the dispatcher must read them. */
-  collect(sends: Send[], register: Envelope, now: number): Parcel {
+  collect(sends: Send[], register: () => Envelope, now: number): Parcel {
     const parcel = {
       registered: this.wantsRegister,
       held: this.wantsHeld,
@@ -136,7 +137,7 @@ export class ShardLink {
       batches: this.#nextBatches(now),
     };
     const cold: Envelope[] = [];
-    if (parcel.registered) cold.push(register);
+    if (parcel.registered) cold.push(register());
     if (parcel.held) cold.push(this.#held());
     for (const note of parcel.notes) cold.push({ type: "note", note });
     if (cold.length > 0) sends.push(this.#frame(0, cold));
@@ -178,8 +179,8 @@ export class ShardLink {
         attempts,
         goodbye: this.wantsGoodbye,
         isUnsent: false,
-        silenceMs: FIRST_SILENCE_MS,
-        resendAt: now + FIRST_SILENCE_MS,
+        silenceMs: SILENCE_MS,
+        resendAt: now + SILENCE_MS,
       };
       this.wantsGoodbye = false;
       this.#batches.set(batch.sequence, batch);

@@ -19,10 +19,6 @@ export class Slots {
     this.#start = start;
   }
 
-  get used(): number {
-    return this.size - this.#free.length;
-  }
-
   /** Starts what may start. An attempt that ends at once frees its slot for the loop that started it. */
   fill(): void {
     if (this.#isFilling) return;

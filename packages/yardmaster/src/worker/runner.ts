@@ -1,0 +1,356 @@
+import { type Host, pause } from "../host.ts";
+import type { ByteString } from "../protocol/bytes.ts";
+import type { Assign } from "../protocol/envelope.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import type { Epoch } from "../protocol/task.ts";
+import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
+import type { Contexts } from "./contexts.ts";
+import { type Ending, ended, execute } from "./execution.ts";
+import { failure } from "./failure.ts";
+import type { Call, Handler, Submit } from "./handlers.ts";
+import type { Isolation } from "./isolation.ts";
+import { News } from "./news.ts";
+import type { Payloads } from "./payloads.ts";
+import type { Pulse } from "./pulse.ts";
+import type { Registry } from "./registry.ts";
+import type { ShardLink } from "./shard-link.ts";
+import { Slots } from "./slots.ts";
+import { Sweep } from "./sweep.ts";
+
+/** A worker starts nothing unless a heartbeat that it sent less than this long ago was answered. */
+const CONTACT_MS = 7_000;
+/** An attempt that still runs by then is reported as running. */
+const NOTE_AFTER_MS = 100;
+const NO_CONTACT_LOOK_MS = 1_000;
+/** Only what waited here this long is held against its expiry by this machine's clock. */
+const EXPIRY_CHECK_MS = 1_000;
+const READ_RETRY_MS = 500;
+
+export interface RunnerParts {
+  readonly host: Host;
+  readonly slots: number;
+  readonly registry: Registry;
+  readonly contexts: Contexts;
+  readonly isolation: Isolation | null;
+  readonly payloads: Payloads;
+  readonly pulse: Pulse;
+  readonly links: readonly ShardLink[];
+  readonly submit: Submit;
+  readonly report: (what: string, error: unknown) => void;
+  /** There is something to send, or something to wait for has happened. */
+  readonly changed: () => void;
+}
+
+/** Takes attempts through their lives: waiting, running in a slot, stopping, ended. */
+export class Runner {
+  readonly #parts: RunnerParts;
+  readonly #slots: Slots;
+  readonly #sweep: Sweep;
+  /** By shard: when the last heartbeat that was answered had been sent. */
+  readonly #contactAt: number[];
+  #isTaking = true;
+  #stuck = 0;
+  #turn = 0;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+    this.#slots = new Slots(
+      parts.slots,
+      () => this.#next(),
+      (attempt) => this.#start(attempt),
+    );
+    this.#sweep = new Sweep(parts.host, (now) => this.#look(now));
+    this.#contactAt = parts.links.map(() => Number.NEGATIVE_INFINITY);
+  }
+
+  /** Slots less those that a handler fills beyond its attempt's end. */
+  get credit(): number {
+    return this.#slots.size - this.#stuck;
+  }
+
+  /** The attempts whose handlers run, ended ones included. */
+  get running(): readonly Attempt[] {
+    return this.#slots.attempts
+      .filter((attempt) => attempt !== null)
+      .filter(({ startedAt }) => startedAt > 0);
+  }
+
+  /** Whether an attempt in a slot has no outcome yet. */
+  get isBusy(): boolean {
+    return this.#slots.attempts.some((attempt) => attempt !== null && attempt.outcome === null);
+  }
+
+  isInContact(shard: number): boolean {
+    return this.#parts.host.monotonic() - (this.#contactAt[shard] ?? Number.NEGATIVE_INFINITY) < CONTACT_MS;
+  }
+
+  /** A heartbeat that was sent at `sentAt` was answered by a dispatcher that knows this worker. */
+  contact(shard: number, sentAt: number): void {
+    this.#contactAt[shard] = Math.max(sentAt, this.#contactAt[shard] ?? sentAt);
+  }
+
+  assign(link: ShardLink, epoch: Epoch, assign: Assign): void {
+    if (link.find(assign.id, epoch, assign.attempt) !== null) return;
+    const now = this.#parts.host.monotonic();
+    const attempt = new Attempt(link.shard, epoch, assign, now, link.latest(assign.id));
+    link.hold(attempt);
+    if (!this.#isTaking) this.#handBack(link);
+  }
+
+  /** Starts what may start now. */
+  fill(): void {
+    this.#slots.fill();
+  }
+
+  /** The dispatcher wants an attempt ended. An unknown one is none of ours: the inventory says so. */
+  abort(link: ShardLink, epoch: Epoch, number: number, id: string, reason: "cancelled" | "timedOut"): void {
+    const attempt = link.find(id, epoch, number);
+    if (attempt === null) link.wantsHeld = true;
+    else if (attempt.state === "running") this.#stop(attempt, reason);
+    else if (attempt.state === "waiting") {
+      link.waiting = link.waiting.filter((other) => other !== attempt);
+      const isCancelled = reason === "cancelled";
+      this.#finish(attempt, isCancelled ? endingOfStuck(attempt, reason) : ended("returned", null));
+    }
+  }
+
+  /** Takes nothing more, and hands back what has not started. */
+  stopTaking(): void {
+    this.#isTaking = false;
+    for (const link of this.#parts.links) this.#handBack(link);
+    for (const attempt of this.#slots.attempts) {
+      if (attempt?.state === "waiting") this.#finish(attempt, ended("returned", null));
+    }
+  }
+
+  /** Aborts every running attempt because the worker closes. */
+  stopAll(): void {
+    for (const attempt of this.running) if (attempt.state === "running") this.#stop(attempt, "closed");
+  }
+
+  /** Ends every attempt that goes on, as far as the dispatcher is concerned. */
+  giveUp(): void {
+    for (const attempt of this.running) if (attempt.outcome === null) this.#reportStuck(attempt);
+  }
+
+  close(): void {
+    this.#isTaking = false;
+    this.#sweep.close();
+  }
+
+  #handBack(link: ShardLink): void {
+    const { waiting } = link;
+    link.waiting = [];
+    for (const attempt of waiting) this.#finish(attempt, ended("returned", null));
+  }
+
+  /** Shards take turns. */
+  #next(): Attempt | null {
+    const { links } = this.#parts;
+    for (let tried = 0; tried < links.length; tried += 1) {
+      this.#turn = (this.#turn + 1) % links.length;
+      const link = links[this.#turn];
+      if (link === undefined || link.waiting.length === 0 || !this.isInContact(link.shard)) continue;
+      const attempt = link.waiting.shift();
+      if (attempt !== undefined && !this.#hasExpired(attempt)) return attempt;
+      tried -= 1;
+    }
+    return null;
+  }
+
+  /** The dispatcher decides by its own clock: an attempt that seems too late here goes back to it. */
+  #hasExpired(attempt: Attempt): boolean {
+    const { host } = this.#parts;
+    const { expiresAt } = attempt.assign;
+    if (expiresAt === 0 || host.monotonic() - attempt.receivedAt < EXPIRY_CHECK_MS || host.now() < expiresAt)
+      return false;
+    this.#finish(attempt, ended("returned", null));
+    return true;
+  }
+
+  #start(attempt: Attempt): void {
+    const { registry } = this.#parts;
+    const { name, version, payload } = attempt.assign;
+    const handler = registry.find(name, version);
+    if (handler === undefined) this.#end(attempt, ended("final", registry.unknown(name, version)));
+    else if (payload !== null) this.#run(attempt, handler, payload);
+    else void this.#runLater(attempt, handler);
+  }
+
+  /** The slot is kept while the payload is read, so that no more is read than can run. */
+  async #runLater(attempt: Attempt, handler: Handler): Promise<void> {
+    const payload = await this.#read(attempt);
+    if (attempt.state !== "waiting") this.#free(attempt);
+    else if (payload === null) {
+      const message = "The store does not have the task's payload.";
+      this.#end(attempt, ended("failed", failure("STORE_UNAVAILABLE", message)));
+    } else if (this.isInContact(attempt.shard)) this.#run(attempt, handler, payload);
+    else {
+      this.#linkOf(attempt).waiting.unshift(attempt);
+      this.#free(attempt);
+    }
+  }
+
+  /** Tries for as long as the attempt is wanted: an absent store is no fault of the task. */
+  async #read(attempt: Attempt): Promise<ByteString | null> {
+    const { payloads, host, report } = this.#parts;
+    while (attempt.state === "waiting") {
+      try {
+        return await payloads.read(attempt.assign.id);
+      } catch (error) {
+        report("The worker cannot read a payload and tries again", error);
+        await pause(host, READ_RETRY_MS * (0.5 + host.random() / 2 ** 32));
+      }
+    }
+    return null;
+  }
+
+  #run(attempt: Attempt, handler: Handler, payload: ByteString): void {
+    const { maxPayloadBytes, name } = handler.definition;
+    if (payload.length > maxPayloadBytes) {
+      const message = `The payload of ${name} has ${payload.length} bytes; its limit is ${maxPayloadBytes}.`;
+      return this.#end(attempt, ended("final", failure("PAYLOAD_TOO_LARGE", message)));
+    }
+    const { host, pulse } = this.#parts;
+    attempt.state = "running";
+    attempt.startedAt = host.now();
+    attempt.startedMono = host.monotonic();
+    const { timesOutAt } = attempt;
+    if (handler.isolate === null && attempt.assign.timeoutMs > 0) {
+      pulse.guard(attempt.slot, timesOutAt + attempt.assign.graceMs);
+    }
+    this.#sweep.by(Math.min(timesOutAt, attempt.startedMono + NOTE_AFTER_MS));
+    const ending = this.#execute(attempt, handler, payload);
+    if (ending instanceof Promise) void ending.then((late) => this.#end(attempt, late));
+    else this.#end(attempt, ending);
+  }
+
+  #execute(attempt: Attempt, handler: Handler, payload: ByteString): Ending | Promise<Ending> {
+    const { isolation } = this.#parts;
+    if (handler.isolate !== null && isolation !== null) {
+      return isolation.run(attempt, handler, payload, this.#newsOf(attempt));
+    }
+    return execute(handler, payload, attempt.assign.version, (input) => this.#call(attempt, handler, input));
+  }
+
+  #call(attempt: Attempt, handler: Handler, input: unknown): Call<unknown> {
+    const { contexts, submit } = this.#parts;
+    const context = contexts.of(handler.source);
+    const { progress, log } = this.#newsOf(attempt);
+    const call: Call<unknown> = {
+      input,
+      get signal() {
+        return attempt.signal;
+      },
+      attempt: attempt.assign.attempt,
+      taskId: attempt.assign.id,
+      progress,
+      log,
+      submit,
+    };
+    // Assigned to the call and not the other way round, which would read the signal.
+    return context === null ? call : Object.assign(call, context);
+  }
+
+  #newsOf(attempt: Attempt): Pick<Call<unknown>, "progress" | "log"> {
+    const { host } = this.#parts;
+    const news = (): News => {
+      attempt.news ??= new News();
+      return attempt.news;
+    };
+    const told = (): void => {
+      if (attempt.state === "running" && attempt.news !== null) this.#sweep.by(attempt.news.dueAt);
+    };
+    return {
+      progress: (fraction, note = "") => {
+        news().progress(fraction, note);
+        told();
+      },
+      log: (message, level = "info") => {
+        news().log(host.now(), message, level);
+        told();
+      },
+    };
+  }
+
+  /** The handler has ended. */
+  #end(attempt: Attempt, ending: Ending): void {
+    if (attempt.outcome === null) {
+      const { stop } = attempt;
+      this.#finish(attempt, stop === null ? ending : endingOfStopped(attempt, stop, ending));
+    } else this.#setStuck(this.#stuck - 1);
+    this.#free(attempt);
+  }
+
+  #free(attempt: Attempt): void {
+    this.#parts.pulse.guard(attempt.slot, 0);
+    this.#slots.release(attempt);
+    this.#parts.changed();
+    this.#slots.fill();
+  }
+
+  #stop(attempt: Attempt, reason: StopReason): void {
+    attempt.abort(reason, this.#parts.host.monotonic() + attempt.assign.graceMs);
+    if (attempt.outcome === null) this.#sweep.by(attempt.graceOverAt);
+  }
+
+  #finish(attempt: Attempt, ending: Ending): void {
+    const link = this.#linkOf(attempt);
+    const { id, attempt: number } = attempt.assign;
+    const { epoch, startedAt } = attempt;
+    if (attempt.news !== null && Number.isFinite(attempt.news.dueAt)) link.addNote(attempt.note(0, 0));
+    link.finish(attempt, { type: "outcome", id, epoch, attempt: number, ...ending, startedAt });
+    this.#parts.changed();
+  }
+
+  /** The attempt has ended though its handler goes on in its slot; a thread is ended. */
+  #reportStuck(attempt: Attempt): void {
+    this.#setStuck(this.#stuck + 1);
+    this.#finish(attempt, endingOfStuck(attempt, attempt.stop ?? "closed"));
+    attempt.terminate?.();
+  }
+
+  /** The lower credit travels before the outcome, so that the dispatcher does not fill a slot that is not free. */
+  #setStuck(stuck: number): void {
+    this.#stuck = stuck;
+    this.#parts.pulse.credit = this.credit;
+    if (this.#isTaking) for (const link of this.#parts.links) link.wantsRegister = true;
+  }
+
+  /** Everything that is due; answers when to look again. */
+  #look(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const attempt of this.#slots.attempts) {
+      if (attempt === null || attempt.state !== "running") continue;
+      if (attempt.stop === null && now >= attempt.timesOutAt) this.#stop(attempt, "timedOut");
+      // The handler may have ended in the listener of its signal's abort.
+      if (now >= attempt.graceOverAt && attempt.state === "running") this.#reportStuck(attempt);
+      else
+        next = Math.min(
+          next,
+          this.#tellNews(attempt, now),
+          attempt.stop === null ? attempt.timesOutAt : attempt.graceOverAt,
+        );
+    }
+    return next;
+  }
+
+  #tellNews(attempt: Attempt, now: number): number {
+    const noteAt = attempt.isNoted ? Number.POSITIVE_INFINITY : attempt.startedMono + NOTE_AFTER_MS;
+    const dueAt = Math.min(noteAt, attempt.news?.dueAt ?? Number.POSITIVE_INFINITY);
+    if (now < dueAt) return dueAt;
+    // Nobody listens: the latest news wait instead of filling the lane.
+    if (!this.isInContact(attempt.shard)) return now + NO_CONTACT_LOOK_MS;
+    const isNew = now >= noteAt;
+    attempt.isNoted ||= isNew;
+    this.#linkOf(attempt).addNote(attempt.note(isNew ? attempt.startedAt : 0, now));
+    this.#parts.changed();
+    return attempt.isNoted ? Number.POSITIVE_INFINITY : noteAt;
+  }
+
+  #linkOf(attempt: Attempt): ShardLink {
+    const link = this.#parts.links[attempt.shard];
+    if (link === undefined) throw new YardmasterError("INVALID_FRAME", `There is no shard ${attempt.shard}.`);
+    return link;
+  }
+}

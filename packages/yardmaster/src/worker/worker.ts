@@ -1,0 +1,338 @@
+import type { Send } from "../brokers/broker.ts";
+import { optionCheck } from "../definition/options.ts";
+import type { Engine } from "../engine.ts";
+import type { Host } from "../host.ts";
+import { checkName } from "../protocol/check.ts";
+import type { Register } from "../protocol/envelope.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import { randomId } from "../protocol/ids.ts";
+import type { TaskId } from "../protocol/task.ts";
+import { Contexts } from "./contexts.ts";
+import { within } from "./deadline.ts";
+import type { Handler, Submit } from "./handlers.ts";
+import type { Heartbeats, OpenHeartbeats } from "./heartbeats.ts";
+import { Inbox } from "./inbox.ts";
+import { inlineHeartbeats } from "./inline-heartbeats.ts";
+import { Intake } from "./intake.ts";
+import { Isolation } from "./isolation.ts";
+import { type Load, Outgoing } from "./outgoing.ts";
+import { Patience } from "./patience.ts";
+import { Payloads } from "./payloads.ts";
+import { Registry } from "./registry.ts";
+import { Runner } from "./runner.ts";
+import { type Parcel, ShardLink, SILENCE_MS } from "./shard-link.ts";
+import { Sweep } from "./sweep.ts";
+
+export interface WorkerOptions {
+  readonly engine: Engine;
+  readonly host: Host;
+  /** At least one, with different task names. */
+  readonly handlers: readonly Handler[];
+  /** How many attempts run at a time, 1 to 10,000; default 10. */
+  readonly slots?: number;
+  /** Shown with the worker. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Unique in the yard and of each process boot; random by default. */
+  readonly id?: string;
+  /** Default `inlineHeartbeats`. */
+  readonly heartbeats?: OpenHeartbeats;
+  /** How long attempts may go on after a closing worker has aborted them; default 5,000, at most half of the closing time. */
+  readonly graceMs?: number;
+  /** What handlers submit tasks with. */
+  readonly submit?: Submit;
+  /** Told what went wrong but is being tried again. */
+  readonly report?: (what: string, error: unknown) => void;
+}
+
+/** What was left when a worker had closed. */
+export interface CloseReport {
+  /** Attempts whose handlers were still running. */
+  readonly left: readonly { readonly id: TaskId; readonly name: string; readonly attempt: number }[];
+  /** How many outcomes no dispatcher has answered: their attempts may run again. */
+  readonly unconfirmed: number;
+}
+
+const CLOSE_MS = 30_000;
+const GRACE_MS = 5_000;
+/** Kept of the closing time for the last outcomes and the goodbye. */
+const FAREWELL_MS = 1_000;
+/** The goodbye alone is not worth a longer wait. */
+const GOODBYE_MS = 2_000;
+const TEARDOWN_MS = 1_000;
+const OPTIONS = [
+  "engine",
+  "host",
+  "handlers",
+  "slots",
+  "labels",
+  "id",
+  "heartbeats",
+  "graceMs",
+  "submit",
+  "report",
+];
+
+/** Starts a worker on an engine. Throws INVALID_OPTIONS, what a context throws, or BROKER_UNAVAILABLE. */
+export async function startWorkerOn(options: WorkerOptions): Promise<Worker> {
+  const check = optionCheck("startWorker");
+  check.known(options, OPTIONS);
+  const slots = check.whole("slots", options.slots, { min: 1, max: 10_000, otherwise: 10 });
+  const graceMs = check.whole("graceMs", options.graceMs, { min: 0, max: 3_600_000, otherwise: GRACE_MS });
+  const id = options.id ?? randomId(options.host);
+  checkName(id, "A worker's id");
+  const registry = new Registry(options.handlers);
+  const inMain = [...registry.handlers].filter(({ isolate }) => isolate === null);
+  const contexts = await Contexts.open(inMain);
+  try {
+    const isolation = await Isolation.open(registry.handlers, slots);
+    const worker = new Worker({ ...options, id, slots, graceMs, registry, contexts, isolation });
+    await worker.open();
+    return worker;
+  } catch (error) {
+    await contexts.close();
+    throw error;
+  }
+}
+
+interface WorkerParts extends WorkerOptions {
+  readonly id: string;
+  readonly slots: number;
+  readonly graceMs: number;
+  readonly registry: Registry;
+  readonly contexts: Contexts;
+  readonly isolation: Isolation | null;
+}
+
+/** A process's worker: takes attempts from the yard's dispatchers and runs their handlers. */
+export class Worker {
+  readonly id: string;
+  readonly mailbox: string;
+  /** Resolves when the worker was asked to drain, or closed, and has ended everything. */
+  readonly drained: Promise<CloseReport>;
+  readonly #parts: WorkerParts;
+  readonly #links: readonly ShardLink[];
+  readonly #heartbeats: Heartbeats;
+  readonly #runner: Runner;
+  readonly #intake: Intake;
+  readonly #outgoing: Outgoing;
+  readonly #patience: Patience;
+  readonly #silence: Sweep;
+  #inbox: Inbox | null = null;
+  #release: (() => Promise<void>) | null = null;
+  #resolveDrained: (report: CloseReport) => void = () => undefined;
+  #isEnding = false;
+  /** How long closing may take in all, and until when. */
+  #budgetMs: number = Number.POSITIVE_INFINITY;
+  #deadline: number = Number.POSITIVE_INFINITY;
+
+  constructor(parts: WorkerParts) {
+    const { engine, host, id, slots, registry, contexts, isolation } = parts;
+    this.id = id;
+    this.mailbox = `worker:${id}`;
+    this.#parts = parts;
+    const report = this.#report.bind(this);
+    const changed = (): void => this.#changed();
+    this.#links = Array.from({ length: engine.shards }, (_, shard) => new ShardLink(shard, id, this.mailbox));
+    const openHeartbeats = parts.heartbeats ?? inlineHeartbeats;
+    this.#heartbeats = openHeartbeats({ engine, host, worker: id, mailbox: this.mailbox, slots, report });
+    const { pulse } = this.#heartbeats;
+    pulse.credit = slots;
+    const payloads = new Payloads(engine.store, host);
+    const submit = parts.submit ?? submitNowhere;
+    const links = this.#links;
+    this.#runner = new Runner({
+      host,
+      slots,
+      registry,
+      contexts,
+      isolation,
+      payloads,
+      pulse,
+      links,
+      submit,
+      report,
+      changed,
+    });
+    this.#intake = new Intake({
+      links,
+      runner: this.#runner,
+      heartbeats: this.#heartbeats,
+      drain: () => void this.drain(),
+      report,
+    });
+    this.#outgoing = new Outgoing(engine.broker, host, () => this.#collect(), report);
+    this.#patience = new Patience(host);
+    this.#silence = new Sweep(host, (now) => this.#lookForSilence(now));
+    this.drained = new Promise((resolve) => {
+      this.#resolveDrained = resolve;
+    });
+  }
+
+  /** Presence first: whoever gives this worker a task must be able to notice its death. */
+  async open(): Promise<void> {
+    const { broker } = this.#parts.engine;
+    const { host } = this.#parts;
+    try {
+      this.#release = await broker.presence.hold(this.mailbox);
+      this.#inbox = await Inbox.open({
+        broker,
+        host,
+        mailbox: this.mailbox,
+        take: (deliveries) => {
+          this.#intake.take(deliveries);
+          this.#outgoing.ack(deliveries);
+          this.#changed();
+        },
+        broken: (error) => {
+          this.#outgoing.forgetAcks();
+          this.#report("The worker cannot receive and tries again", error);
+        },
+      });
+    } catch (error) {
+      await this.#tearDown();
+      throw error;
+    }
+    this.#outgoing.request();
+  }
+
+  /** The attempts whose handlers run. */
+  get running(): number {
+    return this.#runner.running.length;
+  }
+
+  /** Takes no more work, hands back what has not started, and ends when the rest has. */
+  drain(): Promise<CloseReport> {
+    if (!this.#isEnding) {
+      this.#isEnding = true;
+      this.#intake.leave();
+      this.#runner.stopTaking();
+      void this.#end();
+      this.#changed();
+    }
+    return this.drained;
+  }
+
+  /**
+   * Drains, but always settles: running handlers are aborted in time for their grace, and what goes on beyond
+   * `timeoutMs` (default 30,000) is reported as failed with CLOSED and named in the answer.
+   */
+  close({ timeoutMs = CLOSE_MS }: { readonly timeoutMs?: number } = {}): Promise<CloseReport> {
+    const deadline = this.#parts.host.monotonic() + timeoutMs;
+    if (deadline < this.#deadline) {
+      this.#deadline = deadline;
+      this.#budgetMs = timeoutMs;
+    }
+    const closed = this.drain();
+    this.#patience.poke();
+    return closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #end(): Promise<void> {
+    const isQuiet = (): boolean => !this.#runner.isBusy;
+    const farewell = (): number => Math.min(FAREWELL_MS, this.#budgetMs / 5);
+    const grace = (): number => Math.min(this.#parts.graceMs, this.#budgetMs / 2);
+    await this.#patience.until(isQuiet, () => this.#deadline - farewell() - grace());
+    this.#runner.stopAll();
+    await this.#patience.until(isQuiet, () => this.#deadline - farewell());
+    this.#runner.giveUp();
+    const quietAt = this.#parts.host.monotonic();
+    await this.#patience.until(
+      () => this.#links.every(({ isSettled, wantsGoodbye }) => isSettled && !wantsGoodbye),
+      () => Math.min(this.#deadline, this.#farewellUntil(quietAt)),
+    );
+    const left = this.#runner.running.map(({ assign: { id, name, attempt } }) => ({ id, name, attempt }));
+    const unconfirmed = this.#links.reduce((sum, { unansweredOutcomes }) => sum + unansweredOutcomes, 0);
+    await this.#tearDown();
+    this.#resolveDrained({ left, unconfirmed });
+  }
+
+  /** Outcomes are worth all the time there is, a goodbye only a moment, and only if somebody listens. */
+  #farewellUntil(quietAt: number): number {
+    if (this.#links.some(({ unansweredOutcomes }) => unansweredOutcomes > 0)) return Number.POSITIVE_INFINITY;
+    const isHeard = this.#links.some(({ shard }) => this.#runner.isInContact(shard));
+    return isHeard ? quietAt + GOODBYE_MS : quietAt;
+  }
+
+  /** Everything that is held in the engine and the process; what fails or hangs does not stop the rest. */
+  async #tearDown(): Promise<void> {
+    const { broker } = this.#parts.engine;
+    this.#runner.close();
+    this.#silence.close();
+    this.#outgoing.close();
+    await this.#all([this.#heartbeats.close(), this.#inbox?.close(), this.#parts.isolation?.close()]);
+    await this.#all([this.#release?.(), broker.remove(this.mailbox), this.#parts.contexts.close()]);
+  }
+
+  async #all(endings: readonly (Promise<void> | undefined)[]): Promise<void> {
+    const bounded = endings.map((ending) => within(this.#parts.host, TEARDOWN_MS, Promise.resolve(ending)));
+    for (const result of await Promise.allSettled(bounded)) {
+      if (result.status === "rejected")
+        this.#report("The worker could not end all that it had", result.reason);
+    }
+  }
+
+  #changed(): void {
+    this.#outgoing.request();
+    if (this.#isEnding) this.#patience.poke();
+  }
+
+  #collect(): Load {
+    const now = this.#parts.host.monotonic();
+    const sends: Send[] = [];
+    const register = (): Register => this.#register();
+    const parcels = this.#links.map((link) => link.collect(sends, register, now));
+    return {
+      sends,
+      sent: () => this.#sent(parcels),
+      failed: () => {
+        for (const [shard, parcel] of parcels.entries()) this.#links[shard]?.restore(parcel);
+      },
+    };
+  }
+
+  /** A dispatcher that has just met this worker is asked at once to answer a heartbeat, so that work can start. */
+  #sent(parcels: readonly Parcel[]): void {
+    for (const [shard, { registered, batches }] of parcels.entries()) {
+      if (registered) this.#heartbeats.beat(shard);
+      if (batches.length > 0) this.#silence.by(this.#parts.host.monotonic() + SILENCE_MS);
+    }
+    this.#heartbeats.start();
+  }
+
+  /** Sends again what nobody has answered for too long. */
+  #lookForSilence(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const link of this.#links) next = Math.min(next, link.markSilent(now));
+    this.#outgoing.request();
+    return next;
+  }
+
+  #register(): Register {
+    const { registry, labels = {} } = this.#parts;
+    const { tasks, queues } = registry;
+    return {
+      type: "register",
+      worker: this.id,
+      mailbox: this.mailbox,
+      credit: this.#runner.credit,
+      tasks,
+      queues,
+      labels,
+    };
+  }
+
+  #report(what: string, error: unknown): void {
+    this.#parts.report?.(what, error);
+  }
+}
+
+const submitNowhere: Submit = async () => {
+  throw new YardmasterError(
+    "UNSUPPORTED",
+    "This worker was started without a client: its handlers cannot submit tasks.",
+  );
+};
