@@ -71,6 +71,10 @@ const queue: fc.Arbitrary<QueueRecord> = fc.record({
   revision: number,
 });
 const queues = fc.array(queue, { maxLength: 3 });
+/** Values as JSON has them: `fc.jsonValue` also makes -0, which JSON writes as 0. */
+const jsonValue: fc.Arbitrary<unknown> = fc
+  .json()
+  .map((json) => JSON.parse(JSON.stringify(JSON.parse(json))));
 const fraction = fc.double({ min: 0, max: 1, noNaN: true });
 const line: fc.Arbitrary<LogLine> = fc.record({
   at: number,
@@ -223,7 +227,7 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
       fc.record({ type: fc.constant("retried"), attempt: number, runAt: number, error: errorOrNull }),
     ),
   }),
-  reply: envelope("reply", { request: number, ok: fc.boolean(), value: fc.jsonValue() }),
+  reply: envelope("reply", { request: number, ok: fc.boolean(), value: jsonValue }),
   unknown: envelope("unknown", { id }),
   cancelDone: envelope("cancelDone", { request: number, id, state: fc.constantFrom(...TERMINAL_STATES) }),
 };

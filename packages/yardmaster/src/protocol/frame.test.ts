@@ -200,6 +200,17 @@ describe("JSON in a frame", () => {
     expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
   });
 
+  it("carries a reply's value as JSON has it: -0 arrives as 0, and no value as none", () => {
+    const values = [-0, { "": -0 }, undefined];
+    const replies = values.map((value): Envelope => ({ type: "reply", request: 1, ok: true, value }));
+    const { envelopes } = decodeFrame(encodeFrame(frameOf(...replies)));
+    expect(envelopes.map((reply) => (reply.type === "reply" ? reply.value : "no reply"))).toEqual([
+      0,
+      { "": 0 },
+      undefined,
+    ]);
+  });
+
   it("cannot nest so deep that reading it fails", () => {
     const depth = 500_000;
     const bytes = encodeFrame(
