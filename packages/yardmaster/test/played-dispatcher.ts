@@ -40,6 +40,11 @@ export class PlayedDispatcher {
     return this.control.filter(isType);
   }
 
+  /** The mailboxes of the clients that live. */
+  mailboxes(): Promise<string[]> {
+    return this.engine.broker.mailboxes("client:");
+  }
+
   async tell(
     mailbox: string,
     ...envelopes: (ToClient | Extract<Envelope, { type: "answered" }>)[]
