@@ -1,0 +1,118 @@
+import type { Command } from "commander";
+import type { Alarm } from "../../dispatcher/alarm.ts";
+import { startDispatcher, startWorker } from "../../index.ts";
+import type { Handler } from "../../worker/handlers.ts";
+import { loadHandlers } from "../../worker/loader.ts";
+import { EXIT, exitCodeOf } from "../exit-code.ts";
+import { GUIDE_VARIABLE, guide } from "../guide.ts";
+import { label, MAX_MS, whole } from "../options.ts";
+import { errorLine, type Output } from "../output.ts";
+import { plain } from "../plain-text.ts";
+import { shutdownAsked } from "../shutdown.ts";
+import { outputOf, type Target, targetOf } from "../target.ts";
+import type { Exit } from "../yard-command.ts";
+
+interface WorkerOptions {
+  readonly slots: number;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly graceMs: number;
+}
+
+/** A part of the yard that runs in this process. */
+interface Service {
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
+const GRACE_MS = 30_000;
+/** What closing may take beyond the time that tasks have. */
+const CLOSE_MS = 5_000;
+const MAX_SLOTS = 10_000;
+
+/** The commands that run until they are told to end: start, worker, dispatcher. */
+export function addServe(program: Command, exit: Exit): void {
+  addWorkerOptions(program.command("start <file>"))
+    .description("run a worker file and a dispatcher able to take over, in one process")
+    .action(async (file: string, options: WorkerOptions, command: Command) =>
+      exit(await serveWorker(command, options, file, true)),
+    );
+  addWorkerOptions(program.command("worker <file>"))
+    .description("run the handlers that a file exports")
+    .action(async (file: string, options: WorkerOptions, command: Command) =>
+      exit(await serveWorker(command, options, file, false)),
+    );
+  program
+    .command("dispatcher")
+    .description("run a dispatcher: it owns what it can and stands by for the rest")
+    .action(async (_: unknown, command: Command) => exit(await serveDispatcher(command)));
+}
+
+function addWorkerOptions(command: Command): Command {
+  return command
+    .option("--slots <number>", "how many tasks run at the same time", whole(1, MAX_SLOTS), 10)
+    .option("--label <key=value>", "a label of this worker; may be repeated", label)
+    .option(
+      "--grace-ms <ms>",
+      "how long running tasks may take to finish when asked to end",
+      whole(0, MAX_MS),
+      GRACE_MS,
+    );
+}
+
+async function serveDispatcher(command: Command): Promise<number> {
+  const output = outputOf(command);
+  const asked = shutdownAsked();
+  const dispatcher = await openDispatcher(targetOf(command), output);
+  output.note(`${await asked}: giving up what it owns`);
+  return closeAll([dispatcher], CLOSE_MS, output);
+}
+
+async function serveWorker(
+  command: Command,
+  { slots, label: labels = {}, graceMs }: WorkerOptions,
+  file: string,
+  withDispatcher: boolean,
+): Promise<number> {
+  const target = targetOf(command);
+  const output = outputOf(command);
+  const asked = shutdownAsked();
+  const handlers = await loadHandlers(file);
+  const dispatcher = withDispatcher ? [await openDispatcher(target, output)] : [];
+  const worker = await startWorker({ ...target, handlers, slots, labels });
+  announce(worker.id, handlers, slots, output);
+  if (process.env[GUIDE_VARIABLE] !== undefined) output.note(guide(handlers, target));
+  const reason = await Promise.race([asked, worker.drained.then(() => "drained")]);
+  output.note(`${reason}: finishing what runs and handing back the rest (once more to end at once)`);
+  return closeAll([worker, ...dispatcher], graceMs, output);
+}
+
+function announce(id: string, handlers: readonly Handler[], slots: number, output: Output): void {
+  const names = handlers.map(({ definition }) => definition.name);
+  output.note(`worker ${id} is ready: ${slots} slots for ${names.map(plain).join(", ")}`);
+  output.emit({ event: "ready", worker: id, slots, tasks: names });
+}
+
+/** Closes one after the other; what does not close in time is said and does not keep the rest from it. */
+async function closeAll(services: readonly Service[], timeoutMs: number, output: Output): Promise<number> {
+  let code: number = EXIT.ok;
+  for (const service of services) {
+    try {
+      await service.close({ timeoutMs });
+    } catch (error) {
+      output.note(errorLine(error));
+      code = exitCodeOf(error);
+    }
+  }
+  return code;
+}
+
+async function openDispatcher(target: Target, output: Output): Promise<Service> {
+  const onAlarm = ({ code, shard, message }: Alarm): void => {
+    output.note(`dispatcher: ${message}`);
+    output.emit({ event: "alarm", code, shard, message });
+  };
+  const dispatcher = await startDispatcher({ ...target, onAlarm });
+  const isOwner = dispatcher.owned().length > 0;
+  output.note(`dispatcher ${dispatcher.owner} is ready${isOwner ? "" : ", standing by"}`);
+  output.emit({ event: "ready", dispatcher: dispatcher.owner });
+  return dispatcher;
+}

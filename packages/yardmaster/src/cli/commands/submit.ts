@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { isoTime, type TaskStatus } from "../../client/task-status.ts";
+import { defineTask } from "../../definition.ts";
+import { YardmasterError } from "../../protocol/errors.ts";
+import { submittedAtOf } from "../../protocol/ids.ts";
+import { MAX_PRIORITY } from "../../protocol/task.ts";
+import { EXIT } from "../exit-code.ts";
+import { MAX_MS, whole } from "../options.ts";
+import { plain } from "../plain-text.ts";
+import { outputOf, usage } from "../target.ts";
+import { waitForEnd } from "../wait.ts";
+import { type Exit, withYard } from "../yard-command.ts";
+
+interface SubmitOptions {
+  readonly wait?: boolean;
+  readonly waitMs?: number;
+  readonly queue?: string;
+  readonly priority?: number;
+  readonly delayMs?: number;
+  readonly key?: string;
+  readonly attempts?: number;
+  readonly timeoutMs?: number;
+}
+
+export function addSubmit(program: Command, exit: Exit): void {
+  program
+    .command("submit <name> <json>")
+    .description("submit a task; its input is JSON text, or - to read it from stdin")
+    .option("--wait", "wait for the end and print the result")
+    .option("--wait-ms <ms>", "as --wait, for at most this long", whole(1, MAX_MS))
+    .option("--queue <queue>", "the queue (default: default)")
+    .option(
+      "--priority <number>",
+      "0 to 255, larger first, in queues ordered by priority",
+      whole(0, MAX_PRIORITY),
+    )
+    .option("--delay-ms <ms>", "start not before this long from now", whole(0, MAX_MS))
+    .option("--key <key>", "idempotency key: the same one again is the same task")
+    .option("--attempts <number>", "how often it is tried in all (default: 3)", whole(1, 1_000))
+    .option("--timeout-ms <ms>", "how long an attempt may run, 0 for ever (default: 60000)", whole(0, MAX_MS))
+    .action(async (name: string, json: string, options: SubmitOptions, command: Command) =>
+      exit(await submit(command, name, inputOf(json), options)),
+    );
+}
+
+async function submit(
+  command: Command,
+  name: string,
+  input: unknown,
+  options: SubmitOptions,
+): Promise<number> {
+  const { queue, attempts, timeoutMs, priority, delayMs, key } = options;
+  const definition = defineTask({
+    name,
+    ...(queue === undefined ? {} : { queue }),
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+  const output = outputOf(command);
+  return withYard(command, async (yard) => {
+    const task = await yard.submit(definition, input, {
+      ...(priority === undefined ? {} : { priority }),
+      ...(delayMs === undefined ? {} : { delayMs }),
+      ...(key === undefined ? {} : { idempotencyKey: key }),
+    });
+    if (options.wait === true || options.waitMs !== undefined) {
+      return waitForEnd(yard, task.id, output, options.waitMs);
+    }
+    output.say(task.id);
+    output.note(`submitted ${plain(name)}; see it with: yardmaster status ${task.id}`);
+    output.emit(submittedJson(task.id, definition.spec, priority ?? 0));
+    return EXIT.ok;
+  });
+}
+
+/** What is known of a task that the broker holds and no dispatcher has seen yet. */
+function submittedJson(
+  id: string,
+  spec: { readonly name: string; readonly queue: string; readonly attempts: number },
+  priority: number,
+): TaskStatus {
+  return {
+    id,
+    name: spec.name,
+    queue: spec.queue,
+    state: "submitted",
+    code: null,
+    attempt: 0,
+    attempts: spec.attempts,
+    priority,
+    submittedAt: isoTime(submittedAtOf(id)),
+    startedAt: null,
+    finishedAt: null,
+    worker: null,
+    error: null,
+  };
+}
+
+function inputOf(text: string): unknown {
+  const json = text === "-" ? stdin() : text;
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw usage(`the input is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function stdin(): string {
+  try {
+    return readFileSync(0, "utf8");
+  } catch (error) {
+    throw new YardmasterError("INVALID_INPUT", "stdin cannot be read.", { cause: error });
+  }
+}

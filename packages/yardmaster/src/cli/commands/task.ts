@@ -1,0 +1,71 @@
+import type { Command } from "commander";
+import { EXIT } from "../exit-code.ts";
+import { MAX_MS, whole } from "../options.ts";
+import { plainJson } from "../plain-text.ts";
+import { outputOf } from "../target.ts";
+import { taskDetails } from "../task-view.ts";
+import { checkId, statusOf, waitForEnd } from "../wait.ts";
+import { type Exit, withYard } from "../yard-command.ts";
+
+/** The commands about one task: status, result, cancel, retry. */
+export function addTask(program: Command, exit: Exit): void {
+  program
+    .command("status <id>")
+    .description("show where a task stands; for a failed one with its error, stack and input")
+    .action(async (id: string, _: unknown, command: Command) => exit(await status(command, id)));
+  program
+    .command("result <id>")
+    .description("wait for a task's end and print its result")
+    .option(
+      "--wait-ms <ms>",
+      "wait at most this long, and end with code 5 when it was too short",
+      whole(1, MAX_MS),
+    )
+    .action(async (id: string, { waitMs }: { waitMs?: number }, command: Command) =>
+      exit(await withYard(command, (yard) => waitForEnd(yard, id, outputOf(command), waitMs))),
+    );
+  program
+    .command("cancel <id>")
+    .description("cancel a task; ends when it can no longer start")
+    .option("--reason <text>", "kept in the task's record", "")
+    .action(async (id: string, { reason }: { reason: string }, command: Command) =>
+      exit(await cancel(command, id, reason)),
+    );
+  program
+    .command("retry <id>")
+    .description("submit an ended task again as a new task, and print its id")
+    .action(async (id: string, _: unknown, command: Command) => exit(await retry(command, id)));
+}
+
+function status(command: Command, id: string): Promise<number> {
+  const output = outputOf(command);
+  return withYard(command, async (yard) => {
+    const task = await statusOf(yard, id);
+    output.emit(task);
+    if (!output.json) output.say(taskDetails(task, plainJson(await yard.input(id))));
+    return EXIT.ok;
+  });
+}
+
+function cancel(command: Command, id: string, reason: string): Promise<number> {
+  const output = outputOf(command);
+  return withYard(command, async (yard) => {
+    checkId(id);
+    const state = await yard.cancel(id, reason);
+    output.say(state === "cancelled" ? `cancelled ${id}` : `${id} had ${state} before`);
+    output.emit({ id, state });
+    return EXIT.ok;
+  });
+}
+
+function retry(command: Command, id: string): Promise<number> {
+  const output = outputOf(command);
+  return withYard(command, async (yard) => {
+    checkId(id);
+    const task = await yard.retry(id);
+    output.say(task.id);
+    output.note(`${id} runs again as ${task.id}`);
+    output.emit({ id: task.id, retryOf: id });
+    return EXIT.ok;
+  });
+}

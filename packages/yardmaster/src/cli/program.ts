@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { addDev } from "./commands/dev.ts";
+import { addList } from "./commands/list.ts";
+import { addQueues } from "./commands/queues.ts";
+import { addServe } from "./commands/serve.ts";
+import { addSubmit } from "./commands/submit.ts";
+import { addTask } from "./commands/task.ts";
+import { addWorkers } from "./commands/workers.ts";
+import { EXIT } from "./exit-code.ts";
+import { addTargetOptions } from "./target.ts";
+import type { Exit } from "./yard-command.ts";
+
+/** Parses and runs one command line; answers with its exit code. Rejects with what ended the command. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = createProgram((exit) => {
+    code = exit;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has printed the complaint, or the help or version that was asked for.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return code;
+}
+
+function createProgram(exit: Exit): Command {
+  const program = new Command("yardmaster")
+    .description("A distributed task scheduler.")
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError("(yardmaster --help lists the commands)")
+    .configureHelp({ showGlobalOptions: true });
+  addTargetOptions(program);
+  for (const add of [addDev, addServe, addSubmit, addTask, addList, addQueues, addWorkers])
+    add(program, exit);
+  return program;
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
+  return isManifest ? String(manifest.version) : "unknown";
+}

@@ -1,0 +1,45 @@
+import type { TaskStatus } from "../client/task-status.ts";
+import type { Yard } from "../index.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import { isTaskId } from "../protocol/ids.ts";
+import { EXIT } from "./exit-code.ts";
+import { errorLine, type Output } from "./output.ts";
+import { plainJson } from "./plain-text.ts";
+import { shownValue } from "./task-view.ts";
+
+/**
+ * Waits for a task's end and prints its result, or its failure on stderr; answers with the exit code. With `--json`
+ * the answer is the task with its `result`. Throws WAIT_TIMED_OUT and TASK_NOT_FOUND.
+ */
+export async function waitForEnd(
+  yard: Yard,
+  id: string,
+  output: Output,
+  timeoutMs: number | undefined,
+): Promise<number> {
+  checkId(id);
+  const end = await yard.get(id).settled(timeoutMs === undefined ? {} : { timeoutMs });
+  const value = end.ok ? (end.value ?? null) : null;
+  if (output.json) output.emit({ ...(await statusOf(yard, id)), result: value });
+  else if (end.ok) output.say(shownValue(plainJson(value, 2)));
+  if (end.ok) return EXIT.ok;
+  output.note(errorLine(end.error));
+  return EXIT.taskFailed;
+}
+
+/** How a task stands. Throws TASK_NOT_FOUND. */
+export async function statusOf(yard: Yard, id: string): Promise<TaskStatus> {
+  checkId(id);
+  const task = await yard.status(id);
+  if (task === null) throw notFound(id);
+  return task;
+}
+
+/** What is no id at all is not found either: scripts have one case to handle. */
+export function checkId(id: string): void {
+  if (!isTaskId(id)) throw notFound(id);
+}
+
+function notFound(id: string): YardmasterError {
+  return new YardmasterError("TASK_NOT_FOUND", `No task ${id} is known (any more).`);
+}

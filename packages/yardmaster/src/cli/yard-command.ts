@@ -1,0 +1,18 @@
+import type { Command } from "commander";
+import { connect, type Yard } from "../index.ts";
+import { targetOf } from "./target.ts";
+
+/** Tells the process's exit code. */
+export type Exit = (code: number) => void;
+
+const CLOSE_MS = 5_000;
+
+/** Connects to the command's yard, runs `use` and closes whatever happens; answers with the exit code of `use`. */
+export async function withYard(command: Command, use: (yard: Yard) => Promise<number>): Promise<number> {
+  const yard = await connect(targetOf(command));
+  try {
+    return await use(yard);
+  } finally {
+    await yard.close({ timeoutMs: CLOSE_MS });
+  }
+}
