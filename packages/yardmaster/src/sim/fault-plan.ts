@@ -1,0 +1,129 @@
+import { type Aim, drawAim } from "./crash-points.ts";
+import type { Random } from "./random.ts";
+
+/** Which faults one run meets, drawn from its seed. Times are virtual milliseconds from the start of the run. */
+export interface FaultPlan {
+  /** From here on nothing fails any more. */
+  readonly healAt: number;
+  /** Whether broker and store commit apart, as two engines do. */
+  readonly split: boolean;
+  readonly crashes: readonly Aim[];
+  /** The chance of a crash at any crash point. */
+  readonly crashChance: number;
+  /** The chance that a call fails, applied or not; and that it is applied long after it failed. */
+  readonly errorChance: number;
+  readonly lateChance: number;
+  /** When a whole service does not answer. */
+  readonly outages: readonly Outage[];
+  readonly latencyMs: number;
+  readonly spikeChance: number;
+  readonly spikeMs: number;
+  /** The chance that a frame in a transient mailbox is lost, or that any frame is delivered again. */
+  readonly dropChance: number;
+  readonly duplicateChance: number;
+  /** The chance that a receiver loses its channel, which brings back what it has not acknowledged. */
+  readonly reopenChance: number;
+  /** The chance that a living process is reported absent. */
+  readonly absentLieChance: number;
+  readonly pauses: readonly Disturbance[];
+  readonly closes: readonly Disturbance[];
+  /** Each process's wall clock is off by up to this much. */
+  readonly wallSkewMs: number;
+}
+
+interface Outage {
+  readonly of: "broker" | "store";
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Something done to the process in the given place (dispatchers first, then workers, then clients, modulo their number). */
+export interface Disturbance {
+  readonly place: number;
+  readonly at: number;
+  readonly forMs: number;
+}
+
+export const NO_FAULTS: FaultPlan = {
+  healAt: 0,
+  split: false,
+  crashes: [],
+  crashChance: 0,
+  errorChance: 0,
+  lateChance: 0,
+  outages: [],
+  latencyMs: 1,
+  spikeChance: 0,
+  spikeMs: 0,
+  dropChance: 0,
+  duplicateChance: 0,
+  reopenChance: 0,
+  absentLieChance: 0,
+  pauses: [],
+  closes: [],
+  wallSkewMs: 0,
+};
+
+const LEASE_MS = 15_000;
+
+/** A random subset of faults, each at a random strength (swarm testing, Groce et al., ISSTA 2012). */
+export function drawFaults(random: Random): FaultPlan {
+  const healAt = random.between(5_000, 40_000);
+  const some = (values: readonly [number, ...number[]]): number =>
+    random.chance(0.35) ? random.pick(values) : 0;
+  const crashes = Array.from({ length: random.pick([0, 1, 1, 2, 3]) }, () => drawAim(random));
+  return {
+    healAt,
+    split: random.chance(0.5),
+    crashes,
+    crashChance: some([0.0005, 0.002, 0.005]),
+    errorChance: some([0.002, 0.01, 0.05]),
+    lateChance: some([0.002, 0.01]),
+    outages: drawOutages(random, healAt),
+    latencyMs: random.pick([0.2, 1, 1, 5, 40]),
+    spikeChance: some([0.001, 0.01, 0.05]),
+    spikeMs: random.pick([300, 3_000, 12_000, 60_000]),
+    dropChance: some([0.005, 0.02, 0.1]),
+    duplicateChance: some([0.005, 0.02, 0.1]),
+    reopenChance: some([0.005, 0.02]),
+    absentLieChance: some([0.02, 0.2]),
+    pauses: drawDisturbances(random, healAt, [3_000, 8_000, 0.5 * LEASE_MS, 1.5 * LEASE_MS, 5 * LEASE_MS]),
+    closes: drawCloses(random, healAt, crashes),
+    wallSkewMs: some([50, 5_000, 300_000]),
+  };
+}
+
+function drawOutages(random: Random, healAt: number): Outage[] {
+  if (!random.chance(0.25)) return [];
+  const from = random.below(healAt);
+  const of = random.pick(["broker", "store"] as const);
+  const to = Math.min(healAt, from + random.pick([500, 4_000, 12_000, 30_000]));
+  return [{ of, from, to }];
+}
+
+function drawDisturbances(
+  random: Random,
+  healAt: number,
+  lengths: readonly [number, ...number[]],
+): Disturbance[] {
+  if (!random.chance(0.3)) return [];
+  return Array.from({ length: random.integer(1, 3) }, () => ({
+    place: random.integer(0, 99),
+    at: random.below(healAt),
+    forMs: random.pick(lengths),
+  }));
+}
+
+/** A crash while closing needs its process to close. */
+function drawCloses(random: Random, healAt: number, crashes: readonly Aim[]): Disturbance[] {
+  const aimed = crashes.filter(({ whileClosing }) => whileClosing);
+  const places = { dispatcher: 0, worker: 2, client: -1 };
+  return [
+    ...drawDisturbances(random, healAt, [0, 2_000]),
+    ...aimed.map(({ role }) => ({
+      place: places[role],
+      at: random.between(0.2, 0.9) * healAt,
+      forMs: random.pick([0, 2_000]),
+    })),
+  ];
+}

@@ -1,0 +1,87 @@
+import type { FaultPlan } from "./fault-plan.ts";
+import type { Random } from "./random.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** What becomes of a call: `refused` was not applied, `lost` was but nobody is told, `late` is applied after its failure. */
+export type CallFate = "fine" | "refused" | "lost" | "late";
+export type FrameFate = "deliver" | "drop" | "duplicate";
+
+/** Decides what goes wrong, until the run heals. */
+export class Faults {
+  readonly plan: FaultPlan;
+  readonly #timeline: Timeline;
+  readonly #passages = new Map<string, number>();
+  /** The names that were ever held as present. */
+  readonly present: Set<string> = new Set();
+  /** So that a run makes progress between crashes. */
+  #randomCrashesLeft = 4;
+
+  constructor(plan: FaultPlan, timeline: Timeline) {
+    this.plan = plan;
+    this.#timeline = timeline;
+  }
+
+  get healed(): boolean {
+    return this.#timeline.now >= this.plan.healAt;
+  }
+
+  crashesAt(point: string, random: Random): boolean {
+    if (this.healed) return false;
+    const passage = (this.#passages.get(point) ?? 0) + 1;
+    this.#passages.set(point, passage);
+    if (this.plan.crashes.some((target) => target.point === point && target.nth === passage)) return true;
+    if (this.#randomCrashesLeft === 0 || !random.chance(this.plan.crashChance)) return false;
+    this.#randomCrashesLeft--;
+    return true;
+  }
+
+  call(service: "broker" | "store", random: Random): CallFate {
+    if (this.healed) return "fine";
+    if (this.#isOut(service)) return "refused";
+    if (random.chance(this.plan.errorChance)) return random.chance(0.5) ? "refused" : "lost";
+    return random.chance(this.plan.lateChance) ? "late" : "fine";
+  }
+
+  frame(mailbox: string, random: Random): FrameFate {
+    if (this.healed) return "deliver";
+    if (!isDurable(mailbox) && random.chance(this.plan.dropChance)) return "drop";
+    return random.chance(this.plan.duplicateChance) ? "duplicate" : "deliver";
+  }
+
+  /** Whether only the first part of a batch arrives. One engine that is both commits whole. */
+  cutsBatch(random: Random): boolean {
+    return !this.healed && this.plan.split && random.chance(this.plan.errorChance);
+  }
+
+  losesChannel(random: Random): boolean {
+    return !this.healed && random.chance(this.plan.reopenChance);
+  }
+
+  liesAboutAbsence(random: Random): boolean {
+    return !this.healed && random.chance(this.plan.absentLieChance);
+  }
+
+  /** One way of a call. */
+  latency(random: Random): number {
+    const usual = random.between(0.2, 1.8) * this.plan.latencyMs;
+    if (this.healed || !random.chance(this.plan.spikeChance)) return usual;
+    return usual + random.below(this.plan.spikeMs);
+  }
+
+  wallSkewMs(random: Random): number {
+    return random.between(-1, 1) * this.plan.wallSkewMs;
+  }
+
+  #isOut(service: "broker" | "store"): boolean {
+    const { now } = this.#timeline;
+    // One engine that is both goes away as a whole.
+    return this.plan.outages.some(
+      ({ of, from, to }) => (of === service || !this.plan.split) && now >= from && now < to,
+    );
+  }
+}
+
+/** Only the submit lane must keep what it confirmed; all else is repeated by whoever misses an answer. */
+function isDurable(mailbox: string): boolean {
+  return mailbox.startsWith("lane:") && mailbox.endsWith(":submit");
+}

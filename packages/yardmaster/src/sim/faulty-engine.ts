@@ -1,0 +1,37 @@
+import { type Engine, splitCommit } from "../engine.ts";
+import { createFaultyBroker } from "./faulty-broker.ts";
+import { createFaultyStore } from "./faulty-store.ts";
+import { remotely } from "./remote-call.ts";
+import type { SimProcess } from "./sim-process.ts";
+
+/** A process's view of its engine, through which everything that it does outside of itself must pass. */
+export function createFaultyEngine(process: SimProcess, engine: Engine): Engine {
+  const broker = createFaultyBroker(process, engine.broker);
+  const store = createFaultyStore(process, engine.store);
+  const commitWhole: Engine["commit"] = (tick) =>
+    remotely(process, {
+      name: "engine.commit",
+      service: "store",
+      fallible: true,
+      apply: async () => {
+        const outcomes = await engine.commit(tick);
+        const { lease, sequence, changes } = tick;
+        process.observe({ type: "committed", lease, sequence, changes });
+        return outcomes;
+      },
+    });
+  return {
+    broker,
+    store,
+    shards: engine.shards,
+    commit: process.world.faults.plan.split ? splitCommit(broker, store) : commitWhole,
+    url: null,
+    close: (options) =>
+      remotely(process, {
+        name: "engine.close",
+        service: "broker",
+        fallible: false,
+        apply: () => engine.close(options),
+      }),
+  };
+}

@@ -1,0 +1,191 @@
+import type { Engine } from "../engine.ts";
+import { createMemoryWorld, type MemoryWorld } from "../memory/world.ts";
+import { HistoryChecker, type Violation } from "../testing/history.ts";
+import type { PointCounts } from "./crash-points.ts";
+import { drawFaults, type FaultPlan } from "./fault-plan.ts";
+import { Faults } from "./faults.ts";
+import { Random } from "./random.ts";
+import { bootClient, bootDispatcher, bootWorker } from "./sim-boot.ts";
+import { ClientScript } from "./sim-client.ts";
+import { SimDefinitions } from "./sim-definitions.ts";
+import type { SimWorld } from "./sim-process.ts";
+import { CLOSE_TIMEOUT_MS, SimYard } from "./sim-yard.ts";
+import { Timeline } from "./timeline.ts";
+import { Trace } from "./trace.ts";
+import { createVirtualHost, quiescence } from "./virtual-host.ts";
+import { drawWorkload, type Workload } from "./workload.ts";
+
+export interface RunOptions {
+  /** Gets the course of the run, line by line. */
+  readonly print?: (line: string) => void;
+  /** Changes every process's engine, to see whether the checks notice. */
+  readonly plant?: (engine: Engine) => Engine;
+  /** In place of what the seed draws. */
+  readonly faults?: Partial<FaultPlan>;
+  readonly workload?: Partial<Workload>;
+}
+
+export interface RunReport {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly hash: number;
+  readonly points: PointCounts;
+}
+
+/** How long after the last fault everything acknowledged must be over. */
+const LIVENESS_MS = 600_000;
+/** How long a yard at rest is watched for things that should not happen any more. */
+const AFTERMATH_MS = 3_000;
+/** More events than any run needs: a yard that spins would never reach the end of virtual time. */
+const MAX_EVENTS = 300_000;
+
+const DISPATCHERS = 2;
+
+/** Runs a whole yard from one seed: a phase with faults, then healing until everything is over, then the end. */
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
+  const run = new Run(seed, options);
+  const onRejection = (reason: unknown): void => run.uncaught(reason);
+  process.on("unhandledRejection", onRejection);
+  try {
+    await run.play();
+  } finally {
+    process.off("unhandledRejection", onRejection);
+  }
+  return run.report();
+}
+
+class Run {
+  readonly #seed: number;
+  readonly #workload: Workload;
+  readonly #world: SimWorld;
+  readonly #engines: MemoryWorld;
+  readonly #yard: SimYard;
+  readonly #scripts: readonly ClientScript[];
+  readonly #plan: FaultPlan;
+
+  constructor(seed: number, options: RunOptions) {
+    this.#seed = seed;
+    const random = new Random(seed, "plan");
+    this.#plan = { ...drawFaults(random), ...options.faults };
+    this.#workload = { ...drawWorkload(random), ...options.workload };
+    const timeline = new Timeline();
+    const trace = new Trace(options.print ?? null);
+    const faults = new Faults(this.#plan, timeline);
+    const history = new HistoryChecker({ slots: this.#workload.slots });
+    this.#world = { timeline, trace, faults, history, points: new Map() };
+    options.print?.(
+      JSON.stringify({ seed, faults: this.#plan, ...this.#workload, tasks: this.#workload.tasks.length }),
+    );
+    const engineHost = createVirtualHost(timeline, ALWAYS, new Random(seed, "engine"), { wallSkewMs: 0 });
+    const plant = options.plant ?? ((engine: Engine) => engine);
+    this.#engines = createMemoryWorld(engineHost);
+    this.#yard = new SimYard(this.#world, this.#engines, seed, plant);
+    this.#scripts = this.#populate();
+    this.#schedule();
+  }
+
+  async play(): Promise<void> {
+    const { healAt } = this.#plan;
+    await this.#until(() => this.#world.timeline.now >= healAt);
+    await this.#until(() => this.#isQuiet(), healAt + LIVENESS_MS);
+    const quietAt = this.#world.timeline.now;
+    await this.#until(() => this.#world.timeline.now >= quietAt + AFTERMATH_MS);
+    this.#checkCalls();
+    await this.#checkStore();
+    this.#world.history.finish({ awaited: new Set(this.#scripts.flatMap(({ awaited }) => [...awaited])) });
+    await this.#shutDown();
+  }
+
+  uncaught(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#world.history.report("UNCAUGHT", text);
+  }
+
+  report(): RunReport {
+    const { timeline, trace, points, history } = this.#world;
+    return {
+      seed: this.#seed,
+      violations: history.violations,
+      events: timeline.steps,
+      virtualMs: timeline.now,
+      hash: trace.hash,
+      points,
+    };
+  }
+
+  #populate(): ClientScript[] {
+    const { slots, workers, clients, tasks, queues } = this.#workload;
+    const definitions = new SimDefinitions(this.#workload);
+    for (let n = 1; n <= DISPATCHERS; n++) this.#yard.add("dispatcher", n, bootDispatcher);
+    for (let n = 1; n <= workers; n++) this.#yard.add("worker", n, bootWorker(definitions, slots));
+    return Array.from({ length: clients }, (_, n) => {
+      const own = tasks.filter(({ client }) => client % clients === n);
+      const script = new ClientScript(own, n === 0 ? queues : [], definitions);
+      this.#yard.add("client", n + 1, bootClient(script));
+      return script;
+    });
+  }
+
+  #schedule(): void {
+    const { timeline } = this.#world;
+    const { pauses, closes, healAt } = this.#plan;
+    for (const { place, at, forMs } of pauses)
+      timeline.schedule(at, null, () => this.#yard.pause(place, forMs));
+    for (const { place, at, forMs } of closes)
+      timeline.schedule(at, null, () => this.#yard.restart(place, forMs));
+    timeline.schedule(healAt, null, () => {
+      this.#world.trace.note(timeline.now, "world", "healed");
+      this.#yard.resumeAll();
+    });
+  }
+
+  #isQuiet(): boolean {
+    return this.#world.history.unsettled === 0 && this.#scripts.every(({ isDone }) => isDone);
+  }
+
+  /** Runs events until the condition holds, time is over, or nothing is left to do. */
+  async #until(isOver: () => boolean, deadline = Number.POSITIVE_INFINITY): Promise<void> {
+    const { timeline, history } = this.#world;
+    while (!isOver() && timeline.now < deadline) {
+      if (timeline.steps > MAX_EVENTS)
+        return history.report("NO_REST", `${MAX_EVENTS} events did not bring the end`);
+      try {
+        if (!timeline.step()) return;
+      } catch (error) {
+        this.uncaught(error);
+      }
+      await quiescence();
+    }
+  }
+
+  #checkCalls(): void {
+    for (const { pending } of this.#scripts)
+      for (const name of pending) this.#world.history.report("CALL_HANGS", `The ${name} did not come back`);
+  }
+
+  /** The store holds what its accepted commits said. */
+  async #checkStore(): Promise<void> {
+    const { history } = this.#world;
+    const { tasks } = await this.#engines.open().store.read({ ids: [...history.records.keys()] });
+    for (const [id, { state, attempt }] of history.records) {
+      const stored = tasks.get(id)?.task;
+      if (stored?.state !== state || stored.attempt !== attempt)
+        history.report(
+          "STORE_DISAGREES",
+          `${id} is ${stored?.state} in the store and ${state} by its commits`,
+        );
+    }
+  }
+
+  /** Closing settles within its time once nothing fails any more. */
+  async #shutDown(): Promise<void> {
+    const { timeline, history } = this.#world;
+    this.#yard.shutDown();
+    await this.#until(() => this.#yard.up.length === 0, timeline.now + 2 * CLOSE_TIMEOUT_MS);
+    for (const name of this.#yard.up) history.report("CLOSE_HANGS", `${name} did not close`);
+  }
+}
+
+const ALWAYS = { alive: true, held: null };

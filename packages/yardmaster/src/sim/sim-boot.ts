@@ -1,0 +1,59 @@
+import { startClient } from "../client/client.ts";
+import { startDispatcherOn } from "../dispatcher/dispatcher.ts";
+import { createHandlers, fail, type Handler, type HandlerEnd, retryIn } from "../worker/handlers.ts";
+import { startWorkerOn } from "../worker/worker.ts";
+import type { ClientScript } from "./sim-client.ts";
+import type { SimDefinitions, SimInput } from "./sim-definitions.ts";
+import type { SimProcess } from "./sim-process.ts";
+import { playAttempt } from "./sim-tasks.ts";
+import { type Boot, CLOSE_TIMEOUT_MS } from "./sim-yard.ts";
+
+const CLOSE = { timeoutMs: CLOSE_TIMEOUT_MS };
+
+export const bootDispatcher: Boot = async (process, engine) => {
+  const onAlarm = ({ code, message }: { code: string; message: string }): void =>
+    process.note("alarm", `${code}: ${message}`);
+  const dispatcher = await startDispatcherOn({ engine, host: process.host, owner: process.name, onAlarm });
+  return { close: () => dispatcher.close(CLOSE) };
+};
+
+export function bootWorker(definitions: SimDefinitions, slots: number): Boot {
+  return async (process, engine) => {
+    const { on } = createHandlers();
+    const handlers: Handler[] = definitions.all.map((definition) =>
+      on(definition, (call) => play(process, definitions, call.input, call)),
+    );
+    const report = (what: string, error: unknown): void =>
+      process.note("report", `${what}: ${String(error)}`);
+    const { host, name } = process;
+    const worker = await startWorkerOn({ engine, host, handlers, slots, id: name, report });
+    return { close: async () => void (await worker.close(CLOSE)) };
+  };
+}
+
+export function bootClient(script: ClientScript): Boot {
+  return async (process, engine) => {
+    const client = await startClient({ engine, host: process.host });
+    if (process.alive) script.play(process, client);
+    return { close: () => client.close(CLOSE) };
+  };
+}
+
+async function play(
+  process: SimProcess,
+  definitions: SimDefinitions,
+  input: SimInput,
+  call: Parameters<typeof playAttempt>[2],
+): Promise<HandlerEnd<SimInput>> {
+  const end = await playAttempt(process, definitions.planOf(input), call);
+  switch (end.type) {
+    case "returned":
+      return end.result;
+    case "threw":
+      throw new Error(end.message);
+    case "failed":
+      return fail(end.message);
+    case "retryIn":
+      return retryIn(end.delayMs);
+  }
+}

@@ -1,0 +1,187 @@
+import type { TaskHandle } from "../client/handle.ts";
+import { type ErrorCode, YardmasterError } from "../protocol/errors.ts";
+import type { TaskId, TerminalState } from "../protocol/task.ts";
+import type { SimDefinitions } from "./sim-definitions.ts";
+import type { SimProcess } from "./sim-process.ts";
+import { labelOf } from "./sim-tasks.ts";
+import type { QueuePlan, TaskPlan } from "./workload.ts";
+
+/** What the simulation uses of a client. */
+export interface SubmittingClient {
+  submit(
+    definition: ReturnType<SimDefinitions["of"]>,
+    input: unknown,
+    options: {
+      readonly priority?: number;
+      readonly delayMs?: number;
+      readonly expiresInMs?: number;
+      readonly idempotencyKey?: string;
+    },
+  ): Promise<TaskHandle>;
+  get(id: TaskId): TaskHandle;
+  pause(queue: string): Promise<void>;
+  resume(queue: string): Promise<void>;
+}
+
+/** One client's part of a workload, which outlives the client's incarnations as a caller's database does. */
+export class ClientScript {
+  readonly #tasks: readonly TaskPlan[];
+  readonly #queues: readonly QueuePlan[];
+  readonly #definitions: SimDefinitions;
+  readonly #begun = new Set<TaskPlan>();
+  readonly #acknowledged = new Set<TaskId>();
+  /** Ids of which the present incarnation waits for the end. */
+  readonly awaited: Set<TaskId> = new Set();
+  /** What the present incarnation has called and not heard of yet. */
+  readonly pending: Set<string> = new Set();
+  #process: SimProcess | null = null;
+
+  constructor(tasks: readonly TaskPlan[], queues: readonly QueuePlan[], definitions: SimDefinitions) {
+    this.#tasks = tasks;
+    this.#queues = queues;
+    this.#definitions = definitions;
+  }
+
+  /** Whether every task was submitted and every call has come back. */
+  get isDone(): boolean {
+    return (
+      this.#begun.size === this.#tasks.length && this.pending.size === 0 && this.#process?.alive === true
+    );
+  }
+
+  /** Goes on in a new incarnation: waits again for what was acknowledged, and submits what was not tried yet. */
+  play(process: SimProcess, client: SubmittingClient): void {
+    this.#process = process;
+    this.awaited.clear();
+    this.pending.clear();
+    for (const id of this.#acknowledged) this.#follow(process, client.get(id));
+    for (const task of this.#tasks) {
+      if (this.#begun.has(task)) continue;
+      process.host.after(Math.max(0, task.submitAt - process.host.monotonic()), () => {
+        this.#begun.add(task);
+        this.#track(process, `submit of ${labelOf(task)}`, () => this.#submit(process, client, task));
+      });
+    }
+    for (const plan of this.#queues) this.#playQueue(process, client, plan);
+  }
+
+  async #submit(process: SimProcess, client: SubmittingClient, task: TaskPlan): Promise<void> {
+    const label = labelOf(task);
+    const { attempts, kind, key, delayMs } = task;
+    const dueAt = process.host.monotonic() + delayMs;
+    const intent = { attempts, atMostOnce: kind === "once", key: key ?? "", dueAt };
+    process.observe({ type: "submitting", label, intent });
+    process.note("submitting", label);
+    const input = { index: task.index, padding: "x".repeat(task.handler.inputBytes) };
+    const handle = await client.submit(this.#definitions.of(task), input, {
+      priority: task.priority,
+      delayMs,
+      ...(task.expiresInMs === 0 ? {} : { expiresInMs: task.expiresInMs }),
+      ...(key === null ? {} : { idempotencyKey: key }),
+    });
+    if (!process.alive) return;
+    process.observe({ type: "submitted", label, id: handle.id });
+    process.note("submitted", `${label} ${handle.id}`);
+    this.#acknowledged.add(handle.id);
+    this.#follow(process, handle);
+    this.#accept(process, handle);
+    const { cancelAfterMs } = task;
+    if (cancelAfterMs !== null) process.host.after(cancelAfterMs, () => this.#cancel(process, handle));
+  }
+
+  #follow(process: SimProcess, handle: TaskHandle): void {
+    this.awaited.add(handle.id);
+    this.#track(process, `end of ${handle.id}`, async () => {
+      const end = await handle.settled();
+      if (!process.alive) return;
+      const state = end.ok ? "succeeded" : stateOf(end.error);
+      process.note("settled", `${handle.id} ${state}`);
+      process.observe({ type: "settled", id: handle.id, state });
+    });
+  }
+
+  #accept(process: SimProcess, handle: TaskHandle): void {
+    this.#track(process, `acceptance of ${handle.id}`, async () => {
+      const outcome = await acceptanceOf(handle);
+      if (process.alive) process.observe({ type: "accepted", id: handle.id, outcome });
+    });
+  }
+
+  #cancel(process: SimProcess, handle: TaskHandle): void {
+    process.note("cancelling", handle.id);
+    this.#track(process, `cancel of ${handle.id}`, async () => {
+      const state = await handle.cancel("planned");
+      if (!process.alive) return;
+      process.note("cancelled", `${handle.id} ${state}`);
+      process.observe({ type: "cancelled", id: handle.id });
+    });
+  }
+
+  #playQueue(process: SimProcess, client: SubmittingClient, { at, forMs, queue }: QueuePlan): void {
+    const now = process.host.monotonic();
+    process.host.after(Math.max(0, at - now), () =>
+      this.#track(process, `pause of ${queue}`, () => client.pause(queue)),
+    );
+    process.host.after(Math.max(0, at + forMs - now), () =>
+      this.#track(process, `resume of ${queue}`, () => resumeUntilDone(process, client, queue)),
+    );
+  }
+
+  /** Remembers a call until it comes back. A failure to learn an outcome is the caller's business; a bug is not. */
+  #track(process: SimProcess, name: string, call: () => Promise<void>): void {
+    this.pending.add(name);
+    call()
+      .catch((error: unknown) => {
+        if (!process.alive) return;
+        process.note("failed", `${name}: ${String(error)}`);
+        if (!(error instanceof YardmasterError) || !EXPECTED.has(error.code))
+          process.world.history.report("UNEXPECTED_ERROR", `${name}: ${String(error)}`);
+      })
+      .finally(() => {
+        if (process === this.#process) this.pending.delete(name);
+      });
+  }
+}
+
+const EXPECTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "BROKER_UNAVAILABLE",
+  "STORE_UNAVAILABLE",
+  "STORE_FULL",
+  "CLOSED",
+  "WAIT_TIMED_OUT",
+]);
+
+/** A paused queue that is never resumed would be the workload's fault. */
+async function resumeUntilDone(process: SimProcess, client: SubmittingClient, queue: string): Promise<void> {
+  for (;;) {
+    try {
+      return await client.resume(queue);
+    } catch (error) {
+      if (error instanceof YardmasterError && error.code === "CLOSED") throw error;
+      process.note("failed", `resume of ${queue}: ${String(error)}`);
+      await new Promise<void>((resolve) => process.host.after(1_000, resolve));
+    }
+  }
+}
+
+async function acceptanceOf(handle: TaskHandle): Promise<"created" | "duplicate" | "refused"> {
+  try {
+    const { outcome } = await handle.accepted();
+    return outcome;
+  } catch (error) {
+    if (isRefusal(error)) return "refused";
+    throw error;
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof YardmasterError &&
+    (error.code === "TASK_REFUSED" || error.code === "IDEMPOTENCY_CONFLICT")
+  );
+}
+
+function stateOf({ code }: YardmasterError): TerminalState {
+  if (code === "TASK_CANCELLED") return "cancelled";
+  return code === "TASK_EXPIRED" ? "expired" : "failed";
+}

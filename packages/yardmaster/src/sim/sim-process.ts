@@ -1,0 +1,96 @@
+import type { Host } from "../host.ts";
+import type { Fact } from "../testing/fact.ts";
+import type { HistoryChecker } from "../testing/history.ts";
+import { type Edge, type PointCounts, pointName, type Role } from "./crash-points.ts";
+import type { Faults } from "./faults.ts";
+import type { Random } from "./random.ts";
+import type { EventOwner, Timeline } from "./timeline.ts";
+import type { Trace } from "./trace.ts";
+import { createVirtualHost } from "./virtual-host.ts";
+
+/** What all processes of a run share. */
+export interface SimWorld {
+  readonly timeline: Timeline;
+  readonly faults: Faults;
+  readonly trace: Trace;
+  readonly points: PointCounts;
+  readonly history: HistoryChecker;
+}
+
+/** A fact without its time. */
+export type Observation = Fact extends infer F ? (F extends Fact ? Omit<F, "at"> : never) : never;
+
+/** One incarnation of a simulated process. After a crash nothing of it runs, settles or gets out any more. */
+export class SimProcess implements EventOwner {
+  readonly name: string;
+  readonly role: Role;
+  readonly random: Random;
+  readonly host: Host;
+  readonly world: SimWorld;
+  readonly #onCrash: () => void;
+  alive = true;
+  held: (() => void)[] | null = null;
+  #lastRequestAt = 0;
+
+  constructor(name: string, role: Role, random: Random, world: SimWorld, onCrash: () => void) {
+    this.name = name;
+    this.role = role;
+    this.random = random;
+    this.world = world;
+    this.#onCrash = onCrash;
+    const wallSkewMs = world.faults.wallSkewMs(random);
+    this.host = createVirtualHost(world.timeline, this, random, { wallSkewMs });
+  }
+
+  /** Comes to a crash point; false when the process does not get past it. */
+  passes(call: string, edge: Edge): boolean {
+    if (!this.alive) return false;
+    const point = pointName(this.role, call, edge);
+    const count = this.world.points.get(point) ?? { passed: 0, crashed: 0 };
+    this.world.points.set(point, count);
+    count.passed++;
+    if (!this.world.faults.crashesAt(point, this.random)) return true;
+    count.crashed++;
+    this.crash(`${call} ${edge}`);
+    return false;
+  }
+
+  crash(why: string): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.note("crash", why);
+    this.#onCrash();
+  }
+
+  /** Holds everything of this process back, as SIGSTOP does. */
+  pause(forMs: number): void {
+    if (!this.alive || this.held !== null) return;
+    this.held = [];
+    this.note("pause", `${forMs.toFixed(0)} ms`);
+    this.world.timeline.schedule(forMs, null, () => this.resume());
+  }
+
+  resume(): void {
+    const held = this.held;
+    if (held === null) return;
+    this.held = null;
+    this.note("resume");
+    for (const run of held) this.world.timeline.schedule(0, this, run);
+  }
+
+  /** How long until a request that leaves now arrives: one process's requests arrive in order. */
+  requestDelay(latencyMs: number): number {
+    const { now } = this.world.timeline;
+    this.#lastRequestAt = Math.max(this.#lastRequestAt, now + latencyMs);
+    return this.#lastRequestAt - now;
+  }
+
+  observe(observation: Observation): void {
+    const fact = { ...observation, at: this.world.timeline.now };
+    this.world.history.observe(fact);
+  }
+
+  note(what: string, detail?: string): void {
+    this.world.trace.note(this.world.timeline.now, this.name, what, detail);
+  }
+}
