@@ -1,0 +1,33 @@
+/** Yardmaster: define tasks, submit them, and run them on one machine or many. */
+export type { Client } from "./client/client.ts";
+export type {
+  ListFilter,
+  QueueStatus,
+  TaskFilter,
+  TaskPage,
+  WorkerStatus,
+} from "./client/directory.ts";
+export type { Acceptance, Outcome, TaskHandle, TaskUpdate, WaitOptions } from "./client/handle.ts";
+export type { SubmitOptions } from "./client/submission.ts";
+export type { TaskStatus } from "./client/task-status.ts";
+export type { BackoffOptions } from "./definition/backoff.ts";
+export type { Codec } from "./definition/codec.ts";
+export { defineQueue, type QueueDefinition, type QueueOptions } from "./definition/queue.ts";
+export { defineTask, type TaskDefinition, type TaskOptions } from "./definition.ts";
+export type { Alarm } from "./dispatcher/alarm.ts";
+export { ERRORS, type ErrorCode, isCode, YardmasterError } from "./protocol/errors.ts";
+export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts";
+export type { Handler } from "./worker/handlers.ts";
+export type { CloseReport } from "./worker/worker.ts";
+export {
+  connect,
+  type DispatcherSettings,
+  type RunningDispatcher,
+  type RunningWorker,
+  startDispatcher,
+  startWorker,
+  startYard,
+  type WorkerSettings,
+  Yard,
+  type YardAddress,
+} from "./yard.ts";

@@ -1,0 +1,303 @@
+import { Client, startClient } from "./client/client.ts";
+import { openEngine } from "./connect.ts";
+import type { OnAlarm } from "./dispatcher/alarm.ts";
+import { type Dispatcher, startDispatcherOn } from "./dispatcher/dispatcher.ts";
+import type { Engine } from "./engine.ts";
+import { type Host, systemHost } from "./host.ts";
+import type { Lease } from "./stores/store.ts";
+import type { Handler, Submit } from "./worker/handlers.ts";
+import { inlineHeartbeats } from "./worker/inline-heartbeats.ts";
+import { threadHeartbeats } from "./worker/thread-heartbeats.ts";
+import { type CloseReport, startWorkerOn, type Worker } from "./worker/worker.ts";
+
+/** Which yard: one URL for broker and store, or one for each. */
+export type YardAddress = { readonly url: string } | { readonly broker: string; readonly store: string };
+
+export interface WorkerSettings {
+  /** At least one, with different task names: what `createHandlers().on` makes. */
+  readonly handlers: readonly Handler[];
+  /** How many attempts run at a time, 1 to 10,000; default 10. */
+  readonly slots?: number;
+  /** Shown with the worker. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** How long attempts may go on after a closing worker has aborted them; default 5,000. */
+  readonly graceMs?: number;
+  /** Told what went wrong but is being tried again. */
+  readonly report?: (what: string, error: unknown) => void;
+}
+
+export interface DispatcherSettings {
+  /** The most tasks of a shard that are kept in memory (2,000,000); what is more waits in the store. */
+  readonly maxLive?: number;
+  /** Told what an operator should know. */
+  readonly onAlarm?: OnAlarm;
+}
+
+/** Anything with an end of its own. */
+interface Part {
+  close(options: { readonly timeoutMs: number }): Promise<unknown>;
+}
+
+const CLOSE_MS = 30_000;
+/** What the first part to close leaves for the rest. */
+const FIRST_SHARE = 0.7;
+const LEAST_CLOSE_MS = 100;
+
+/** A connection to a yard, with everything that it runs itself. */
+export class Yard extends Client {
+  private readonly before: readonly Part[];
+  private readonly engine: Engine;
+
+  constructor(engine: Engine, host: Host, before: readonly Part[]) {
+    super(engine, host);
+    this.engine = engine;
+    this.before = before;
+  }
+
+  /** As of a client; `timeoutMs` is 30,000 by default where it also runs tasks. */
+  override close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (timeoutMs !== undefined) return super.close({ timeoutMs });
+    return super.close(this.before.length === 0 ? {} : { timeoutMs: CLOSE_MS });
+  }
+
+  protected override shut(timeoutMs: number): Promise<void> {
+    const client: Part = { close: (options) => super.shut(options.timeoutMs) };
+    return closeAll(this.host, timeoutMs, [...this.before, client, this.engine]);
+  }
+}
+
+/**
+ * Connects to a yard, to submit tasks and to look at it. Throws INVALID_URL, DRIVER_MISSING, BROKER_UNAVAILABLE or
+ * STORE_UNAVAILABLE.
+ *
+ * @example
+ * const yard = await connect("sqlite:./yard.db");
+ * const task = await yard.submit(resize, { url, width: 320 });
+ * console.log(await task.result());
+ * await yard.close();
+ */
+export async function connect(address: string | YardAddress): Promise<Yard> {
+  const engine = await openEngine(placeOf(address));
+  return openYard(engine, []);
+}
+
+/**
+ * Runs a whole yard in this process: a dispatcher, a worker with these handlers, and a client, which is what it returns.
+ * Other processes may join it at the same URL. `close` (default 30,000 ms) lets running tasks finish first.
+ *
+ * @example
+ * const yard = await startYard({ url: "sqlite:./yard.db", handlers: [on(resize, resizeImage)], slots: 4 });
+ * console.log(await (await yard.submit(resize, { url, width: 320 })).result());
+ * await yard.close();
+ */
+export async function startYard(options: YardAddress & WorkerSettings & DispatcherSettings): Promise<Yard> {
+  const engine = await openEngine(placeOf(options));
+  const parts: Part[] = [];
+  const client: { current: Client | null } = { current: null };
+  try {
+    const dispatcher = await startDispatcherOn({ engine, host: systemHost, ...dispatcherSettings(options) });
+    parts.unshift(dispatcher);
+    parts.unshift(await openWorker(engine, options, submitThrough(client, engine)));
+    const yard = await openYard(engine, parts);
+    client.current = yard;
+    return yard;
+  } catch (error) {
+    await closeQuietly([...parts, engine]);
+    throw error;
+  }
+}
+
+/** A worker of this process. */
+export interface RunningWorker {
+  readonly id: string;
+  /** Resolves when the worker was told to drain, or was closed, and has ended everything. */
+  readonly drained: Promise<CloseReport>;
+  /** How many attempts run. */
+  readonly running: number;
+  /** Takes no more work, hands back what has not started, and ends when the rest has. */
+  drain(): Promise<CloseReport>;
+  /** Drains within `timeoutMs` (default 30,000), then ends what still runs; the answer names it. */
+  close(options?: { readonly timeoutMs?: number }): Promise<CloseReport>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Runs handlers for a yard whose dispatcher is elsewhere.
+ *
+ * @example
+ * const worker = await startWorker({ url: "redis://localhost:6379/0", handlers, slots: 50 });
+ * process.once("SIGTERM", () => void worker.close({ timeoutMs: 20_000 }));
+ */
+export async function startWorker(options: YardAddress & WorkerSettings): Promise<RunningWorker> {
+  const engine = await openEngine(placeOf(options));
+  const client: { current: Client | null } = { current: null };
+  try {
+    const worker = await openWorker(engine, options, submitThrough(client, engine));
+    return new OwnedWorker(worker, engine, client);
+  } catch (error) {
+    await closeQuietly([engine]);
+    throw error;
+  }
+}
+
+/** A dispatcher of this process. */
+export interface RunningDispatcher {
+  readonly owner: string;
+  /** The shards that it owns at the moment; none while it stands by. */
+  owned(): readonly Lease[];
+  /** Gives up its shards. Settles within `timeoutMs` (default 30,000). */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Runs a dispatcher: it owns what shards it can get and stands by for the others.
+ *
+ * @example
+ * const dispatcher = await startDispatcher({ url: "redis://localhost:6379/0" });
+ */
+export async function startDispatcher(options: YardAddress & DispatcherSettings): Promise<RunningDispatcher> {
+  const engine = await openEngine(placeOf(options));
+  try {
+    const dispatcher = await startDispatcherOn({ engine, host: systemHost, ...dispatcherSettings(options) });
+    return owning(dispatcher, engine);
+  } catch (error) {
+    await closeQuietly([engine]);
+    throw error;
+  }
+}
+
+/** A worker with the engine that it runs on and the client that its handlers may have needed. */
+class OwnedWorker implements RunningWorker {
+  readonly id: string;
+  readonly drained: Promise<CloseReport>;
+  private readonly worker: Worker;
+  private readonly engine: Engine;
+  private readonly client: { readonly current: Client | null };
+  private closing: Promise<CloseReport> | null = null;
+
+  constructor(worker: Worker, engine: Engine, client: { readonly current: Client | null }) {
+    this.id = worker.id;
+    this.drained = worker.drained;
+    this.worker = worker;
+    this.engine = engine;
+    this.client = client;
+  }
+
+  get running(): number {
+    return this.worker.running;
+  }
+
+  drain(): Promise<CloseReport> {
+    return this.worker.drain();
+  }
+
+  close({ timeoutMs = CLOSE_MS }: { readonly timeoutMs?: number } = {}): Promise<CloseReport> {
+    // A second, shorter limit hastens the first.
+    if (this.closing !== null) void this.worker.close({ timeoutMs });
+    this.closing ??= this.shut(timeoutMs);
+    return this.closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async shut(timeoutMs: number): Promise<CloseReport> {
+    const client: Part = { close: async (options) => this.client.current?.close(options) };
+    await closeAll(systemHost, timeoutMs, [this.worker, client, this.engine]);
+    return this.worker.drained;
+  }
+}
+
+function owning(dispatcher: Dispatcher, engine: Engine): RunningDispatcher {
+  let closing: Promise<void> | null = null;
+  const close: RunningDispatcher["close"] = ({ timeoutMs = CLOSE_MS } = {}) => {
+    closing ??= closeAll(systemHost, timeoutMs, [dispatcher, engine]);
+    return closing;
+  };
+  return {
+    owner: dispatcher.owner,
+    owned: () => dispatcher.owned(),
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+async function openYard(engine: Engine, before: readonly Part[]): Promise<Yard> {
+  const yard = new Yard(engine, systemHost, before);
+  try {
+    await yard.open();
+    return yard;
+  } catch (error) {
+    if (before.length === 0) await closeQuietly([engine]);
+    throw error;
+  }
+}
+
+function openWorker(engine: Engine, settings: WorkerSettings, submit: Submit): Promise<Worker> {
+  const { handlers, slots, labels, graceMs, report } = settings;
+  // Only an engine that another thread can open lets heartbeats go on while a handler blocks this one.
+  const heartbeats =
+    engine.url === null ? inlineHeartbeats : threadHeartbeats({ url: engine.url, module: connectModule() });
+  return startWorkerOn({
+    engine,
+    host: systemHost,
+    handlers,
+    submit,
+    heartbeats,
+    ...(slots === undefined ? {} : { slots }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(graceMs === undefined ? {} : { graceMs }),
+    ...(report === undefined ? {} : { report }),
+  });
+}
+
+/** What handlers submit with: a client that exists only once one of them does. */
+function submitThrough(client: { current: Client | null }, engine: Engine): Submit {
+  let starting: Promise<Client> | null = null;
+  return async (definition, input, options) => {
+    if (client.current !== null) return client.current.submit(definition, input, options);
+    starting ??= startClient({ engine }).finally(() => {
+      starting = null;
+    });
+    client.current ??= await starting;
+    return client.current.submit(definition, input, options);
+  };
+}
+
+/** `connect` beside this file, from sources and built alike. */
+function connectModule(): string {
+  const here = import.meta.url;
+  return new URL(`./connect${here.slice(here.lastIndexOf("."))}`, here).href;
+}
+
+function placeOf(
+  address: string | YardAddress,
+): string | { readonly broker: string; readonly store: string } {
+  if (typeof address === "string") return address;
+  return "url" in address ? address.url : { broker: address.broker, store: address.store };
+}
+
+function dispatcherSettings({ maxLive, onAlarm }: DispatcherSettings): DispatcherSettings {
+  return { ...(maxLive === undefined ? {} : { maxLive }), ...(onAlarm === undefined ? {} : { onAlarm }) };
+}
+
+/** Closes one after the other, whatever fails, within `timeoutMs` in all; then throws what failed first. */
+async function closeAll(host: Host, timeoutMs: number, parts: readonly Part[]): Promise<void> {
+  const until = host.monotonic() + timeoutMs;
+  const failures: unknown[] = [];
+  for (const [index, part] of parts.entries()) {
+    const leftMs = until - host.monotonic();
+    const shareMs = index < parts.length - 1 ? leftMs * FIRST_SHARE : leftMs;
+    await part
+      .close({ timeoutMs: Math.max(LEAST_CLOSE_MS, Math.floor(shareMs)) })
+      .catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** After a failure to start: that failure is the one to report. */
+async function closeQuietly(parts: readonly Part[]): Promise<void> {
+  await closeAll(systemHost, CLOSE_MS, parts).catch(() => undefined);
+}
