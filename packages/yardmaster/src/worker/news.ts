@@ -9,15 +9,16 @@ const LEVELS: readonly unknown[] = ["debug", "info", "warn", "error"];
 
 /** What a running attempt has to tell: the latest progress, and the last lines of its log. */
 export class News {
+  /** Whether there is something to tell. */
+  isPending = false;
   #progress: Note["progress"] = null;
   #lines: LogLine[] = [];
   #lastTaken: number = Number.NEGATIVE_INFINITY;
-  #isPending = false;
 
   progress(fraction: number, note: string): void {
     const share = Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;
     this.#progress = { fraction: share, note: clip(String(note), MAX_LINE_BYTES) };
-    this.#isPending = true;
+    this.isPending = true;
   }
 
   log(at: Millis, message: unknown, level: LogLine["level"]): void {
@@ -25,19 +26,19 @@ export class News {
     if (this.#lines.length >= 2 * MAX_LINES) this.#lines = this.#lines.slice(-MAX_LINES);
     const known = LEVELS.includes(level) ? level : "info";
     this.#lines.push({ at, level: known, message: clip(String(message), MAX_LINE_BYTES) });
-    this.#isPending = true;
+    this.isPending = true;
   }
 
   /** When it may be told, by the monotonic clock; infinity when there is nothing. */
   get dueAt(): number {
-    return this.#isPending ? this.#lastTaken + INTERVAL_MS : Number.POSITIVE_INFINITY;
+    return this.isPending ? this.#lastTaken + INTERVAL_MS : Number.POSITIVE_INFINITY;
   }
 
   take(now: number): { readonly progress: Note["progress"]; readonly logs: readonly LogLine[] } {
     const taken = { progress: this.#progress, logs: this.#lines.slice(-MAX_LINES) };
     this.#progress = null;
     this.#lines = [];
-    this.#isPending = false;
+    this.isPending = false;
     this.#lastTaken = now;
     return taken;
   }

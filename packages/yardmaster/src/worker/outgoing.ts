@@ -29,6 +29,8 @@ export class Outgoing {
   /** Rises with each receiver: what an older one delivered needs no acknowledgement any more. */
   #generation = 0;
   #isAckTimed = false;
+  /** They have waited long enough and go without a frame. */
+  #isAckDue = false;
   #isWanted = false;
   #isBusy = false;
   #retryMs = FIRST_RETRY_MS;
@@ -62,7 +64,9 @@ export class Outgoing {
     this.#isAckTimed = true;
     this.#host.after(ACK_ALONE_MS, () => {
       this.#isAckTimed = false;
-      if (this.#acks.length > 0) this.request();
+      if (this.#acks.length === 0) return;
+      this.#isAckDue = true;
+      this.request();
     });
   }
 
@@ -81,10 +85,11 @@ export class Outgoing {
   async #flush(): Promise<void> {
     if (this.#isClosed) return;
     this.#isWanted = false;
-    const acks = this.#acks;
-    if (acks.length > 0) this.#acks = [];
     const load = this.#collect();
-    if (load.sends.length === 0 && acks.length === 0) return this.#rest();
+    if (load.sends.length === 0 && !this.#isAckDue) return this.#rest();
+    const acks = this.#acks;
+    this.#acks = [];
+    this.#isAckDue = false;
     const generation = this.#generation;
     const problem = await this.#send(load.sends, acks);
     if (problem === null) {
@@ -94,6 +99,7 @@ export class Outgoing {
     }
     load.failed();
     if (generation === this.#generation) this.#acks = [...acks, ...this.#acks];
+    this.#isAckDue = this.#acks.length > 0;
     this.#retry(problem);
   }
 

@@ -298,7 +298,7 @@ export class Runner {
     const link = this.#linkOf(attempt);
     const { id, attempt: number } = attempt.assign;
     const { epoch, startedAt } = attempt;
-    if (attempt.news !== null && Number.isFinite(attempt.news.dueAt)) link.addNote(attempt.note(0, 0));
+    if (attempt.news?.isPending) link.addNote(attempt.note(0, 0));
     link.finish(attempt, { type: "outcome", id, epoch, attempt: number, ...ending, startedAt });
     this.#parts.changed();
   }

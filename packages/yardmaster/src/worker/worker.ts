@@ -59,6 +59,7 @@ const FAREWELL_MS = 1_000;
 /** The goodbye alone is not worth a longer wait. */
 const GOODBYE_MS = 2_000;
 const TEARDOWN_MS = 1_000;
+const GREET_MS = 1_000;
 const OPTIONS = [
   "engine",
   "host",
@@ -120,6 +121,7 @@ export class Worker {
   #inbox: Inbox | null = null;
   #release: (() => Promise<void>) | null = null;
   #resolveDrained: (report: CloseReport) => void = () => undefined;
+  readonly #greetedAt: number[] = [];
   #isEnding = false;
   /** How long closing may take in all, and until when. */
   #budgetMs: number = Number.POSITIVE_INFINITY;
@@ -294,13 +296,23 @@ export class Worker {
     };
   }
 
-  /** A dispatcher that has just met this worker is asked at once to answer a heartbeat, so that work can start. */
   #sent(parcels: readonly Parcel[]): void {
     for (const [shard, { registered, batches }] of parcels.entries()) {
-      if (registered) this.#heartbeats.beat(shard);
+      if (registered) this.#greet(shard);
       if (batches.length > 0) this.#silence.by(this.#parts.host.monotonic() + SILENCE_MS);
     }
     this.#heartbeats.start();
+  }
+
+  /**
+   * A dispatcher that has just met this worker is asked at once to answer a heartbeat, so that work can start; one that
+   * goes on not knowing it is asked with the regular ones.
+   */
+  #greet(shard: number): void {
+    const now = this.#parts.host.monotonic();
+    if (now - (this.#greetedAt[shard] ?? Number.NEGATIVE_INFINITY) < GREET_MS) return;
+    this.#greetedAt[shard] = now;
+    this.#heartbeats.beat(shard);
   }
 
   /** Sends again what nobody has answered for too long. */
