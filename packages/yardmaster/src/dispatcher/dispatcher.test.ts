@@ -1,136 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { Receiver } from "../brokers/broker.ts";
-import { controlLane, type Engine, submitLane } from "../engine.ts";
-import { createMemoryWorld, type MemoryEngine, type MemoryWorld } from "../memory/world.ts";
-import type { Envelope, Frame } from "../protocol/envelope.ts";
-import { decodeFrame, encodeFrame } from "../protocol/frame.ts";
-import { createTaskIds } from "../protocol/ids.ts";
-import type { Submission, TaskId, TaskSpec } from "../protocol/task.ts";
-import { createManualHost, type ManualHost } from "../testing/manual-host.ts";
-import type { Alarm } from "./alarm.ts";
-import { type Dispatcher, startDispatcherOn } from "./dispatcher.ts";
-
-const SPEC: TaskSpec = {
-  name: "resize",
-  queue: "default",
-  version: 1,
-  attempts: 3,
-  backoff: { type: "fixed", baseMs: 1_000, jitter: "none" },
-  timeoutMs: 60_000,
-  graceMs: 5_000,
-  delivery: "at-least-once",
-  keepResultMs: 86_400_000,
-  keepFailureMs: 604_800_000,
-};
-
-/** A yard in memory, whose client and worker are played by hand. */
-class Stage {
-  readonly host: ManualHost = createManualHost();
-  readonly world: MemoryWorld = createMemoryWorld(this.host);
-  readonly alarms: Alarm[] = [];
-  readonly ids = createTaskIds(this.host);
-  private readonly started: Dispatcher[] = [];
-
-  async dispatcher(owner: string): Promise<{ engine: MemoryEngine; dispatcher: Dispatcher }> {
-    const engine = this.world.open(this.host);
-    const onAlarm = (alarm: Alarm) => void this.alarms.push(alarm);
-    const dispatcher = await startDispatcherOn({ engine, host: this.host, owner, onAlarm });
-    this.started.push(dispatcher);
-    return { engine, dispatcher };
-  }
-
-  async actor(mailbox: string): Promise<Actor> {
-    const engine = this.world.open(this.host);
-    await engine.broker.presence.hold(mailbox);
-    await engine.broker.declare(mailbox, { durable: false });
-    return new Actor(this, engine, mailbox, await engine.broker.receive(mailbox));
-  }
-
-  submission(changes: Partial<Submission> = {}): Submission {
-    const base = {
-      priority: 0,
-      runAt: 0,
-      delayMs: 0,
-      expiresInMs: 0,
-      key: null,
-      retryOf: "",
-      replyTo: "",
-      copy: false,
-    };
-    return { ...base, id: this.ids.next(0), spec: SPEC, payload: "{}", ...changes };
-  }
-
-  async close(): Promise<void> {
-    await Promise.allSettled(this.started.map((dispatcher) => dispatcher.close()));
-  }
-}
-
-/** A process that is no dispatcher: says and hears frames. */
-class Actor {
-  readonly engine: MemoryEngine;
-  private readonly stage: Stage;
-  private readonly mailbox: string;
-  private readonly heard: Frame[] = [];
-  private sequence = 0;
-
-  constructor(stage: Stage, engine: MemoryEngine, mailbox: string, receiver: Receiver) {
-    this.stage = stage;
-    this.engine = engine;
-    this.mailbox = mailbox;
-    void this.listen(engine, receiver);
-  }
-
-  async say(lane: string, envelopes: Envelope[], epoch = 0): Promise<number> {
-    this.sequence += 1;
-    const frame = encodeFrame({ from: this.mailbox, shard: 0, epoch, sequence: this.sequence, envelopes });
-    expect(await this.engine.broker.send([{ mailbox: lane, frame }])).toEqual(["confirmed"]);
-    await this.stage.host.settle();
-    return this.sequence;
-  }
-
-  async register(worker: string, credit = 10): Promise<void> {
-    const tasks = [{ name: "resize", version: 1 }];
-    await this.say(controlLane(0), [
-      { type: "register", worker, mailbox: this.mailbox, credit, tasks, queues: [], labels: {} },
-    ]);
-  }
-
-  /** Everything heard of one type, oldest first. */
-  all<T extends Envelope["type"]>(type: T): Extract<Envelope, { type: T }>[] {
-    return this.heard
-      .flatMap((frame) => frame.envelopes)
-      .filter((one): one is Extract<Envelope, { type: T }> => one.type === type);
-  }
-
-  /** The epoch of the last frame heard. */
-  get epoch(): number {
-    return this.heard.at(-1)?.epoch ?? 0;
-  }
-
-  succeed(id: TaskId, epoch: number, attempt = 1): Promise<number> {
-    const outcome = {
-      type: "outcome",
-      id,
-      epoch,
-      attempt,
-      kind: "succeeded",
-      delayMs: 0,
-      result: "42",
-      error: null,
-      startedAt: 1,
-    } as const;
-    return this.say(controlLane(0), [outcome], epoch);
-  }
-
-  private async listen({ broker }: Engine, receiver: Receiver): Promise<void> {
-    for (;;) {
-      const batch = await receiver.take({ frames: 100, bytes: 1 << 20 });
-      if (batch.length === 0) return;
-      for (const delivery of batch) this.heard.push(decodeFrame(delivery.frame));
-      await broker.send([], batch);
-    }
-  }
-}
+import { controlLane, submitLane } from "../engine.ts";
+import { encodeFrame } from "../protocol/frame.ts";
+import { Stage } from "../testing/dispatcher-stage.ts";
 
 let stage = new Stage();
 
@@ -209,7 +80,7 @@ describe("a dispatcher", () => {
     const client = await stage.actor("client:c");
     await client.engine.broker.send([{ mailbox: submitLane(0), frame: Buffer.from("not a frame") }]);
     const sequence = await client.say(submitLane(0), [{ type: "submit", submission: stage.submission() }]);
-    expect(stage.alarms.map((alarm) => alarm.code)).toContain("FRAME_QUARANTINED");
+    expect(stage.codes).toContain("FRAME_QUARANTINED");
     expect(client.all("answered")).toEqual([{ type: "answered", sequence }]);
     expect(await client.engine.broker.depth(submitLane(0))).toBe(0);
   });
@@ -221,7 +92,7 @@ describe("a dispatcher", () => {
     frame[2] = 200;
     await client.engine.broker.send([{ mailbox: submitLane(0), frame }]);
     const sequence = await client.say(submitLane(0), [{ type: "submit", submission: stage.submission() }]);
-    expect(stage.alarms.map((alarm) => alarm.code)).toContain("FRAME_SET_ASIDE");
+    expect(stage.codes).toContain("FRAME_SET_ASIDE");
     expect(client.all("answered")).toEqual([{ type: "answered", sequence }]);
     expect(await client.engine.broker.depth(submitLane(0))).toBe(1);
   });
@@ -281,7 +152,7 @@ describe("a dispatcher", () => {
     expect(thief).not.toBeNull();
     await stage.host.advance(6_000);
     expect(dispatcher.owned()).toEqual([]);
-    expect(stage.alarms.map((alarm) => alarm.code)).toContain("SHARD_LOST");
+    expect(stage.codes).toContain("SHARD_LOST");
   });
 
   it("is refused by its first commit after another took the shard", async () => {
