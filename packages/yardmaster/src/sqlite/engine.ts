@@ -1,0 +1,50 @@
+import type { SendOutcome } from "../brokers/broker.ts";
+import { createSqliteBroker } from "../brokers/sqlite.ts";
+import type { Engine, Tick } from "../engine.ts";
+import type { Host } from "../host.ts";
+import { createSqliteStore } from "../stores/sqlite.ts";
+import { Session } from "./session.ts";
+import { openYardFile, type YardFileOptions } from "./yard-file.ts";
+
+/** Opens a database file as broker and store; several may be open on one file, in one process and in many. */
+export async function openSqliteEngine(path: string, host: Host, options: YardFileOptions): Promise<Engine> {
+  const [file, leave] = await openYardFile(path, host, options);
+  const { frames } = file;
+  const session = new Session(file.connection);
+  const broker = createSqliteBroker(file, session, host);
+  const store = createSqliteStore(session, host);
+
+  const commit = async ({ lease, sequence, changes, sends, acks }: Tick): Promise<SendOutcome[]> => {
+    const isDurable = (): boolean => changes.length > 0 || frames.areDurable(sends);
+    try {
+      const sent = await session.write("STORE_UNAVAILABLE", isDurable, () =>
+        store.apply(lease, sequence, changes) ? frames.put(sends, acks) : null,
+      );
+      if (sent === null) return await session.read("BROKER_UNAVAILABLE", () => frames.outcomes(sends));
+      broker.ring(sent.mailboxes);
+      return sent.outcomes;
+    } catch (error) {
+      throw await store.explain(error, changes);
+    }
+  };
+
+  let isOpen = true;
+  return {
+    broker,
+    store,
+    shards: file.shards,
+    url: urlOf(file.path, options),
+    commit,
+    close: async () => {
+      if (!isOpen) return;
+      isOpen = false;
+      broker.close();
+      session.close();
+      leave();
+    },
+  };
+}
+
+function urlOf(path: string, { durability }: YardFileOptions): string {
+  return `sqlite:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}${durability === "os" ? "?durability=os" : ""}`;
+}

@@ -1,0 +1,78 @@
+import { type ErrorCode, InvariantError, YardmasterError } from "../protocol/errors.ts";
+
+/** Which half of the engine was asked, for the code of an error that is nobody's in particular. */
+export type Half = "BROKER_UNAVAILABLE" | "STORE_UNAVAILABLE";
+
+// SQLite's primary result codes.
+const PERM = 3;
+const BUSY = 5;
+const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const CANTOPEN = 14;
+const CONSTRAINT = 19;
+const NOTADB = 26;
+
+/** Extended codes by which SQLite says that nobody may write, and by which it says that somebody else does just now. */
+const READONLY_RECOVERY = 264;
+const READONLY_CANTLOCK = 520;
+
+/** Whether another process holds the lock just now, so that the same call may succeed in a moment. */
+export function isBusy(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === BUSY || code === LOCKED || extendedCode(error) === READONLY_RECOVERY;
+}
+
+export function isConstraint(error: unknown): boolean {
+  return primaryCode(error) === CONSTRAINT;
+}
+
+/** The error to throw for one that the driver threw; anything that is not SQLite's passes as it is. */
+export function translate(error: unknown, half: Half, path: string): unknown {
+  if (error instanceof YardmasterError || error instanceof InvariantError) return error;
+  const extended = extendedCode(error);
+  if (extended === null) return error;
+  const [code, message] = explain(extended, half, path);
+  return new YardmasterError(code, `${message} (SQLite: ${messageOf(error)})`, { cause: error });
+}
+
+function explain(extended: number, half: Half, path: string): [ErrorCode, string] {
+  switch (extended & 0xff) {
+    case PERM:
+    case READONLY:
+      return extended === READONLY_CANTLOCK || extended === READONLY_RECOVERY
+        ? [half, `${path} cannot be locked at the moment.`]
+        : ["STORE_READ_ONLY", `${path} or its folder cannot be written: check its permissions.`];
+    case CORRUPT:
+      return ["STORE_CORRUPT", `${path} is damaged: restore it from a backup.`];
+    case NOTADB:
+      return ["STORE_CORRUPT", `${path} is not a Yardmaster database: name another file.`];
+    case FULL:
+      return ["STORE_FULL", `There is no room left on the disk of ${path}; nothing was written.`];
+    case BUSY:
+    case LOCKED:
+      return [half, `${path} stayed locked by another process.`];
+    case CANTOPEN:
+      return [half, `${path} cannot be opened.`];
+    case IOERR:
+      return [half, `The disk of ${path} fails.`];
+    default:
+      return [half, `${path} cannot be used.`];
+  }
+}
+
+function primaryCode(error: unknown): number | null {
+  const extended = extendedCode(error);
+  return extended === null ? null : extended & 0xff;
+}
+
+function extendedCode(error: unknown): number | null {
+  if (typeof error !== "object" || error === null || !("errcode" in error)) return null;
+  return typeof error.errcode === "number" ? error.errcode : null;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
