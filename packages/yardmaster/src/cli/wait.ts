@@ -1,7 +1,7 @@
 import type { TaskStatus } from "../client/task-status.ts";
-import type { Yard } from "../index.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { isTaskId } from "../protocol/ids.ts";
+import type { Yard } from "../yard.ts";
 import { EXIT } from "./exit-code.ts";
 import { errorLine, type Output } from "./output.ts";
 import { plainJson } from "./plain-text.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { connect, type Yard } from "../index.ts";
+import { connect, type Yard } from "../yard.ts";
 import { targetOf } from "./target.ts";
 
 /** Tells the process's exit code. */

@@ -1,3 +1,4 @@
+import { decodeValue } from "../definition/codec.ts";
 import type { QueueDefinition } from "../definition/queue.ts";
 import type { AnyTask, TaskDefinition } from "../definition.ts";
 import type { Engine } from "../engine.ts";
@@ -129,6 +130,14 @@ export class Client {
   async status(id: TaskId): Promise<TaskStatus | null> {
     checkId(id);
     return this.directory.status(id);
+  }
+
+  /** The input of a recorded task, read as JSON. Throws TASK_NOT_FOUND, or INVALID_INPUT for what is not JSON. */
+  async input(id: TaskId): Promise<unknown> {
+    checkId(id);
+    const stored = await this.switchboard.stored(id);
+    if (stored === null || stored.payload === null) throw notFound(id);
+    return decodeValue(UNTYPED, stored.payload, "INVALID_INPUT");
   }
 
   /** As `handle(…).cancel(reason)`. */

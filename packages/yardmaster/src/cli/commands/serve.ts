@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { Alarm } from "../../dispatcher/alarm.ts";
-import { startDispatcher, startWorker } from "../../index.ts";
 import type { Handler } from "../../worker/handlers.ts";
 import { loadHandlers } from "../../worker/loader.ts";
+import { startDispatcher, startWorker } from "../../yard.ts";
 import { EXIT, exitCodeOf } from "../exit-code.ts";
 import { GUIDE_VARIABLE, guide } from "../guide.ts";
 import { label, MAX_MS, whole } from "../options.ts";
@@ -20,7 +20,7 @@ interface WorkerOptions {
 
 /** A part of the yard that runs in this process. */
 interface Service {
-  close(options: { readonly timeoutMs: number }): Promise<void>;
+  close(options: { readonly timeoutMs: number }): Promise<unknown>;
 }
 
 const GRACE_MS = 30_000;
@@ -77,7 +77,13 @@ async function serveWorker(
   const asked = shutdownAsked();
   const handlers = await loadHandlers(file);
   const dispatcher = withDispatcher ? [await openDispatcher(target, output)] : [];
-  const worker = await startWorker({ ...target, handlers, slots, labels });
+  const worker = await startWorker({
+    ...target,
+    handlers,
+    slots,
+    labels,
+    report: (what, error) => output.note(`${what}: ${errorLine(error)}`),
+  });
   announce(worker.id, handlers, slots, output);
   if (process.env[GUIDE_VARIABLE] !== undefined) output.note(guide(handlers, target));
   const reason = await Promise.race([asked, worker.drained.then(() => "drained")]);

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { isCode } from "../../protocol/errors.ts";
+import type { Yard } from "../../yard.ts";
 import { EXIT } from "../exit-code.ts";
 import { MAX_MS, whole } from "../options.ts";
 import { plainJson } from "../plain-text.ts";
@@ -42,7 +44,7 @@ function status(command: Command, id: string): Promise<number> {
   return withYard(command, async (yard) => {
     const task = await statusOf(yard, id);
     output.emit(task);
-    if (!output.json) output.say(taskDetails(task, plainJson(await yard.input(id))));
+    if (!output.json) output.say(taskDetails(task, await inputText(yard, task.id)));
     return EXIT.ok;
   });
 }
@@ -68,4 +70,15 @@ function retry(command: Command, id: string): Promise<number> {
     output.emit({ id: task.id, retryOf: id });
     return EXIT.ok;
   });
+}
+
+/** The task's input as JSON text; a codec of the definition's own may have written something else. */
+async function inputText(yard: Yard, id: string): Promise<string | null> {
+  try {
+    return plainJson(await yard.input(id));
+  } catch (error) {
+    if (isCode(error, "TASK_NOT_FOUND")) return null;
+    if (isCode(error, "INVALID_INPUT")) return "(not JSON)";
+    throw error;
+  }
 }
