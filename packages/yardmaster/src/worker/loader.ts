@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { YardmasterError } from "../protocol/errors.ts";
 import { type Handler, isHandler } from "./handlers.ts";
 
@@ -30,6 +31,7 @@ function whatIs(exported: unknown): string {
 
 async function importFile(file: string): Promise<unknown> {
   const url = file.startsWith("file:") ? file : pathToFileURL(resolve(file)).href;
+  if (!existsSync(fileURLToPath(url))) throw invalid(file, "there is no such file");
   try {
     return await import(url);
   } catch (error) {
