@@ -1,6 +1,6 @@
 import { type Host, pause } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
-import type { Assign } from "../protocol/envelope.ts";
+import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Epoch } from "../protocol/task.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
@@ -90,9 +90,9 @@ export class Runner {
   }
 
   assign(link: ShardLink, epoch: Epoch, assign: Assign): void {
-    if (link.find(assign.id, epoch, assign.attempt) !== null) return;
-    const now = this.#parts.host.monotonic();
-    const attempt = new Attempt(link.shard, epoch, assign, now, link.latest(assign.id));
+    const latest = link.latest(assign.id);
+    if (latest !== null && link.find(assign.id, epoch, assign.attempt) !== null) return;
+    const attempt = new Attempt(link.shard, epoch, assign, this.#parts.host.monotonic(), latest);
     link.hold(attempt);
     if (!this.#isTaking) this.#handBack(link);
   }
@@ -228,7 +228,10 @@ export class Runner {
   #execute(attempt: Attempt, handler: Handler, payload: ByteString): Ending | Promise<Ending> {
     const { isolation } = this.#parts;
     if (handler.isolate !== null && isolation !== null) {
-      return isolation.run(attempt, handler, payload, this.#newsOf(attempt));
+      const progress: Call<unknown>["progress"] = (fraction, note = "") =>
+        this.#tellProgress(attempt, fraction, note);
+      const log: Call<unknown>["log"] = (message, level = "info") => this.#tellLog(attempt, message, level);
+      return isolation.run(attempt, handler, payload, { progress, log });
     }
     return execute(handler, payload, attempt.assign.version, (input) => this.#call(attempt, handler, input));
   }
@@ -236,7 +239,6 @@ export class Runner {
   #call(attempt: Attempt, handler: Handler, input: unknown): Call<unknown> {
     const { contexts, submit } = this.#parts;
     const context = contexts.of(handler.source);
-    const { progress, log } = this.#newsOf(attempt);
     const call: Call<unknown> = {
       input,
       get signal() {
@@ -244,33 +246,24 @@ export class Runner {
       },
       attempt: attempt.assign.attempt,
       taskId: attempt.assign.id,
-      progress,
-      log,
+      progress: (fraction, note = "") => this.#tellProgress(attempt, fraction, note),
+      log: (message, level = "info") => this.#tellLog(attempt, message, level),
       submit,
     };
     // Assigned to the call and not the other way round, which would read the signal.
     return context === null ? call : Object.assign(call, context);
   }
 
-  #newsOf(attempt: Attempt): Pick<Call<unknown>, "progress" | "log"> {
-    const { host } = this.#parts;
-    const news = (): News => {
-      attempt.news ??= new News();
-      return attempt.news;
-    };
-    const told = (): void => {
-      if (attempt.state === "running" && attempt.news !== null) this.#sweep.by(attempt.news.dueAt);
-    };
-    return {
-      progress: (fraction, note = "") => {
-        news().progress(fraction, note);
-        told();
-      },
-      log: (message, level = "info") => {
-        news().log(host.now(), message, level);
-        told();
-      },
-    };
+  #tellProgress(attempt: Attempt, fraction: number, note: string): void {
+    attempt.news ??= new News();
+    attempt.news.progress(fraction, note);
+    if (attempt.state === "running") this.#sweep.by(attempt.news.dueAt);
+  }
+
+  #tellLog(attempt: Attempt, message: string, level: LogLine["level"]): void {
+    attempt.news ??= new News();
+    attempt.news.log(this.#parts.host.now(), message, level);
+    if (attempt.state === "running") this.#sweep.by(attempt.news.dueAt);
   }
 
   /** The handler has ended. */
