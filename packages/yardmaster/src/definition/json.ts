@@ -4,7 +4,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { MAX_BYTES } from "../protocol/task.ts";
 
 /** Deeper values are refused, on both sides: recursive code over them (a schema's, a handler's) must not overflow. */
-export const MAX_DEPTH = 1_000;
+const MAX_DEPTH = 1_000;
 
 export type JsonFault = "INVALID_INPUT" | "RESULT_INVALID";
 

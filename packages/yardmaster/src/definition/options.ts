@@ -9,7 +9,7 @@ export interface OptionCheck {
   refuse(field: string, must: string, value: unknown): never;
 }
 
-export interface WholeRange {
+interface WholeRange {
   readonly min: number;
   readonly max: number;
   readonly otherwise: number;
@@ -53,7 +53,7 @@ function unknownField(call: string, field: string, fields: readonly string[]): n
 }
 
 /** A value as an error message shows it: short, on one line, and never throwing. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
   return typeof value === "bigint" ? `${value}n` : String(value);

@@ -55,9 +55,6 @@ export async function runIsolated(request: IsolatedRequest): Promise<Ending> {
   }
 }
 
-// biome-ignore lint/style/noDefaultExport: the pool calls the default export of its file.
-export default runIsolated;
-
 function load(module: string): Promise<Loaded> {
   const known = loaded.get(module);
   if (known !== undefined) return known;

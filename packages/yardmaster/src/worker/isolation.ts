@@ -26,7 +26,15 @@ export class Isolation {
     // With blocking waits between tasks, a context's own connections would stand still.
     const atomics = "disabled";
     return new Isolation(
-      new Piscina({ filename, minThreads: 0, maxThreads: threads, idleTimeout: IDLE_MS, atomics }),
+      new Piscina({
+        filename,
+        name: "runIsolated",
+        name: "runIsolated",
+        minThreads: 0,
+        maxThreads: threads,
+        idleTimeout: IDLE_MS,
+        atomics,
+      }),
     );
   }
 

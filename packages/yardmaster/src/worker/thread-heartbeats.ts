@@ -32,6 +32,7 @@ class ThreadHeartbeats implements Heartbeats {
   #thread: Worker;
   #cancelTouch: Cancel;
   #cancelRestart: Cancel | null = null;
+  #isAlive = false;
   #isStarted = false;
   #isClosed = false;
 
@@ -63,6 +64,7 @@ class ThreadHeartbeats implements Heartbeats {
     this.#isClosed = true;
     this.#cancelTouch();
     this.#cancelRestart?.();
+    if (!this.#isAlive) return;
     const ended = new Promise<void>((resolve) => this.#thread.once("exit", () => resolve()));
     this.#tell({ type: "close" });
     const cancel = this.#host.after(CLOSE_MS, () => void this.#thread.terminate());
@@ -89,7 +91,9 @@ class ThreadHeartbeats implements Heartbeats {
       this.#report("The heartbeat thread cannot reach its engine", problem),
     );
     thread.on("error", (error) => this.#report("The heartbeat thread failed and is started again", error));
+    this.#isAlive = true;
     thread.on("exit", () => {
+      this.#isAlive = false;
       if (!this.#isClosed) this.#cancelRestart = this.#host.after(RESTART_MS, () => this.#restart());
     });
     return thread;

@@ -117,6 +117,7 @@ describe("a starting worker", () => {
 
   it.each<[string, Partial<WorkerOptions>]>([
     ["slots", { slots: 0 }],
+    ["labels.zone", { labels: { zone: JSON.parse("5") } }],
     ["handlers", { handlers: [] }],
     ["handlers", { handlers: [on(double, () => 1), on(double, () => 2)] }],
     ["context", { handlers: [createHandlers({ context: () => ({ input: 1 }) }).on(double, () => 1)] }],

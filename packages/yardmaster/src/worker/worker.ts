@@ -1,12 +1,12 @@
 import type { Send } from "../brokers/broker.ts";
-import { optionCheck } from "../definition/options.ts";
+import { type OptionCheck, optionCheck } from "../definition/options.ts";
 import type { Engine } from "../engine.ts";
 import type { Host } from "../host.ts";
 import { checkName } from "../protocol/check.ts";
 import type { Register } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
-import type { TaskId } from "../protocol/task.ts";
+import { MAX_NAME_BYTES, type TaskId } from "../protocol/task.ts";
 import { Contexts } from "./contexts.ts";
 import { within } from "./deadline.ts";
 import type { Handler, Submit } from "./handlers.ts";
@@ -60,6 +60,7 @@ const FAREWELL_MS = 1_000;
 const GOODBYE_MS = 2_000;
 const TEARDOWN_MS = 1_000;
 const GREET_MS = 1_000;
+const MAX_LABELS = 100;
 const OPTIONS = [
   "engine",
   "host",
@@ -81,6 +82,7 @@ export async function startWorkerOn(options: WorkerOptions): Promise<Worker> {
   const graceMs = check.whole("graceMs", options.graceMs, { min: 0, max: 3_600_000, otherwise: GRACE_MS });
   const id = options.id ?? randomId(options.host);
   checkName(id, "A worker's id");
+  checkLabels(options.labels, check);
   const registry = new Registry(options.handlers);
   const inMain = [...registry.handlers].filter(({ isolate }) => isolate === null);
   const contexts = await Contexts.open(inMain);
@@ -92,6 +94,20 @@ export async function startWorkerOn(options: WorkerOptions): Promise<Worker> {
   } catch (error) {
     await contexts.close();
     throw error;
+  }
+}
+
+/** What could not travel would keep the worker from ever presenting itself. */
+function checkLabels(labels: unknown, check: OptionCheck): void {
+  if (labels === undefined) return;
+  if (typeof labels !== "object" || labels === null)
+    return check.refuse("labels", "an object of texts", labels);
+  const entries = Object.entries(labels);
+  if (entries.length > MAX_LABELS) check.refuse("labels", `at most ${MAX_LABELS} texts`, labels);
+  for (const [name, text] of entries) {
+    checkName(name, "A label's name");
+    const fits = typeof text === "string" && text.isWellFormed() && Buffer.byteLength(text) <= MAX_NAME_BYTES;
+    if (!fits) check.refuse(`labels.${name}`, `text of at most ${MAX_NAME_BYTES} bytes`, text);
   }
 }
 
