@@ -3,7 +3,7 @@ import type { Fleet } from "./fleet.ts";
 import { killBusyWorker, killOwner } from "./kills.ts";
 import type { Progress } from "./progress.ts";
 import { adoptedAttempts, countWrong, type Report, recordsOf, repeatedAttempts } from "./report.ts";
-import { digest } from "./tasks.ts";
+import { type Digest, digest } from "./tasks.ts";
 
 const KILL_WORKER_AT = 0.3;
 const KILL_DISPATCHER_AT = 0.6;
@@ -48,7 +48,7 @@ export class DigestRun {
     return this.report(seconds);
   }
 
-  private async follow(task: TaskHandle<{ sha256: string; pid: number }>, path: string): Promise<void> {
+  private async follow(task: TaskHandle<Digest>, path: string): Promise<void> {
     const end = await task.settled();
     if (end.ok) this.digests.set(path, end.value.sha256);
     else this.failed += 1;

@@ -1,4 +1,4 @@
-import type { TaskStatus, Yard } from "yardmaster";
+import type { TaskPage, TaskStatus, Yard } from "yardmaster";
 import { sha256 } from "./sha256.ts";
 import { digest } from "./tasks.ts";
 
@@ -27,7 +27,11 @@ export async function recordsOf(yard: Yard, ids: ReadonlySet<string>): Promise<T
   const records: TaskStatus[] = [];
   let cursor: string | null = null;
   do {
-    const page = await yard.find({ name: digest.name, limit: PAGE, ...(cursor === null ? {} : { cursor }) });
+    const page: TaskPage = await yard.find({
+      name: digest.name,
+      limit: PAGE,
+      ...(cursor === null ? {} : { cursor }),
+    });
     records.push(...page.tasks.filter(({ id }) => ids.has(id)));
     cursor = page.cursor;
   } while (cursor !== null);

@@ -1,8 +1,14 @@
-import { defineTask } from "yardmaster";
+import { defineTask, type TaskDefinition } from "yardmaster";
 import { z } from "zod";
 
+export interface Digest {
+  readonly sha256: string;
+  /** The worker process that computed it. */
+  readonly pid: number;
+}
+
 /** The SHA-256 of a file. Imported by the producer and by the workers; carries no handler code. */
-export const digest = defineTask({
+export const digest: TaskDefinition<{ path: string }, Digest> = defineTask({
   name: "file.digest",
   queue: "digests",
   input: z.object({ path: z.string() }),
