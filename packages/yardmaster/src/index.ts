@@ -20,6 +20,7 @@ export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts
 export type { Handler } from "./worker/handlers.ts";
 export type { CloseReport } from "./worker/worker.ts";
 export {
+  type ConnectOptions,
   connect,
   type DispatcherSettings,
   type RunningDispatcher,

@@ -1,5 +1,5 @@
 import { Client, startClient } from "./client/client.ts";
-import { openEngine } from "./connect.ts";
+import { type EngineAddress, openEngine } from "./connect.ts";
 import type { OnAlarm } from "./dispatcher/alarm.ts";
 import { type Dispatcher, startDispatcherOn } from "./dispatcher/dispatcher.ts";
 import type { Engine } from "./engine.ts";
@@ -12,6 +12,11 @@ import { type CloseReport, startWorkerOn, type Worker } from "./worker/worker.ts
 
 /** Which yard: one URL for broker and store, or one for each. */
 export type YardAddress = { readonly url: string } | { readonly broker: string; readonly store: string };
+
+export interface ConnectOptions {
+  /** How many shards a yard gets that does not exist yet, 1 to 4,096; default 1. One that exists keeps its number. */
+  readonly shards?: number;
+}
 
 export interface WorkerSettings {
   /** At least one, with different task names: what `createHandlers().on` makes. */
@@ -76,8 +81,8 @@ export class Yard extends Client {
  * console.log(await task.result());
  * await yard.close();
  */
-export async function connect(address: string | YardAddress): Promise<Yard> {
-  const engine = await openEngine(placeOf(address));
+export async function connect(address: string | YardAddress, options: ConnectOptions = {}): Promise<Yard> {
+  const engine = await engineOf(address, options);
   return openYard(engine, []);
 }
 
@@ -90,19 +95,21 @@ export async function connect(address: string | YardAddress): Promise<Yard> {
  * console.log(await (await yard.submit(resize, { url, width: 320 })).result());
  * await yard.close();
  */
-export async function startYard(options: YardAddress & WorkerSettings & DispatcherSettings): Promise<Yard> {
-  const engine = await openEngine(placeOf(options));
+export async function startYard(
+  options: YardAddress & ConnectOptions & WorkerSettings & DispatcherSettings,
+): Promise<Yard> {
+  const engine = await engineOf(options, options);
   const parts: Part[] = [];
-  const client: { current: Client | null } = { current: null };
+  const yard = await openYard(engine, parts);
   try {
     const dispatcher = await startDispatcherOn({ engine, host: systemHost, ...dispatcherSettings(options) });
     parts.unshift(dispatcher);
-    parts.unshift(await openWorker(engine, options, submitThrough(client, engine)));
-    const yard = await openYard(engine, parts);
-    client.current = yard;
+    const submit: Submit = (definition, input, submitOptions) =>
+      yard.submit(definition, input, submitOptions);
+    parts.unshift(await openWorker(engine, options, submit));
     return yard;
   } catch (error) {
-    await closeQuietly([...parts, engine]);
+    await closeQuietly([yard]);
     throw error;
   }
 }
@@ -128,8 +135,10 @@ export interface RunningWorker {
  * const worker = await startWorker({ url: "redis://localhost:6379/0", handlers, slots: 50 });
  * process.once("SIGTERM", () => void worker.close({ timeoutMs: 20_000 }));
  */
-export async function startWorker(options: YardAddress & WorkerSettings): Promise<RunningWorker> {
-  const engine = await openEngine(placeOf(options));
+export async function startWorker(
+  options: YardAddress & ConnectOptions & WorkerSettings,
+): Promise<RunningWorker> {
+  const engine = await engineOf(options, options);
   const client: { current: Client | null } = { current: null };
   try {
     const worker = await openWorker(engine, options, submitThrough(client, engine));
@@ -156,8 +165,10 @@ export interface RunningDispatcher {
  * @example
  * const dispatcher = await startDispatcher({ url: "redis://localhost:6379/0" });
  */
-export async function startDispatcher(options: YardAddress & DispatcherSettings): Promise<RunningDispatcher> {
-  const engine = await openEngine(placeOf(options));
+export async function startDispatcher(
+  options: YardAddress & ConnectOptions & DispatcherSettings,
+): Promise<RunningDispatcher> {
+  const engine = await engineOf(options, options);
   try {
     const dispatcher = await startDispatcherOn({ engine, host: systemHost, ...dispatcherSettings(options) });
     return owning(dispatcher, engine);
@@ -224,13 +235,14 @@ function owning(dispatcher: Dispatcher, engine: Engine): RunningDispatcher {
   };
 }
 
+/** `before` may still grow: its parts close first. */
 async function openYard(engine: Engine, before: readonly Part[]): Promise<Yard> {
   const yard = new Yard(engine, systemHost, before);
   try {
     await yard.open();
     return yard;
   } catch (error) {
-    if (before.length === 0) await closeQuietly([engine]);
+    await closeQuietly([engine]);
     throw error;
   }
 }
@@ -272,9 +284,11 @@ function connectModule(): string {
   return new URL(`./connect${here.slice(here.lastIndexOf("."))}`, here).href;
 }
 
-function placeOf(
-  address: string | YardAddress,
-): string | { readonly broker: string; readonly store: string } {
+function engineOf(address: string | YardAddress, { shards }: ConnectOptions): Promise<Engine> {
+  return openEngine(placeOf(address), systemHost, shards === undefined ? {} : { shards });
+}
+
+function placeOf(address: string | YardAddress): EngineAddress {
   if (typeof address === "string") return address;
   return "url" in address ? address.url : { broker: address.broker, store: address.store };
 }

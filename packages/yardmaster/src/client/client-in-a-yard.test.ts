@@ -3,6 +3,7 @@ import { defineQueue } from "../definition/queue.ts";
 import { defineTask } from "../definition.ts";
 import { type Dispatcher, startDispatcherOn } from "../dispatcher/dispatcher.ts";
 import { createMemoryWorld, type MemoryEngine, type MemoryWorld } from "../memory/world.ts";
+import { shardOf } from "../protocol/ids.ts";
 import { createManualHost, type ManualHost } from "../testing/manual-host.ts";
 import { createHandlers } from "../worker/handlers.ts";
 import { startWorkerOn, type Worker } from "../worker/worker.ts";
@@ -43,22 +44,26 @@ let dispatcher: Dispatcher;
 let worker: Worker;
 let client: Client;
 
-beforeEach(async () => {
+async function open(shards: number): Promise<void> {
   host = createManualHost();
-  world = createMemoryWorld(host);
+  world = createMemoryWorld(host, { shards });
   dispatcherEngine = world.open();
   dispatcher = await startDispatcherOn({ engine: dispatcherEngine, host });
   worker = await startWorkerOn({ engine: world.open(), host, handlers, slots: 4 });
   client = await startClient({ engine: world.open(), host });
   await host.settle();
-});
+}
 
-afterEach(async () => {
+beforeEach(() => open(1));
+
+afterEach(close);
+
+async function close(): Promise<void> {
   gates.clear();
   await driven(client.close());
   await driven(worker.close({ timeoutMs: 1_000 }));
   await driven(dispatcher.close());
-});
+}
 
 /** Moves time until the promise has settled. */
 async function driven<T>(promise: Promise<T>): Promise<T> {
@@ -180,6 +185,28 @@ describe("a client in a yard", () => {
     dispatcher = await startDispatcherOn({ engine: dispatcherEngine, host });
     const results = await driven(Promise.all([...tasks, await late].map((task) => task.result())));
     expect(results).toEqual([...tasks.map((_, index) => "a".repeat(index)), "bb"]);
+  });
+
+  it("spreads queues over shards, and finds every task in its own", async () => {
+    await close();
+    await open(3);
+    const tasks = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => {
+        const copy = defineTask<{ text: string; times: number }, string>({
+          name: "repeat",
+          queue: `q${index}`,
+        });
+        return client.submit(copy, { text: "a", times: index });
+      }),
+    );
+    expect(new Set(tasks.map(({ id }) => shardOf(id)))).toEqual(new Set([0, 1, 2]));
+    const results = await driven(Promise.all(tasks.map((task) => task.result())));
+    expect(results.map(({ length }) => length)).toEqual(tasks.map((_, index) => index));
+    expect(await driven(client.pause("q1"))).toBeUndefined();
+    const paused = (await driven(client.queues())).filter(({ paused: isPaused }) => isPaused);
+    expect(paused.map(({ name }) => name)).toEqual(["q1"]);
+    expect(await driven(client.workers())).toMatchObject([{ id: worker.id, credit: 12 }]);
+    expect(await driven(client.list({ state: "succeeded" }))).toHaveLength(12);
   });
 
   it("carries many", async () => {

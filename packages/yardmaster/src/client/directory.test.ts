@@ -200,6 +200,15 @@ describe("queues and workers", () => {
   });
 });
 
+describe("input", () => {
+  it("is what the task was submitted with", async () => {
+    const sent = await submitted("hello");
+    await expect(client.input(sent.id)).rejects.toMatchObject({ code: "TASK_NOT_FOUND" });
+    await dispatcher.keepTask(sent, "ready");
+    expect(await client.input(sent.id)).toBe("hello");
+  });
+});
+
 describe("retry", () => {
   it("submits the input of an ended task again", async () => {
     const sent = await submitted("again");
