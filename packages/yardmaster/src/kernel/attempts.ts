@@ -55,7 +55,7 @@ export function release(shard: Shard, attempt: Attempt): void {
 export function abandon(shard: Shard, attempt: Attempt, reason: "cancelled" | "timedOut"): void {
   const { worker } = attempt;
   if (worker === null) return;
-  worker.ghosts.set(tokenOf(attempt.task.id, attempt.epoch, attempt.number), attempt);
+  worker.ghosts.set(tokenOf(attempt.task.id, attempt.epoch, attempt.number), attempt.frame);
   release(shard, attempt);
   abort(shard, worker, attempt, reason);
 }

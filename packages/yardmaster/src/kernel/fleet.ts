@@ -126,10 +126,11 @@ export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Mi
     if (there !== undefined) adopt(shard, worker, attempt, there, now);
     else if (attempt.restored || attempt.frame <= held.seen) happen(shard, attempt.task, now, "returned", "");
   }
-  for (const [token, ghost] of [...worker.ghosts]) {
-    if (!listed.has(token) && ghost.frame <= held.seen) forgetGhost(shard, worker, token);
+  for (const [token, frame] of [...worker.ghosts]) {
+    if (!listed.has(token) && frame <= held.seen) forgetGhost(shard, worker, token);
   }
-  for (const stray of listed.values()) abortStray(shard, worker, stray);
+  for (const [token, stray] of listed) abortStray(shard, worker, token, stray);
+  loadChanged(shard, worker);
 }
 
 function adopt(shard: Shard, worker: Worker, attempt: Attempt, there: HeldAttempt, now: Millis): void {
@@ -142,9 +143,18 @@ function adopt(shard: Shard, worker: Worker, attempt: Attempt, there: HeldAttemp
   if (isCancelRequested(attempt.task)) abort(shard, worker, attempt, "cancelled");
 }
 
-/** It does not count here. An outcome that it already has follows by itself. */
-function abortStray(shard: Shard, worker: Worker, { id, epoch, attempt, state }: HeldAttempt): void {
+/**
+ * It does not count here, and fills a slot there until its outcome comes. One that has its outcome already is left
+ * out: that may have come before this.
+ */
+function abortStray(
+  shard: Shard,
+  worker: Worker,
+  token: string,
+  { id, epoch, attempt, state }: HeldAttempt,
+): void {
   if (state === "finished") return;
+  if (!worker.ghosts.has(token)) worker.ghosts.set(token, 0);
   shard.outbox.tell(worker.mailbox, { type: "abort", id, epoch, attempt, reason: "cancelled" }, 0);
 }
 

@@ -23,7 +23,8 @@ const MAX_WATCHERS = 100;
 const MAX_TOMBSTONES = 100_000;
 
 export function submit(shard: Shard, event: Event<"submitted">, now: Millis): void {
-  const { submission, stored } = event;
+  const { submission } = event;
+  const stored = shard.journal.row(submission.id) ?? event.stored;
   shard.outbox.heardFrom(submission.replyTo);
   const known = shard.tasks.get(submission.id);
   if (known !== undefined) repeatEnd(shard, recordOf(known, 0), submission.replyTo);
@@ -105,7 +106,7 @@ function alias(
     aliasOf: keyed.id,
   };
   const keepMs = Math.max(submission.key?.windowMs ?? 0, shard.limits.minIdTtlMs);
-  if (!shard.journal.hasRow(id)) shard.journal.alias(record, now + keepMs);
+  shard.journal.alias(record, now + keepMs);
   tellDuplicate(shard, id, keyed.id, replyTo, first);
 }
 
@@ -160,7 +161,9 @@ function addWatcher(task: LiveTask, mailbox: string): void {
   if (watchers.length < MAX_WATCHERS && !watchers.includes(mailbox)) watchers.push(mailbox);
 }
 
-export function watch(shard: Shard, { id, replyTo, stored }: Event<"watchRequested">): void {
+export function watch(shard: Shard, event: Event<"watchRequested">): void {
+  const { id, replyTo } = event;
+  const stored = shard.journal.row(id) ?? event.stored;
   shard.outbox.heardFrom(replyTo);
   if (stored !== null && stored.aliasOf !== "") tellDuplicate(shard, id, stored.aliasOf, replyTo, null);
   else if (!follow(shard, id, replyTo, stored)) shard.outbox.tell(replyTo, { type: "unknown", id }, 0);
@@ -168,7 +171,8 @@ export function watch(shard: Shard, { id, replyTo, stored }: Event<"watchRequest
 
 /** `stored` of an alias is of use only while the first task is in memory: else hand over the first one's record. */
 export function requestCancel(shard: Shard, event: Event<"cancelRequested">, now: Millis): void {
-  const { id, replyTo, stored } = event;
+  const { id, replyTo } = event;
+  const stored = shard.journal.row(id) ?? event.stored;
   shard.outbox.heardFrom(replyTo);
   const task = shard.tasks.get(stored === null || stored.aliasOf === "" ? id : stored.aliasOf);
   const error = cancelError(event.reason === "" ? "The task was cancelled." : event.reason);
@@ -206,10 +210,6 @@ function cancelStored(
 ): void {
   if (isTerminal(stored.state)) {
     tellCancelDone(shard, waiter, stored.state);
-    return;
-  }
-  if (shard.journal.hasRow(stored.id)) {
-    tellCancelDone(shard, waiter, "cancelled");
     return;
   }
   const ended: TaskRecord = {

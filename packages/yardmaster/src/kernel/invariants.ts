@@ -3,7 +3,7 @@ import { isTerminal } from "../protocol/task.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
 import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
-import { isActive } from "./task-record.ts";
+import { isActive, keptBytesOf } from "./task-record.ts";
 
 /** Throws where memory contradicts itself. */
 export function checkInvariants(shard: Shard): void {
@@ -14,7 +14,7 @@ export function checkInvariants(shard: Shard): void {
     checkPlace(shard, task);
     if (isTerminal(task.state) || task.mark === "park") continue;
     tally(tallies, task);
-    bytes += task.payload === null ? 0 : task.payload.length;
+    bytes += keptBytesOf(task);
   }
   demand(bytes === shard.bytes, `${bytes} payload bytes are in memory and ${shard.bytes} counted.`);
   let backlogged = 0;

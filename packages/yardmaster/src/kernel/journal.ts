@@ -11,7 +11,8 @@ export class Journal {
   #touched: LiveTask[] = [];
   #changes: Change[] = [];
   readonly #queues = new Set<Queue>();
-  readonly #rows = new Set<TaskId>();
+  /** Rows of this tick that are of no task in memory. */
+  readonly #rows = new Map<TaskId, TaskRecord>();
   readonly #tombstones = new Map<TaskId, Millis>();
   /** Keys of this tick and of the one before, whose commit a look-up may not have seen. */
   #keys = new Map<string, KeyRecord>();
@@ -68,19 +69,19 @@ export class Journal {
 
   /** The row of an id that only stands for another task. */
   alias(record: TaskRecord, keepUntil: Millis): void {
-    this.#rows.add(record.id);
+    this.#rows.set(record.id, record);
     this.#changes.push({ type: "insert", task: record, payload: "", parked: false, result: null, keepUntil });
   }
 
   /** The end of a task that is not in memory. */
   finishStored(record: TaskRecord, keepUntil: Millis): void {
-    this.#rows.add(record.id);
+    this.#rows.set(record.id, record);
     this.#changes.push({ type: "finish", task: record, result: null, keepUntil });
   }
 
-  /** Whether this tick has written a row of a task that is not in memory. */
-  hasRow(id: TaskId): boolean {
-    return this.#rows.has(id);
+  /** What this tick has written about a task that is not in memory, which the store does not know yet. */
+  row(id: TaskId): TaskRecord | null {
+    return this.#rows.get(id) ?? null;
   }
 
   queue(queue: Queue): void {

@@ -222,8 +222,8 @@ export class Worker {
   heartbeat = 0;
   lastHeard: Millis = 0;
   readonly held: Attempt[] = [];
-  /** Attempts that count no more but may still fill a slot there, by token. */
-  readonly ghosts: Map<string, Attempt> = new Map();
+  /** Attempts that count no more but may still fill a slot there: the frame that carried each, by token. */
+  readonly ghosts: Map<string, number> = new Map();
   /** In its group's pool. */
   slot = -1;
   readonly silence: Silence;

@@ -35,10 +35,10 @@ export type LossCause = "died" | "gone" | "silent";
 
 type Run<E extends TaskEventType> = (shard: Shard, task: LiveTask, now: Millis, fact: TaskEvents[E]) => void;
 
-/** What happens to a task in some state on some event. `leadsTo` names every state that it can have afterwards. */
+/** What happens to a task in some state on some event. `leadsTo` names every state that it can have afterwards, or the same. */
 export interface Rule<E extends TaskEventType> {
   readonly name: string;
-  readonly leadsTo: readonly Stage[];
+  readonly leadsTo: readonly (Stage | "same")[];
   readonly says: string;
   readonly run: Run<E>;
 }
@@ -130,14 +130,23 @@ export const succeed: Rule<"succeeded"> = {
 
 export const succeedLate: Rule<"succeededLate"> = {
   name: "succeedLate",
-  leadsTo: ["assigned", "running", "succeeded"],
-  says: "An older attempt has succeeded after all: its result is kept and the attempt that runs elsewhere is aborted; after a cancel was recorded, it is ignored.",
+  leadsTo: ["succeeded"],
+  says: "An older attempt has succeeded after all: its result is kept.",
   run(shard, task, now, { outcome, worker }) {
-    if (isCancelRequested(task)) return;
-    if (task.last !== null) abandon(shard, task.last, "cancelled");
     task.attempt = outcome.attempt;
     task.last = new Attempt(task, outcome.attempt, outcome.epoch, worker, outcome.startedAt);
     finish(shard, task, now, outcome.result);
+  },
+};
+
+export const overtake: Rule<"succeededLate"> = {
+  name: "overtake",
+  leadsTo: ["same", "succeeded"],
+  says: "An older attempt has succeeded after all: its result is kept and the current attempt is aborted; after a cancel was recorded, it is ignored.",
+  run(shard, task, now, late) {
+    if (isCancelRequested(task)) return;
+    if (task.last !== null) abandon(shard, task.last, "cancelled");
+    succeedLate.run(shard, task, now, late);
   },
 };
 
@@ -219,7 +228,7 @@ export const cancel: Rule<"cancelled"> = {
 
 export const askToEnd: Rule<"cancelled"> = {
   name: "askToEnd",
-  leadsTo: ["assigned", "running"],
+  leadsTo: ["same"],
   says: "The cancel is recorded and the worker told; the task ends when the worker answers or is lost.",
   run(shard, task, _now, error) {
     const details = detailsOf(task);
@@ -243,7 +252,7 @@ export const expire: Rule<"expired"> = {
 
 export const ignore: Rule<TaskEventType> = {
   name: "ignore",
-  leadsTo: ["running"],
+  leadsTo: ["same"],
   says: "Nothing: it is known already.",
   run: () => undefined,
 };

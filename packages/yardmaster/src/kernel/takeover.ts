@@ -1,6 +1,6 @@
 import type { StoredItem, StoredTask } from "../protocol/change.ts";
 import { YardmasterError } from "../protocol/errors.ts";
-import { isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
+import { INLINE_BYTES, isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
 import { hold } from "./attempts.ts";
 import { Attempt, LiveTask } from "./live.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
@@ -47,7 +47,7 @@ export function page(shard: Shard, tasks: readonly StoredTask[], now: Millis): v
   for (const stored of tasks) {
     const { task } = stored;
     if (task.runAt > now) reachesFuture = true;
-    if (shard.tasks.has(task.id) || shard.journal.hasRow(task.id) || isTerminal(task.state)) continue;
+    if (shard.tasks.has(task.id) || shard.journal.row(task.id) !== null || isTerminal(task.state)) continue;
     parking.unparked(shard.queues.get(task.spec.queue), task.state !== "scheduled");
     const live = revive(shard, stored);
     shard.journal.begin(live, "update");
@@ -91,10 +91,11 @@ function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {
       `Task ${record.id} is blocked, which only a newer version writes: run that.`,
     );
   }
-  const task = new LiveTask(shard.kindOf(record.spec), record, payload, shard.momentOf(record.submittedAt));
+  const kept = payload !== null && payload.length <= INLINE_BYTES ? payload : null;
+  const task = new LiveTask(shard.kindOf(record.spec), record, kept, shard.momentOf(record.submittedAt));
   task.state = record.state === "scheduled" ? "scheduled" : "ready";
   task.attempt = record.attempt;
-  if (isRich(record) || payload === null) reviveDetails(task, record);
+  if (isRich(record) || kept === null) reviveDetails(task, record);
   if (record.attempt > 0) task.last = pastAttempt(task, record);
   shard.tasks.set(task.id, task);
   return task;

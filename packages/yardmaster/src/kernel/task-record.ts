@@ -1,4 +1,4 @@
-import type { Millis, TaskRecord } from "../protocol/task.ts";
+import { INLINE_BYTES, type Millis, type TaskRecord } from "../protocol/task.ts";
 import { Details, type LiveTask } from "./live.ts";
 
 export function detailsOf(task: LiveTask): Details {
@@ -40,6 +40,11 @@ export function recordOf(task: LiveTask, finishedAt: Millis): TaskRecord {
     aliasOf: "",
     payloadBytes: payloadBytesOf(task),
   };
+}
+
+/** The payload's share of memory: a large one is let go once it is in the store. */
+export function keptBytesOf(task: LiveTask): number {
+  return task.payload === null || task.payload.length > INLINE_BYTES ? 0 : task.payload.length;
 }
 
 export function payloadBytesOf(task: LiveTask): number {

@@ -12,6 +12,7 @@ import {
   giveBack,
   ignore,
   lose,
+  overtake,
   type Rule,
   refuse,
   retry,
@@ -49,8 +50,8 @@ export const RULES: { readonly [S in Stage]: { readonly [E in TaskEventType]: Ru
   submitted: { ...NEVER, accepted: admit, refused: refuse, cancelled: buryEarly },
   scheduled: { ...NEVER, due: enqueue,    cancelled: cancel,   expired: expire, succeededLate: succeedLate },
   ready:     { ...NEVER, placed: assign,  cancelled: cancel,   expired: expire, succeededLate: succeedLate },
-  assigned:  { ...NEVER, started: start,  succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: succeedLate },
-  running:   { ...NEVER, started: ignore, succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: succeedLate },
+  assigned:  { ...NEVER, started: start,  succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: overtake },
+  running:   { ...NEVER, started: ignore, succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: overtake },
   succeeded: NEVER,
   failed:    NEVER,
   cancelled: NEVER,
@@ -74,7 +75,7 @@ export function happen<E extends TaskEventType>(
     return;
   }
   rule.run(shard, task, now, fact);
-  if (shard.validate && !rule.leadsTo.includes(task.state)) {
+  if (shard.validate && !rule.leadsTo.includes(task.state === from ? "same" : task.state)) {
     throw new InvariantError(
       `Task ${task.id} went from ${from} to ${task.state}, where "${rule.name}" never leads.`,
     );

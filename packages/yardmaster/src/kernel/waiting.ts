@@ -1,6 +1,7 @@
 import type { Millis } from "../protocol/task.ts";
 import type { LiveTask, Skill } from "./live.ts";
 import type { Shard } from "./shard.ts";
+import { keptBytesOf } from "./task-record.ts";
 
 /** How long a task whose name no worker knows waits for one that does, before any worker may refuse it. */
 export const UNKNOWN_NAME_GRACE_MS = 5_000;
@@ -40,12 +41,12 @@ export function considerStranded(shard: Shard, skill: Skill, now: Millis): void 
 export function count(shard: Shard, task: LiveTask): void {
   task.kind.live++;
   task.kind.line.queue.live++;
-  shard.bytes += task.payload === null ? 0 : task.payload.length;
+  shard.bytes += keptBytesOf(task);
 }
 
 /** Stops counting a task that leaves memory at the end of the tick. */
 export function uncount(shard: Shard, task: LiveTask): void {
   task.kind.live--;
   task.kind.line.queue.live--;
-  shard.bytes -= task.payload === null ? 0 : task.payload.length;
+  shard.bytes -= keptBytesOf(task);
 }
