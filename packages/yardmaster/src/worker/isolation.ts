@@ -29,7 +29,6 @@ export class Isolation {
       new Piscina({
         filename,
         name: "runIsolated",
-        name: "runIsolated",
         minThreads: 0,
         maxThreads: threads,
         idleTimeout: IDLE_MS,
