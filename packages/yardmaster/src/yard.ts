@@ -4,7 +4,6 @@ import type { OnAlarm } from "./dispatcher/alarm.ts";
 import { type Dispatcher, startDispatcherOn } from "./dispatcher/dispatcher.ts";
 import type { Engine } from "./engine.ts";
 import { type Host, systemHost } from "./host.ts";
-import type { Lease } from "./stores/store.ts";
 import type { Handler, Submit } from "./worker/handlers.ts";
 import { inlineHeartbeats } from "./worker/inline-heartbeats.ts";
 import { threadHeartbeats } from "./worker/thread-heartbeats.ts";
@@ -153,7 +152,7 @@ export async function startWorker(
 export interface RunningDispatcher {
   readonly owner: string;
   /** The shards that it owns at the moment; none while it stands by. */
-  owned(): readonly Lease[];
+  owned(): readonly { readonly shard: number; readonly epoch: number }[];
   /** Gives up its shards. Settles within `timeoutMs` (default 30,000). */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
