@@ -12,6 +12,7 @@ export class Inbox {
   readonly #mailbox: string;
   readonly #take: (deliveries: readonly Delivery[]) => void;
   readonly #broken: (error: unknown) => void;
+  readonly #reopening: () => void;
   #receiver: Receiver;
   #isClosed = false;
 
@@ -21,6 +22,7 @@ export class Inbox {
     this.#mailbox = parts.mailbox;
     this.#take = parts.take;
     this.#broken = parts.broken;
+    this.#reopening = parts.reopening;
     this.#receiver = receiver;
     void this.#run();
   }
@@ -39,8 +41,8 @@ export class Inbox {
     while (!this.#isClosed) {
       try {
         const deliveries = await this.#receiver.take(LIMITS);
-        if (deliveries.length === 0) return;
-        this.#take(deliveries);
+        if (deliveries.length > 0) this.#take(deliveries);
+        else if (!this.#isClosed) await this.#reopen();
       } catch (error) {
         if (this.#isClosed) return;
         this.#broken(error);
@@ -49,8 +51,14 @@ export class Inbox {
     }
   }
 
+  /** For a suspicion: the mailbox is made again where it is gone, and a new receiver takes what is unacknowledged again. */
+  async refresh(): Promise<void> {
+    await this.#receiver.close();
+  }
+
   /** The mailbox is transient: after an engine's restart it may have to be made again. */
   async #reopen(): Promise<void> {
+    this.#reopening();
     for (let waitMs = FIRST_RETRY_MS; !this.#isClosed; waitMs = Math.min(2 * waitMs, MAX_RETRY_MS)) {
       await pause(this.#host, waitMs * (0.5 + this.#host.random() / 2 ** 33));
       try {
@@ -70,6 +78,8 @@ export interface InboxParts {
   readonly host: Host;
   readonly mailbox: string;
   readonly take: (deliveries: readonly Delivery[]) => void;
-  /** Told before each try to receive again. */
+  /** Told what went wrong before each try to receive again. */
   readonly broken: (error: unknown) => void;
+  /** Told that what was delivered and not acknowledged comes again. */
+  readonly reopening: () => void;
 }

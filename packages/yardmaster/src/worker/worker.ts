@@ -1,7 +1,7 @@
 import type { Send } from "../brokers/broker.ts";
 import { type OptionCheck, optionCheck } from "../definition/options.ts";
 import type { Engine } from "../engine.ts";
-import type { Host } from "../host.ts";
+import type { Cancel, Host } from "../host.ts";
 import { checkName } from "../protocol/check.ts";
 import type { Register } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
@@ -60,6 +60,8 @@ const FAREWELL_MS = 1_000;
 const GOODBYE_MS = 2_000;
 const TEARDOWN_MS = 1_000;
 const GREET_MS = 1_000;
+/** A worker that has received nothing for this long, though its heartbeats want answers, opens its mailbox again. */
+const DEAF_MS = 10_000;
 const MAX_LABELS = 100;
 const OPTIONS = [
   "engine",
@@ -137,6 +139,9 @@ export class Worker {
   #inbox: Inbox | null = null;
   #release: (() => Promise<void>) | null = null;
   #resolveDrained: (report: CloseReport) => void = () => undefined;
+  /** When something last came into the mailbox. */
+  #heardAt = 0;
+  #cancelListen: Cancel | null = null;
   readonly #greetedAt: number[] = [];
   #isEnding = false;
   /** How long closing may take in all, and until when. */
@@ -197,19 +202,19 @@ export class Worker {
         host,
         mailbox: this.mailbox,
         take: (deliveries) => {
+          this.#heardAt = host.monotonic();
           this.#intake.take(deliveries);
           this.#outgoing.ack(deliveries);
           this.#changed();
         },
-        broken: (error) => {
-          this.#outgoing.forgetAcks();
-          this.#report("The worker cannot receive and tries again", error);
-        },
+        broken: (error) => this.#report("The worker cannot receive and tries again", error),
+        reopening: () => this.#outgoing.forgetAcks(),
       });
     } catch (error) {
       await this.#tearDown();
       throw error;
     }
+    this.#listen();
     this.#outgoing.request();
   }
 
@@ -279,6 +284,7 @@ export class Worker {
   async #tearDown(): Promise<void> {
     const { broker } = this.#parts.engine;
     this.#runner.close();
+    this.#cancelListen?.();
     this.#silence.close();
     this.#outgoing.close();
     await this.#all([this.#heartbeats.close(), this.#inbox?.close(), this.#parts.isolation?.close()]);
@@ -329,6 +335,22 @@ export class Worker {
     if (now - (this.#greetedAt[shard] ?? Number.NEGATIVE_INFINITY) < GREET_MS) return;
     this.#greetedAt[shard] = now;
     this.#heartbeats.beat(shard);
+  }
+
+  /** Heartbeats that nobody answers may mean that the mailbox is gone: a sweep may take a live worker for a dead one. */
+  #listen(): void {
+    const { host } = this.#parts;
+    this.#heardAt = host.monotonic();
+    const look = (): void => {
+      if (host.monotonic() - this.#heardAt >= DEAF_MS) {
+        this.#heardAt = host.monotonic();
+        this.#inbox
+          ?.refresh()
+          .catch((error: unknown) => this.#report("The worker cannot receive and tries again", error));
+      }
+      this.#cancelListen = host.after(DEAF_MS / 2, look);
+    };
+    this.#cancelListen = host.after(DEAF_MS / 2, look);
   }
 
   /** Sends again what nobody has answered for too long. */
