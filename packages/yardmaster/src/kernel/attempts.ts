@@ -13,8 +13,10 @@ export function assignTo(shard: Shard, task: LiveTask, worker: Worker, now: Mill
   task.attempt++;
   // A worker that handed this attempt back may say so again: it must not mean the new one.
   const returnedBy = task.details === null ? "" : task.details.returnedBy;
-  if (returnedBy !== "" && (returnedBy === "*" || returnedBy === worker.id)) task.attempt++;
+  const skipped = returnedBy !== "" && (returnedBy === "*" || returnedBy === worker.id);
+  if (skipped) task.attempt++;
   const attempt = new Attempt(task, task.attempt, shard.epoch, worker.id, now);
+  attempt.skipped = skipped;
   hold(shard, worker, attempt, now);
   attempt.frame = sendAssign(shard, task, worker);
 }

@@ -157,8 +157,10 @@ function follow(shard: Shard, id: TaskId, mailbox: string, stored: TaskRecord | 
 
 function addWatcher(task: LiveTask, mailbox: string): void {
   if (mailbox === "" || mailbox === task.replyTo) return;
-  const { watchers } = detailsOf(task);
-  if (watchers.length < MAX_WATCHERS && !watchers.includes(mailbox)) watchers.push(mailbox);
+  const details = detailsOf(task);
+  const { watchers } = details;
+  if (watchers.length < MAX_WATCHERS && !watchers.includes(mailbox))
+    details.watchers = [...watchers, mailbox];
 }
 
 export function watch(shard: Shard, event: Event<"watchRequested">): void {
@@ -194,9 +196,10 @@ function cancelLive(
     return;
   }
   const { request, replyTo } = waiter;
-  const { cancels } = detailsOf(task);
+  const details = detailsOf(task);
+  const { cancels } = details;
   const isKnown = cancels.some((other) => other.request === request && other.replyTo === replyTo);
-  if (!isKnown && cancels.length < MAX_WATCHERS) cancels.push({ request, replyTo });
+  if (!isKnown && cancels.length < MAX_WATCHERS) details.cancels = [...cancels, { request, replyTo }];
   happen(shard, task, now, "cancelled", error);
 }
 

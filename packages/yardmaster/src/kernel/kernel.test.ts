@@ -170,7 +170,7 @@ class History {
     else if (act === "loseFrame") worker.losesFrame = true;
     else if (act === "stubborn") worker.isStubborn = !worker.isStubborn;
     else if (act === "drain") this.#order({ type: "drain", worker: worker.id });
-    else if (act === "credit") worker.credit = Math.max(worker.held.length, other % 4);
+    else if (act === "credit") this.#changeCredit(worker, other % 4);
     else if (act === "repeatOutcome") this.#repeat(other);
   }
 
@@ -179,6 +179,12 @@ class History {
       worker,
       outcome: worker.finish(kind, { delayMs: kind === "retryIn" ? 300 : 0 }, index),
     });
+  }
+
+  /** A worker says at once that it takes less; until that is heard it might get more. */
+  #changeCredit(worker: TestWorker, credit: number): void {
+    worker.credit = Math.max(worker.held.length, credit);
+    worker.beat();
   }
 
   #repeat(other: number): void {

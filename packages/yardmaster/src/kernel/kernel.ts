@@ -92,6 +92,11 @@ export class Kernel {
     this.#shard.outbox.tell(mailbox, envelope, 0);
   }
 
+  /** Somebody speaks from there, so that it makes sense to answer. */
+  heardFrom(mailbox: string): void {
+    this.#shard.outbox.heardFrom(mailbox);
+  }
+
   /** Nobody receives there any more: its watchers are not told anything, and a worker there is lost. */
   mailboxGone(mailbox: string, now: Millis): void {
     const { outbox, roster } = this.#shard;

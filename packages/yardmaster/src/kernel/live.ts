@@ -64,6 +64,8 @@ export class LiveTask {
   }
 }
 
+const NONE: readonly never[] = [];
+
 /** What few tasks have. Also the timer of a waiting task: when it is due or expires. */
 export class Details {
   readonly fires = "task";
@@ -84,8 +86,8 @@ export class Details {
   /** The worker that handed the task back in this epoch, "*" for several: it may repeat that for the same attempt. */
   returnedBy = "";
   /** Mailboxes that want news beside the submitter's. */
-  readonly watchers: string[] = [];
-  readonly cancels: CancelWaiter[] = [];
+  watchers: readonly string[] = NONE;
+  cancels: readonly CancelWaiter[] = NONE;
 
   constructor(task: LiveTask) {
     this.task = task;
@@ -109,6 +111,8 @@ export class Attempt {
   heldSlot = -1;
   /** The number of the frame that carried it to its worker. */
   frame = 0;
+  /** Its number leaves one out that its worker may still mean with a repeated return. */
+  skipped = false;
   /** Assigned by an earlier owner, and its worker has not said yet what became of it. */
   restored = false;
   startedAt: Millis;

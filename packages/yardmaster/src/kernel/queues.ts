@@ -26,10 +26,6 @@ export class Queues {
     return this.#backlogged;
   }
 
-  get kinds(): Iterable<Kind> {
-    return this.#kinds.values();
-  }
-
   /** The queue with this name; created where absent. */
   get(name: string): Queue {
     let queue = this.#queues.get(name);

@@ -174,7 +174,8 @@ export const giveBack: Rule<"returned"> = {
   says: "The attempt never began and does not count: the task takes its old place in its line.",
   run(shard, task, now, worker) {
     if (task.last !== null) release(shard, task.last);
-    task.attempt--;
+    // A number that was skipped is skipped again, unless nobody ever saw it.
+    task.attempt -= worker === "" && task.last?.skipped === true ? 2 : 1;
     if (isCancelRequested(task)) endCancelled(shard, task, now);
     else if (isOver(task, now)) stop(shard, task, now, "expired", EXPIRED);
     else {

@@ -12,10 +12,6 @@ export class Timers<T extends Timer> {
   readonly #heap = new Heap<T>((a, b) => (a.dueAt === b.dueAt ? a.tie < b.tie : a.dueAt < b.dueAt));
   #ties = 0;
 
-  get size(): number {
-    return this.#heap.size;
-  }
-
   /** Infinity when nothing is to happen. */
   get nextAt(): Millis {
     return this.#heap.peek()?.dueAt ?? Number.POSITIVE_INFINITY;
