@@ -1,0 +1,73 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { Reply, Request, Usage } from "./role.ts";
+
+export type Role = "dispatcher" | "worker" | "producer";
+
+/** One process of a scenario. */
+export class Process {
+  readonly role: Role;
+  private readonly child: ChildProcess;
+  private readonly exited: Promise<unknown>;
+  private readonly pending = new Map<
+    number,
+    { resolve(value: unknown): void; reject(reason: Error): void }
+  >();
+  private last = 0;
+  private readonly ready: Promise<unknown>;
+
+  private constructor(role: Role, args: readonly string[], execArgv: readonly string[]) {
+    this.role = role;
+    this.child = fork(join(import.meta.dirname, `${role}.ts`), args, { execArgv: [...execArgv] });
+    this.child.on("message", (reply: Reply) => this.take(reply));
+    this.ready = this.answer(0);
+    this.exited = once(this.child, "exit").then(() => {
+      for (const { reject } of this.pending.values()) reject(new Error(`the ${role} has ended`));
+    });
+  }
+
+  /** Starts a process of this role and waits until it takes part in the yard. */
+  static async start(role: Role, args: readonly string[], execArgv: readonly string[]): Promise<Process> {
+    const started = new Process(role, args, execArgv);
+    await started.ready;
+    return started;
+  }
+
+  /** Calls a method of the role. */
+  async ask<T>(method: string, ...params: number[]): Promise<T> {
+    this.last += 1;
+    const request: Request = { number: this.last, method, params };
+    const answer = this.answer(this.last);
+    this.child.send(request);
+    // The roles' own functions say what they answer; the scenario that asks names the same type.
+    return (await answer) as T;
+  }
+
+  usage(): Promise<Usage> {
+    return this.ask("usage");
+  }
+
+  async close(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    this.child.send({ number: 0, method: "close", params: [] } satisfies Request);
+    await this.exited;
+  }
+
+  kill(): void {
+    this.child.kill("SIGKILL");
+  }
+
+  private answer(number: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.pending.set(number, { resolve, reject });
+    });
+  }
+
+  private take(reply: Reply): void {
+    const waiting = this.pending.get(reply.number);
+    this.pending.delete(reply.number);
+    if ("error" in reply) waiting?.reject(new Error(reply.error));
+    else waiting?.resolve(reply.value);
+  }
+}

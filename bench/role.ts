@@ -1,0 +1,64 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+/** A question of the bench to one of its processes. */
+export interface Request {
+  readonly number: number;
+  readonly method: string;
+  readonly params: readonly number[];
+}
+
+export type Reply =
+  | { readonly number: number; readonly value: unknown }
+  | { readonly number: number; readonly error: string };
+
+/** What a process has used so far, by the operating system's account. */
+export interface Usage {
+  readonly cpuMicros: number;
+  readonly rssBytes: number;
+  /** After a garbage collection. */
+  readonly heapBytes: number;
+}
+
+type Methods = Readonly<Record<string, (...params: number[]) => unknown>>;
+
+/** Answers the bench's questions until it says `close`, which ends the process. */
+export function serve(methods: Methods, close: () => Promise<unknown>): void {
+  const all: Methods = { ...methods, usage, memory };
+  process.on("message", (request: Request) => {
+    if (request.method === "close") void close().then(() => process.exit(0), fail);
+    else void answer(all, request).catch(fail);
+  });
+  process.once("disconnect", () => process.exit(1));
+  process.send?.({ number: 0, value: null } satisfies Reply);
+}
+
+async function answer(methods: Methods, { number, method, params }: Request): Promise<void> {
+  try {
+    const value = await methods[method]?.(...params);
+    process.send?.({ number, value: value ?? null } satisfies Reply);
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.send?.({ number, error: text } satisfies Reply);
+  }
+}
+
+function usage(): Usage {
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
+  const { rss, heapUsed } = process.memoryUsage();
+  return { cpuMicros: userCPUTime + systemCPUTime, rssBytes: rss, heapBytes: heapUsed };
+}
+
+/** As `usage`, after a garbage collection. */
+function memory(): Usage {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  collectGarbage();
+  collectGarbage();
+  return usage();
+}
+
+function fail(error: unknown): never {
+  console.error(error);
+  process.exit(1);
+}

@@ -1,0 +1,18 @@
+import { defineTask, type TaskDefinition } from "yardmaster";
+
+export interface NoopInput {
+  readonly n: number;
+  readonly pad: string;
+}
+
+/** Answers with the number that it is given, so that every result can be checked. */
+export const noop: TaskDefinition<NoopInput, number> = defineTask<NoopInput, number>({ name: "bench.noop" });
+
+const PAYLOAD_BYTES = 100;
+const FRAME_BYTES = JSON.stringify({ n: 1_000_000, pad: "" }).length;
+const PAD = "x".repeat(PAYLOAD_BYTES - FRAME_BYTES);
+
+/** An input of about 100 bytes of JSON. */
+export function noopInput(n: number): NoopInput {
+  return { n, pad: PAD };
+}
