@@ -89,13 +89,10 @@ export class TaskRows {
         break;
       }
       case "tombstone":
-        throw new Error("TODO: Not implemented yet");
       case "key":
-        throw new Error("TODO: Not implemented yet");
       case "queue":
-        throw new Error("TODO: Not implemented yet");
       case "sweep":
-        throw new Error("TODO: Not implemented yet");
+        break; // SideRows.
     }
   }
 
