@@ -117,6 +117,17 @@ describe("accepted", () => {
     expect(await first.result()).toBe(2);
   });
 
+  it("moves to the first task's end though it came before anybody waited", async () => {
+    const first = await client.submit(double, 1);
+    const second = await client.submit(double, 1);
+    await dispatcher.keepTask(await submission(), "succeeded", { result: "2" });
+    const { replyTo } = await submission();
+    const told = { id: second.id, outcome: "duplicate", of: first.id, code: "", message: "" } as const;
+    await dispatcher.tell(replyTo, { type: "accepted", ...told });
+    await host.settle();
+    expect(await second.result()).toBe(2);
+  });
+
   it.each([
     ["ADMISSION", "TASK_REFUSED"],
     ["IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_CONFLICT"],
@@ -248,187 +259,6 @@ describe("result", () => {
     await waiting;
     await expect(task.result({ signal: controller.signal })).rejects.toThrow("enough");
     await expect(task.result({ timeoutMs: -1 })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
-  });
-});
-
-describe("a result that nobody told", () => {
-  it("is asked for within 30 s", async () => {
-    const task = await client.submit(double, 1);
-    const result = task.result();
-    await dispatcher.keepTask(await submission(), "succeeded", { result: "2" });
-    await host.advance(30_000);
-    expect(await result).toBe(2);
-  });
-
-  it("is asked for at once when a new owner speaks", async () => {
-    const waiting = await client.submit(double, 1);
-    const other = await client.submit(double, 2);
-    const results = Promise.all([waiting.result(), other.result()]);
-    const first = await submission();
-    await dispatcher.answerAll();
-    await host.settle();
-    const successor = await PlayedDispatcher.start(world.open(), dispatcher.lease);
-    await successor.keepTask(first, "succeeded", { result: "2" });
-    await successor.settle(await submission(1), { result: "4" });
-    expect(await results).toEqual([2, 4]);
-    await successor.close();
-  });
-
-  it("is reported by a watch where the store has no end of it yet", async () => {
-    const task = await client.submit(double, 1);
-    const result = task.result();
-    const sent = await submission();
-    await dispatcher.keepTask(sent, "ready");
-    await host.advance(30_000);
-    expect(dispatcher.of("watch")).toEqual([{ type: "watch", id: task.id }]);
-    await dispatcher.settle(sent, { result: "2" });
-    expect(await result).toBe(2);
-  });
-
-  it("costs no question while nobody waits", async () => {
-    await client.submit(double, 1);
-    await host.advance(120_000);
-    expect(dispatcher.control).toEqual([]);
-  });
-});
-
-describe("a handle opened by id", () => {
-  it("finds an end in the store without a dispatcher", async () => {
-    const { id } = await client.submit(double, 1);
-    await dispatcher.keepTask(await submission(), "succeeded", { result: "2" });
-    expect(await client.handle(double, id).result()).toBe(2);
-    expect(await client.get(id).settled()).toEqual({ ok: true, value: 2 });
-    expect(await client.get(id).accepted()).toEqual({ outcome: "created", id });
-    expect(dispatcher.control).toEqual([]);
-  });
-
-  it("watches a task that goes on", async () => {
-    const { id } = await client.submit(double, 1);
-    const sent = await submission();
-    await dispatcher.keepTask(sent, "ready");
-    const result = client.handle(double, id).result();
-    await host.settle();
-    expect(dispatcher.of("watch")).toEqual([{ type: "watch", id }]);
-    await dispatcher.settle(sent, { result: "2" });
-    expect(await result).toBe(2);
-  });
-
-  it("throws TASK_NOT_FOUND once neither store nor dispatcher know it", async () => {
-    await client.submit(double, 1);
-    const { replyTo } = await submission();
-    const result = expect(client.get(ID).result()).rejects.toMatchObject({ code: "TASK_NOT_FOUND" });
-    await host.settle();
-    await dispatcher.tell(replyTo, { type: "unknown", id: ID });
-    await result;
-  });
-
-  it("follows an alias to the first task", async () => {
-    const first = await client.submit(double, 1);
-    const second = await client.submit(double, 1);
-    await dispatcher.keepTask(await submission(0), "succeeded", { result: "2" });
-    await dispatcher.keepTask(await submission(1), "submitted", { aliasOf: first.id });
-    const handle = client.handle(double, second.id);
-    expect(await handle.result()).toBe(2);
-    expect(await handle.accepted()).toEqual({ outcome: "duplicate", id: first.id });
-  });
-
-  it("refuses what is no id", () => {
-    expect(() => client.get("42")).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS" }));
-  });
-});
-
-describe("events", () => {
-  it("tells what happens from acceptance to the end", async () => {
-    const task = await client.submit(double, 1);
-    const seen: unknown[] = [];
-    const reading = (async () => {
-      for await (const update of task.events()) seen.push(update);
-    })();
-    const sent = await submission();
-    await dispatcher.answerAll();
-    await host.settle();
-    await dispatcher.keepTask(sent, "ready");
-    expect(dispatcher.of("watch")).toEqual([{ type: "watch", id: task.id }]);
-    const progress = { type: "progress", attempt: 1, fraction: 0.5, note: "half" } as const;
-    await dispatcher.tell(sent.replyTo, { type: "event", id: task.id, event: progress });
-    await dispatcher.settle(sent, { result: "2" });
-    await reading;
-    expect(seen).toEqual([
-      { type: "accepted", outcome: "created", id: task.id },
-      progress,
-      { type: "settled", state: "succeeded", code: "", attempt: 1 },
-    ]);
-  });
-
-  it("ends when the signal aborts, and throws when the yard closes", async () => {
-    const task = await client.submit(double, 1);
-    const controller = new AbortController();
-    const aborted = task.events({ signal: controller.signal }).next();
-    controller.abort();
-    expect(await aborted).toEqual({ done: true, value: undefined });
-    const open = expect(task.events().next()).rejects.toMatchObject({ code: "CLOSED" });
-    await client.close();
-    await open;
-  });
-});
-
-describe("cancel", () => {
-  it("resolves with how the task ended, and is repeated until answered", async () => {
-    const task = await client.submit(double, 1);
-    const cancelled = task.cancel("too late");
-    const { replyTo } = await submission();
-    await host.advance(5_000);
-    const [first, again] = dispatcher.of("cancel");
-    expect(first).toEqual({ type: "cancel", id: task.id, reason: "too late", request: 1 });
-    expect(again).toEqual(first);
-    await dispatcher.tell(replyTo, { type: "cancelDone", request: 1, id: task.id, state: "cancelled" });
-    expect(await cancelled).toBe("cancelled");
-    await host.advance(30_000);
-    expect(dispatcher.of("cancel")).toHaveLength(2);
-  });
-
-  it("says what is missing when nobody answers", async () => {
-    const task = await client.submit(double, 1);
-    const cancelled = expect(task.cancel()).rejects.toMatchObject({
-      code: "BROKER_UNAVAILABLE",
-      message: expect.stringContaining("is one running?"),
-    });
-    await host.advance(30_000);
-    await cancelled;
-  });
-
-  it("goes to the first task for a duplicate, and needs no dispatcher for what has ended", async () => {
-    const first = await client.submit(double, 1);
-    const second = await client.submit(double, 1);
-    await dispatcher.keepTask(await submission(1), "submitted", { aliasOf: first.id });
-    await dispatcher.keepTask(await submission(0), "succeeded", { result: "2" });
-    expect(await second.cancel()).toBe("succeeded");
-    expect(dispatcher.of("cancel")).toEqual([]);
-  });
-});
-
-describe("close", () => {
-  it("rejects what waits with CLOSED, removes the mailbox and takes no more", async () => {
-    const task = await client.submit(double, 1);
-    const waits = Promise.allSettled([task.result(), task.accepted(), task.cancel(), client.queues()]);
-    await client.close();
-    const closed = { status: "rejected", reason: { code: "CLOSED" } };
-    expect(await waits).toMatchObject([closed, closed, closed, closed]);
-    await expect(client.submit(double, 1)).rejects.toMatchObject({ code: "CLOSED" });
-    await expect(task.result()).rejects.toMatchObject({ code: "CLOSED" });
-    expect(await engine.broker.mailboxes("client:")).toEqual([]);
-  });
-
-  it("lets the broker have what was submitted first", async () => {
-    const submitted = client.submit(double, 1);
-    await client.close();
-    const { id } = await submitted;
-    expect((await submission()).id).toBe(id);
-  });
-
-  it("is called as often as one likes", async () => {
-    expect(client.close()).toBe(client.close());
-    await client[Symbol.asyncDispose]();
   });
 });
 

@@ -35,8 +35,14 @@ const CLOSE_MS = 5_000;
 /** Starts a client on an engine that the caller owns. It listens for results when this resolves. */
 export async function startClient({ engine, host = systemHost }: ClientOptions): Promise<Client> {
   const client = new Client(engine, host);
-  await client.open();
-  return client;
+  try {
+    await client.open();
+    return client;
+  } catch (error) {
+    // The failure to start is the one to report.
+    await client.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Submits tasks, waits for them, and looks at the yard. */

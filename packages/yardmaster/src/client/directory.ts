@@ -78,6 +78,7 @@ export class Directory {
     const record = await this.switchboard.record(id);
     if (record !== null && isTerminal(record.state)) return statusOfRecord(record);
     const target = record?.id ?? id;
+    if (!this.switchboard.hasShardOf(target)) return null;
     try {
       const timeoutMs = record === null ? ANSWER_MS : FRESHER_ANSWER_MS;
       const live = await this.ask<LiveTask | null>(

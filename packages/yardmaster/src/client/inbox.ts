@@ -73,7 +73,7 @@ export class Inbox {
     if (frame !== null) this.listener.received(frame);
   }
 
-  /** Null once the inbox is closed. */
+  /** Null once the inbox, or the engine, is closed. */
   private async reopen(): Promise<Receiver | null> {
     this.link.acks.forget();
     for (let delayMs = FIRST_RETRY_MS; !this.isClosed; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
@@ -85,6 +85,8 @@ export class Inbox {
         return this.receiver;
       } catch (error) {
         if (!(error instanceof YardmasterError)) throw error;
+        // The engine was closed under the client: nothing brings it back.
+        if (error.code === "CLOSED") return null;
         await pause(this.link.host, delayMs);
       }
     }

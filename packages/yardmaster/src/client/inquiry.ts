@@ -145,7 +145,8 @@ export class Inquiry {
   private takeMissing(ticket: Ticket): boolean {
     // What was submitted here and is not answered yet still waits in its lane.
     const mayWait = ticket.batch !== null && !ticket.batch.answered && ticket.target === ticket.id;
-    if (!ticket.isUnknown || mayWait) return true;
+    const hasOwner = this.lanes[shardOf(ticket.target)] !== undefined;
+    if (hasOwner && (!ticket.isUnknown || mayWait)) return true;
     this.tickets.untrack(ticket);
     ticket.fail(notFound(ticket.target));
     return false;

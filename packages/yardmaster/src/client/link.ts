@@ -1,5 +1,6 @@
 import type { Broker, Delivery } from "../brokers/broker.ts";
 import type { Host } from "../host.ts";
+import { isCode } from "../protocol/errors.ts";
 
 /** What the parts of a client share. */
 export interface Link {
@@ -12,6 +13,8 @@ export interface Link {
 
 /** After this long acknowledgements no longer wait for something to ride on. */
 const MAX_WAIT_MS = 25;
+/** After a failure. */
+const RETRY_MS = 1_000;
 /** Nor beyond this many frames. */
 const MAX_WAITING = 64;
 
@@ -34,7 +37,7 @@ export class Acks {
   add(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) this.waiting.push(delivery);
     if (this.waiting.length >= MAX_WAITING) void this.send();
-    else if (!this.isTimed) this.time();
+    else this.time(MAX_WAIT_MS);
   }
 
   take(): Delivery[] {
@@ -54,9 +57,10 @@ export class Acks {
     this.forget();
   }
 
-  private time(): void {
+  private time(delayMs: number): void {
+    if (this.isTimed || this.isClosed) return;
     this.isTimed = true;
-    this.host.after(MAX_WAIT_MS, () => {
+    this.host.after(delayMs, () => {
       this.isTimed = false;
       void this.send();
     });
@@ -69,10 +73,10 @@ export class Acks {
     const deliveries = this.take();
     try {
       await this.broker.send([], deliveries);
-    } catch {
+    } catch (error) {
       // Nothing is lost: unacknowledged frames come again, and all that they can hold may come twice.
       if (generation === this.generation) this.waiting = [...deliveries, ...this.waiting];
-      if (!this.isTimed && !this.isClosed) this.time();
+      if (!isCode(error, "CLOSED")) this.time(RETRY_MS);
     }
     this.isSending = false;
   }

@@ -116,9 +116,8 @@ export class Switchboard implements TicketHome, InboxListener {
     }
     ticket.round = this.tickets.round;
     this.inquiry.watchOver();
-    if (ticket.isTracked) return;
     this.tickets.track(ticket);
-    this.inquiry.ask(ticket);
+    if (!ticket.hasMissedNothing) this.inquiry.ask(ticket);
   }
 
   release(ticket: Ticket): void {
@@ -135,6 +134,7 @@ export class Switchboard implements TicketHome, InboxListener {
     const known = await this.cancelTarget(id);
     if (known !== null && isTerminal(known.state)) return known.state;
     const target = known?.id ?? id;
+    if (!this.hasShardOf(target)) throw notFound(target);
     try {
       return await this.requestCancel(target, reason);
     } catch (error) {
@@ -178,6 +178,11 @@ export class Switchboard implements TicketHome, InboxListener {
     for (const lane of this.submitLanes) lane.close(error);
     this.tickets.failAll(error);
     return this.inbox.close();
+  }
+
+  /** Whether the yard has the shard that the id was made for. */
+  hasShardOf(id: TaskId): boolean {
+    return shardOf(id) < this.engine.shards;
   }
 
   throwIfClosed(): void {

@@ -147,21 +147,23 @@ export class Ticket implements TaskHandle {
     this.streams.add(stream);
     this.gain();
     if (signal?.aborted) stream.end(null);
-    else void this.feed(stream);
+    else this.feed(stream);
     return stream;
   }
 
   /** A dispatcher reports on a task only to those who asked, and only once it knows the task. */
-  private async feed(stream: EventStream): Promise<void> {
-    try {
-      const acceptance = await this.accepted();
-      stream.push({ type: "accepted", ...acceptance });
-    } catch (reason) {
-      stream.end({ reason });
+  private feed(stream: EventStream): void {
+    const { acceptance, settlement } = this;
+    if (acceptance === null) {
+      this.accepted().then(
+        () => this.home.ask(this),
+        (reason: unknown) => stream.end({ reason }),
+      );
       return;
     }
-    if (this.settlement === null) this.home.ask(this);
-    else this.endStream(stream, this.settlement);
+    stream.push({ type: "accepted", ...acceptance });
+    if (settlement === null) this.home.ask(this);
+    else this.endStream(stream, settlement);
   }
 
   cancel(reason = ""): Promise<TerminalState> {
@@ -172,6 +174,7 @@ export class Ticket implements TaskHandle {
   accept(acceptance: Acceptance): void {
     if (this.acceptance !== null) return;
     this.acceptance = acceptance;
+    for (const stream of this.streams ?? []) stream.push({ type: "accepted", ...acceptance });
     const waiters = this.acceptWaiters;
     if (waiters === null) return;
     this.acceptWaiters = null;
@@ -188,8 +191,7 @@ export class Ticket implements TaskHandle {
   }
 
   report(event: TaskEvent): void {
-    if (this.streams === null) return;
-    for (const stream of this.streams) stream.push(event);
+    for (const stream of this.streams ?? []) stream.push(event);
   }
 
   /** The task is over. The caller has stopped tracking the ticket. */
@@ -203,7 +205,7 @@ export class Ticket implements TaskHandle {
     this.accept({ outcome: this.target === this.id ? "created" : "duplicate", id: this.target });
     const first = this.takeWaiters();
     for (let waiter = first; waiter !== null; waiter = waiter.next) this.deliver(waiter, settlement);
-    if (this.streams !== null) for (const stream of this.streams) this.endStream(stream, settlement);
+    for (const stream of this.streams ?? []) this.endStream(stream, settlement);
   }
 
   /** Nobody can say how the task ends: everything that waits rejects. */
