@@ -1,15 +1,21 @@
 import { controlLane, type Engine, submitLane } from "../engine.ts";
-import { type Host, pause } from "../host.ts";
+import type { Host } from "../host.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import type { Lease } from "../stores/store.ts";
 import type { OnAlarm } from "./alarm.ts";
+import { settledWithin } from "./deadline.ts";
 import { LEASE_TIMES, type LeaseTimes } from "./lease-keeper.ts";
 import { Quarantine } from "./quarantine.ts";
-import { ShardOwner } from "./shard-owner.ts";
+import { type Ending, ShardOwner } from "./shard-owner.ts";
 
 /** How often a standby looks whether a shard is free. */
 const STANDBY_MS = 250;
+/** The pause before the second reload in a row; it doubles with each. The first comes at once. */
+const RELOAD_MS = { first: 100, most: 5_000 };
+/** An ownership that lasted this long ends such a row. */
+const CALM_MS = 10_000;
+const RELEASE_MS = 1_000;
 
 export interface DispatcherOptions {
   readonly engine: Engine;
@@ -53,13 +59,14 @@ export async function startDispatcherOn(options: DispatcherOptions): Promise<Dis
     owned: () => posts.flatMap((post) => (post.lease === null ? [] : [post.lease])),
     async close({ timeoutMs = 10_000 } = {}) {
       for (const post of posts) post.close();
-      const ended = Promise.all(runs).then(release);
-      await within(
-        host,
-        timeoutMs,
-        ended,
-        "The dispatcher did not give up its shards in time: the engine does not answer.",
-      );
+      const isEnded = await settledWithin(host, timeoutMs, Promise.all(runs));
+      // Also when it is not: standbys need not wait for the leases' end, and the fence protects.
+      const released = settledWithin(host, RELEASE_MS, release());
+      if (!isEnded) {
+        const message = "The dispatcher did not give up its shards in time: the engine does not answer.";
+        throw new YardmasterError("TIMED_OUT_CLOSING", message);
+      }
+      await released;
     },
   };
 }
@@ -73,6 +80,7 @@ class ShardPost {
   private readonly quarantine = new Quarantine();
   private current: ShardOwner | null = null;
   private closed = false;
+  private reloads = 0;
   private firstTry: () => void = () => undefined;
   private stopWaiting: () => void = () => undefined;
   /** Resolves when the shard was tried for the first time. */
@@ -94,9 +102,11 @@ class ShardPost {
 
   async run(): Promise<void> {
     while (!this.closed) {
-      const served = await this.serve().catch((error: unknown) => this.unavailable(error));
+      const ending = await this.serve().catch((error: unknown) => this.unavailable(error));
       this.firstTry();
-      if (!served && !this.closed) await this.standBy();
+      if (ending !== "reload") this.quarantine.forget();
+      const delayMs = ending === "reload" ? this.reloadDelayMs() : STANDBY_MS;
+      if (delayMs > 0 && !this.closed) await this.rest(delayMs);
     }
   }
 
@@ -106,12 +116,16 @@ class ShardPost {
     this.stopWaiting();
   }
 
-  /** Takes the shard if it is free and serves it to the end of that ownership; false if there was nothing to do. */
-  private async serve(): Promise<boolean> {
+  /** Takes the shard if it is free and serves it to the end of that ownership; null if there was nothing to do. */
+  private async serve(): Promise<Ending | null> {
     const { engine, host, onAlarm = () => undefined, maxLive } = this.options;
     const sentAt = host.monotonic();
     const lease = await this.acquire();
-    if (lease === null || this.closed) return false;
+    if (lease === null) return null;
+    if (this.closed) {
+      await settledWithin(host, RELEASE_MS, engine.store.release(lease));
+      return null;
+    }
     const { shard, times, quarantine } = this;
     onAlarm({
       code: "SHARD_TAKEN",
@@ -123,7 +137,14 @@ class ShardPost {
     this.firstTry();
     const ending = await this.current.run();
     this.current = null;
-    return ending === "reload";
+    if (host.monotonic() - sentAt >= CALM_MS) this.reloads = 0;
+    return ending;
+  }
+
+  /** What is wrong may be wrong for long: the engine is not asked for the same all the time. */
+  private reloadDelayMs(): number {
+    this.reloads += 1;
+    return this.reloads === 1 ? 0 : Math.min(RELOAD_MS.first * 2 ** (this.reloads - 2), RELOAD_MS.most);
   }
 
   /** Acquires a free shard, or one whose owner's process is gone. */
@@ -138,28 +159,22 @@ class ShardPost {
     return store.acquire(this.shard, this.owner, this.times.ttlMs, { replacing: holder.epoch });
   }
 
-  private unavailable(error: unknown): false {
+  private unavailable(error: unknown): null {
     const message = error instanceof Error ? error.message : String(error);
     this.options.onAlarm?.({ code: "ENGINE_UNAVAILABLE", shard: this.shard, message });
-    return false;
+    return null;
   }
 
-  private standBy(): Promise<void> {
+  /** Until the time is over, or closed. Spread, so that standbys do not all ask at the same moment. */
+  private rest(meanMs: number): Promise<void> {
     const { host } = this.options;
-    // Spread, so that standbys do not all ask at the same moment.
-    const delayMs = STANDBY_MS * (0.75 + (host.random() / 2 ** 32) * 0.5);
-    return Promise.race([
-      pause(host, delayMs),
-      new Promise<void>((resolve) => {
-        this.stopWaiting = resolve;
-      }),
-    ]);
+    const delayMs = meanMs * (0.75 + (host.random() / 2 ** 32) * 0.5);
+    return new Promise<void>((resolve) => {
+      const cancel = host.after(delayMs, resolve);
+      this.stopWaiting = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
-}
-
-async function within(host: Host, timeoutMs: number, work: Promise<void>, message: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const cancel = host.after(timeoutMs, () => reject(new YardmasterError("TIMED_OUT_CLOSING", message)));
-    work.then(resolve, reject).finally(cancel);
-  });
 }

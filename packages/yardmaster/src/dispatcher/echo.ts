@@ -10,16 +10,23 @@ import { encodeFrame } from "../protocol/frame.ts";
 export class Echo {
   private readonly broker: Broker;
   private readonly shard: number;
-  private sent = 0;
-  private confirmed = 0;
-  private heard = 0;
+  /** Nonces of another owner, whose echo may still be in the lane, are outside of this one's range. */
+  private readonly base: number;
+  private sent: number;
+  private confirmed: number;
+  private heard: number;
 
-  constructor(broker: Broker, shard: number) {
+  /** `base` is random for each ownership: its nonces are those that follow. */
+  constructor(broker: Broker, shard: number, base: number) {
     this.broker = broker;
     this.shard = shard;
+    this.base = base;
+    this.sent = base;
+    this.confirmed = base;
+    this.heard = base;
   }
 
-  /** Call once per renewal: tells whether the last echo came back, and sends the next. */
+  /** Call once per renewal: tells whether the last echo came back, and sends the next if it did. */
   isHeard(): boolean {
     if (this.confirmed > this.heard) return false;
     this.send();
@@ -27,7 +34,7 @@ export class Echo {
   }
 
   hear(nonce: number): void {
-    this.heard = Math.max(this.heard, nonce);
+    if (nonce > this.base && nonce <= this.sent) this.heard = Math.max(this.heard, nonce);
   }
 
   private send(): void {

@@ -5,7 +5,7 @@ import { keyOf } from "../protocol/change.ts";
 import type { Frame, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode } from "../protocol/errors.ts";
 import { decodeFrame } from "../protocol/frame.ts";
-import type { Submission, TaskId } from "../protocol/task.ts";
+import type { Submission, TaskId, TaskRecord } from "../protocol/task.ts";
 import type { ReadAnswer, Store } from "../stores/store.ts";
 
 /** What became of drained deliveries: frames to apply, and those that cannot be read. */
@@ -66,12 +66,18 @@ export async function lookUp(
   }
   if (ids.length + keys.length === 0) return null;
   const known = await store.read({ ids, keys });
-  if (known.keys.size === 0) return known;
-  const first = [...known.keys.values()]
-    .map(({ id }) => id)
-    .filter((id) => !kernel.has(id) && !known.tasks.has(id));
+  const first = firstTasks(known).filter((id) => !kernel.has(id) && !known.tasks.has(id));
+  if (first.length === 0) return known;
   const holders = await store.read({ ids: first });
   return { keys: known.keys, tasks: new Map([...known.tasks, ...holders.tasks]) };
+}
+
+/** Those that duplicates stand for. */
+function firstTasks({ tasks, keys }: ReadAnswer): TaskId[] {
+  const ids: TaskId[] = [];
+  for (const { id } of keys.values()) ids.push(id);
+  for (const { task } of tasks.values()) if (task.aliasOf !== "") ids.push(task.aliasOf);
+  return ids;
 }
 
 /** The kernel's event for an envelope, or null for those that the shell answers itself. */
@@ -89,17 +95,15 @@ export function toEvent(envelope: ToDispatcher, from: string, known: ReadAnswer 
       return { type: "attemptsHeld", held: envelope };
     case "goodbye":
       return { type: "workerLeft", worker: envelope.worker };
-    case "cancel": {
-      const stored = known?.tasks.get(envelope.id)?.task ?? null;
+    case "cancel":
       return {
         type: "cancelRequested",
         id: envelope.id,
         reason: envelope.reason,
         request: envelope.request,
         replyTo: from,
-        stored,
+        stored: firstOf(envelope.id, known),
       };
-    }
     case "watch":
       return {
         type: "watchRequested",
@@ -113,10 +117,17 @@ export function toEvent(envelope: ToDispatcher, from: string, known: ReadAnswer 
       return { type: "commanded", command: envelope.command, request: envelope.request, replyTo: from };
     case "marker":
       return { type: "workerLost", worker: envelope.worker, cause: "died" };
-    case "query":
-    case "echo":
+    // Queries and echoes; and what a stranger put into the lane, whatever the type says.
+    default:
       return null;
   }
+}
+
+/** The record of a task; of the first one when it is a duplicate of a task that is not in memory. */
+function firstOf(id: TaskId, known: ReadAnswer | null): TaskRecord | null {
+  const stored = known?.tasks.get(id)?.task ?? null;
+  if (stored === null || stored.aliasOf === "") return stored;
+  return known?.tasks.get(stored.aliasOf)?.task ?? stored;
 }
 
 function submitted(submission: Submission, known: ReadAnswer | null): KernelEvent {

@@ -15,7 +15,8 @@ export const LEASE_TIMES: LeaseTimes = { ttlMs: 15_000, renewMs: 5_000, marginMs
 
 /**
  * Renews a lease while its owner is healthy, and says when it must no longer be trusted: `ttlMs - marginMs` after the
- * last successful renewal was sent, by the owner's monotonic clock (as River's leadership does it).
+ * last successful renewal was sent, by the owner's monotonic clock (as River's leadership does it). An owner that is
+ * not healthy has until then to recover.
  */
 export class LeaseKeeper {
   private readonly store: Store;
@@ -27,6 +28,8 @@ export class LeaseKeeper {
   private trustedUntil: number;
   private cancelTimer: Cancel = () => undefined;
   private stopped = false;
+  private retired = false;
+  private wasHealthy = true;
 
   /** `sentAt` is the monotonic time at which the acquisition was sent. */
   constructor(options: {
@@ -53,6 +56,11 @@ export class LeaseKeeper {
     return !this.stopped && this.host.monotonic() < this.trustedUntil;
   }
 
+  /** Renews no more; the lease is trusted until its time is over. */
+  retire(): void {
+    this.retired = true;
+  }
+
   stop(): void {
     this.stopped = true;
     this.cancelTimer();
@@ -66,13 +74,20 @@ export class LeaseKeeper {
   private turn(): void {
     if (this.stopped) return;
     if (!this.isTrusted) {
-      this.lose("the lease was not renewed in time");
+      this.lose(
+        this.wasHealthy
+          ? "the lease was not renewed in time"
+          : "the dispatcher does not hear its own echo, or does not come to the end of a tick",
+      );
       return;
     }
-    if (!this.isHealthy()) {
-      this.lose("the dispatcher does not hear its own echo");
-      return;
-    }
+    if (!this.retired) this.renew();
+    this.schedule();
+  }
+
+  private renew(): void {
+    this.wasHealthy = this.isHealthy();
+    if (!this.wasHealthy) return;
     const sentAt = this.host.monotonic();
     this.store.renew(this.lease, this.times.ttlMs).then(
       (renewed) => {
@@ -86,7 +101,6 @@ export class LeaseKeeper {
       // The store is away: the lease is trusted until its time is over, and renewed again at the next turn.
       () => undefined,
     );
-    this.schedule();
   }
 
   private lose(reason: string): void {

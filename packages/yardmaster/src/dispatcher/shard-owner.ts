@@ -3,10 +3,13 @@ import { controlLane, type Engine, submitLane } from "../engine.ts";
 import { type Cancel, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import type { ToDispatcher } from "../protocol/envelope.ts";
+import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { encodeFrame } from "../protocol/frame.ts";
+import type { TaskId } from "../protocol/task.ts";
 import type { Lease, ReadAnswer } from "../stores/store.ts";
 import type { Alarm, OnAlarm } from "./alarm.ts";
+import { settledWithin } from "./deadline.ts";
 import { Echo } from "./echo.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import { lookUp, type OpenedFrame, openFrames, toEvent, type Unreadable } from "./intake.ts";
@@ -19,6 +22,10 @@ import type { Quarantine } from "./quarantine.ts";
 export type Ending = "closed" | "lost" | "reload";
 
 const RETRY_MS = { first: 10, most: 1_000 };
+/** Without a look into the lanes for this long, the silence of workers says nothing. */
+const STALL_MS = 2_000;
+/** An engine that does not answer is not waited for any longer when the ownership is over. */
+const LEAVE_MS = 2_000;
 
 /**
  * One ownership of one shard, from acquisition to its end: drain, decide, commit, send, ack, again and again.
@@ -41,9 +48,18 @@ export class ShardOwner {
   private control: Lane | null = null;
   private submit: Lane | null = null;
   private watch: PresenceWatch | null = null;
+  /** What this owner sends to itself with the next commit. */
+  private readonly asides: Send[] = [];
   private sequence = 0;
   private ending: Ending | null = null;
   private wake: (() => void) | null = null;
+  /** Something came up while nobody waited for it. */
+  private isCalled = false;
+  /** Monotonic: up to then everything that had arrived was taken in. */
+  private caughtUpAt: number;
+  /** Resolves when the lease is over: what the engine has not answered by then does not matter any more. */
+  private readonly over: Promise<void>;
+  private giveUp: () => void = () => undefined;
 
   constructor(options: {
     readonly engine: Engine;
@@ -69,7 +85,11 @@ export class ShardOwner {
       ...(options.maxLive === undefined ? {} : { maxLive: options.maxLive }),
     });
     this.encoder = new FrameEncoder(lease.shard, lease.epoch);
-    this.echo = new Echo(engine.broker, lease.shard);
+    this.echo = new Echo(engine.broker, lease.shard, host.random());
+    this.caughtUpAt = host.monotonic();
+    this.over = new Promise((resolve) => {
+      this.giveUp = resolve;
+    });
     this.keeper = new LeaseKeeper({
       store: engine.store,
       host,
@@ -77,12 +97,27 @@ export class ShardOwner {
       lease,
       sentAt: options.sentAt,
       isHealthy: () => this.echo.isHeard(),
-      onLost: (reason) => this.end("lost", reason),
+      onLost: (reason) => {
+        this.end("lost", reason);
+        this.giveUp();
+      },
     });
   }
 
   /** Serves the shard until the ownership ends, one way or another. */
   async run(): Promise<Ending> {
+    await Promise.race([this.serve(), this.over]);
+    await this.leave();
+    return this.ending ?? "lost";
+  }
+
+  /** Ends after the present tick. */
+  close(): void {
+    this.end("closed", "");
+  }
+
+  /** May outlive the ownership when the engine does not answer; then it only cleans up. */
+  private async serve(): Promise<void> {
     try {
       await this.load();
       await this.open();
@@ -93,13 +128,7 @@ export class ShardOwner {
     } catch (error) {
       this.fail(error);
     }
-    await this.leave();
-    return this.ending ?? "lost";
-  }
-
-  /** Ends after the present tick. */
-  close(): void {
-    this.end("closed", "");
+    await this.closeLanes();
   }
 
   private async load(): Promise<void> {
@@ -127,47 +156,92 @@ export class ShardOwner {
 
   /** One tick, if there is anything to do. */
   private async turn(): Promise<void> {
+    this.isCalled = false;
+    this.noticeStall();
     const deliveries = this.drain();
-    const { frames, unreadable, newer } = openFrames(
-      deliveries.filter((one) => !this.quarantine.isCulprit(one)),
-    );
+    this.caughtUpAt = this.host.monotonic();
+    const { frames, unreadable, newer } = openFrames(deliveries);
     for (const one of unreadable) this.report("FRAME_QUARANTINED", one);
     for (const one of newer) this.report("FRAME_SET_ASIDE", one);
-    const acks =
-      newer.length === 0
-        ? deliveries
-        : deliveries.filter((one) => !newer.some((left) => left.delivery === one));
+    const left = new Set(newer.map(({ delivery }) => delivery));
+    const acks = left.size === 0 ? deliveries : deliveries.filter((one) => !left.has(one));
+    const [first] = acks;
+    const [frame] = frames;
+    if (first !== undefined && frame !== undefined && this.quarantine.isBroken(first)) {
+      await this.takeApart(first, frame);
+    } else await this.take(frames, acks, () => this.quarantine.refused(acks));
+    this.quarantine.cleared(acks);
+  }
+
+  /** Decides and commits; `refused` is called when it is the content that is not taken. */
+  private async take(
+    frames: readonly OpenedFrame[],
+    acks: readonly Delivery[],
+    refused: () => void,
+  ): Promise<void> {
     try {
       const known =
         frames.length === 0 ? null : await this.persist(() => lookUp(frames, this.kernel, this.engine.store));
       this.decide(frames, known);
+      this.noticeStall();
       const effects = this.kernel.effects(this.now());
       await this.commit(effects, acks);
-      this.quarantine.cleared(acks);
       if (effects.wantParked > 0 && this.ending === null) await this.page(effects.wantParked);
     } catch (error) {
-      if (isRefusal(error)) this.quarantine.refused(deliveries);
+      if (await this.isContentRefused(error)) refused();
       throw error;
     }
   }
 
-  /** What has arrived, control first; a single frame while a culprit is sought. */
+  /** A frame that was refused alone: each of its envelopes gets a commit of its own, and the last one acknowledges it. */
+  private async takeApart(delivery: Delivery, { frame }: OpenedFrame): Promise<void> {
+    for (const [index, envelope] of frame.envelopes.entries()) {
+      if (this.ending !== null) return;
+      const standIn = this.standInFor(envelope, this.quarantine.blames(delivery, index));
+      const envelopes = standIn === null ? [] : [standIn];
+      const piece = { frame: { ...frame, sequence: 0, envelopes }, redelivered: true };
+      await this.take([piece], [], () => this.quarantine.blame(delivery, index));
+    }
+    await this.take([{ frame: { ...frame, envelopes: [] }, redelivered: true }], [delivery], () => undefined);
+  }
+
+  /** What is applied in place of an envelope that was refused so many times; null for nothing. */
+  private standInFor(envelope: Envelope, blames: number): Envelope | null {
+    if (blames === 0) return envelope;
+    const message = `The store does not take this ${envelope.type}.`;
+    this.alarm("FRAME_QUARANTINED", "id" in envelope ? `${message} Task ${envelope.id}.` : message);
+    if (envelope.type === "submit") {
+      const { id, replyTo } = envelope.submission;
+      const refusal = { outcome: "refused", of: "", code: "TASK_REFUSED", message } as const;
+      this.kernel.tell(replyTo, { type: "accepted", id, ...refusal });
+    }
+    if (envelope.type !== "outcome" || blames > 1) return null;
+    const error = { code: "RESULT_INVALID", message, stack: "" };
+    return { ...envelope, kind: "final", result: "", error };
+  }
+
+  /** What has arrived, control first; what a refused commit makes suspect goes alone. */
   private drain(): Delivery[] {
     const control = this.control?.drain() ?? [];
     const submit = this.submit?.drain() ?? [];
-    const all = submit.length === 0 ? control : [...control, ...submit];
-    const allowed = this.quarantine.allowed(all);
-    if (allowed === all.length) return all;
-    this.control?.putBack(control.slice(allowed));
-    this.submit?.putBack(control.length === 0 ? submit.slice(allowed) : submit);
-    return all.slice(0, allowed);
+    const share = this.quarantine.select(control, submit);
+    if (share.control < control.length) this.control?.putBack(control.splice(share.control));
+    if (share.submit < submit.length) this.submit?.putBack(submit.splice(share.submit));
+    return submit.length === 0 ? control : [...control, ...submit];
+  }
+
+  /** Who was not listened to cannot be called silent. */
+  private noticeStall(): void {
+    if (this.host.monotonic() - this.caughtUpAt <= STALL_MS) return;
+    this.kernel.apply({ type: "deadlinesRestarted" }, this.now());
   }
 
   private decide(frames: readonly OpenedFrame[], known: ReadAnswer | null): void {
     for (const { frame } of frames) {
+      this.kernel.heardFrom(frame.from);
       for (const envelope of frame.envelopes) {
         // A lane's frames hold nothing else; what a stranger puts there is ignored.
-        this.decideOne(envelope as ToDispatcher, frame.from, known);
+        this.decideOne(envelope as ToDispatcher, frame, known);
       }
       if (frame.sequence > 0 && frame.from !== "") {
         this.kernel.tell(frame.from, { type: "answered", sequence: frame.sequence });
@@ -175,7 +249,7 @@ export class ShardOwner {
     }
   }
 
-  private decideOne(envelope: ToDispatcher, from: string, known: ReadAnswer | null): void {
+  private decideOne(envelope: ToDispatcher, { from, epoch }: Frame, known: ReadAnswer | null): void {
     if (envelope.type === "echo") {
       this.echo.hear(envelope.nonce);
       return;
@@ -185,12 +259,30 @@ export class ShardOwner {
       this.kernel.tell(from, { type: "reply", request: envelope.request, ok: true, value });
       return;
     }
+    if (envelope.type === "watch" && epoch === 0 && !this.isKnown(envelope.id, known)) {
+      this.askBehindSubmissions(envelope, from);
+      return;
+    }
     const event = toEvent(envelope, from, known);
     if (event !== null) this.kernel.apply(event, this.now());
   }
 
+  private isKnown(id: TaskId, known: ReadAnswer | null): boolean {
+    return this.kernel.has(id) || known?.tasks.has(id) === true;
+  }
+
+  /**
+   * Its submission may be confirmed and still wait in the submit lane: the question goes behind it, with this owner's
+   * epoch in its header, and only then may the answer be that there is no such task.
+   */
+  private askBehindSubmissions(envelope: ToDispatcher, from: string): void {
+    const { shard, epoch } = this.lease;
+    const frame = encodeFrame({ from, shard, epoch, sequence: 0, envelopes: [envelope] });
+    this.asides.push({ mailbox: submitLane(shard), frame });
+  }
+
   private async commit(effects: Effects, acks: readonly Delivery[]): Promise<void> {
-    const sends = this.encoder.encode(effects.outgoing);
+    const sends = [...this.encoder.encode(effects.outgoing), ...this.asides.splice(0)];
     if (effects.changes.length + sends.length + acks.length === 0) return;
     if (!this.keeper.isTrusted) {
       this.end("lost", "the lease ran out during a tick");
@@ -205,7 +297,9 @@ export class ShardOwner {
   }
 
   private gone(send: Send | undefined): void {
-    if (send !== undefined) this.kernel.mailboxGone(send.mailbox, this.now());
+    if (send === undefined) return;
+    this.kernel.mailboxGone(send.mailbox, this.now());
+    this.wakeUp();
   }
 
   private async page(limit: number): Promise<void> {
@@ -233,11 +327,12 @@ export class ShardOwner {
 
   /** Waits for a frame, the kernel's next timer or the end. The loop of events always gets its turn in between. */
   private async rest(): Promise<void> {
-    if (this.control?.isEmpty === false || this.submit?.isEmpty === false) {
+    if (this.isCalled || this.control?.isEmpty === false || this.submit?.isEmpty === false) {
       await new Promise<void>((resolve) => this.host.defer(resolve));
       return;
     }
     const delayMs = this.kernel.nextWakeAt() - this.now();
+    const until = this.host.monotonic() + Math.max(0, delayMs);
     let cancel: Cancel = () => undefined;
     await new Promise<void>((resolve) => {
       this.wake = resolve;
@@ -245,15 +340,19 @@ export class ShardOwner {
     });
     this.wake = null;
     cancel();
+    // Later than that means that this process stood still.
+    this.caughtUpAt = Math.min(until, this.host.monotonic());
   }
 
   private wakeUp(): void {
-    this.wake?.();
+    if (this.wake === null) this.isCalled = true;
+    else this.wake();
   }
 
   private end(ending: Ending, reason: string): void {
     if (this.ending !== null) return;
     this.ending = ending;
+    this.keeper.retire();
     if (ending === "lost")
       this.alarm("SHARD_LOST", `Shard ${this.lease.shard}, epoch ${this.lease.epoch}: ${reason}.`);
     this.wakeUp();
@@ -273,9 +372,27 @@ export class ShardOwner {
   private async leave(): Promise<void> {
     this.keeper.stop();
     this.watch?.stop();
-    const closing = [this.control?.close(), this.submit?.close()];
-    await Promise.allSettled(closing);
-    await this.engine.store.release(this.lease).catch(() => undefined);
+    await settledWithin(this.host, LEAVE_MS, this.closeLanes());
+    await settledWithin(this.host, LEAVE_MS, this.engine.store.release(this.lease));
+  }
+
+  private async closeLanes(): Promise<void> {
+    await Promise.allSettled([this.control?.close(), this.submit?.close()]);
+  }
+
+  /**
+   * Whether it is a tick's content that the store does not take: it takes an empty commit, and has not just lost the
+   * ownership, met a record that exists, or fallen silent.
+   */
+  private async isContentRefused(error: unknown): Promise<boolean> {
+    if (this.ending !== null || !mayBeRefusal(error)) return false;
+    const nothing = { lease: this.lease, sequence: this.sequence, changes: [], sends: [], acks: [] };
+    try {
+      if (this.sequence > 0) await this.engine.commit(nothing);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private report(code: Alarm["code"], { delivery, reason }: Unreadable): void {
@@ -291,8 +408,8 @@ export class ShardOwner {
   }
 }
 
-/** The store will never take this tick, whatever the cause: neither lost ownership nor a passing trouble. */
-function isRefusal(error: unknown): boolean {
+/** Trying the same again cannot help. */
+function mayBeRefusal(error: unknown): boolean {
   if (!(error instanceof YardmasterError)) return true;
   return !error.retryable && error.code !== "FENCED" && error.code !== "CONFLICT";
 }
