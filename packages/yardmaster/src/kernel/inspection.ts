@@ -5,7 +5,7 @@ import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
 
 /** A task as people are shown it; times are milliseconds since the Unix epoch, null when they have not come. */
-export interface TaskView {
+interface TaskView {
   readonly id: TaskId;
   readonly name: string;
   readonly queue: string;
@@ -21,7 +21,7 @@ export interface TaskView {
   readonly error: TaskError | null;
 }
 
-export interface QueueView extends QueueRecord {
+interface QueueView extends QueueRecord {
   readonly scheduled: number;
   readonly ready: number;
   /** Assigned or running. */
@@ -30,7 +30,7 @@ export interface QueueView extends QueueRecord {
   readonly parked: number;
 }
 
-export interface WorkerView {
+interface WorkerView {
   readonly id: string;
   readonly credit: number;
   readonly used: number;

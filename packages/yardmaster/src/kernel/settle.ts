@@ -36,7 +36,7 @@ export function stop(
 }
 
 /** Takes a task out of whatever keeps it: its line, its timer, its worker. */
-export function detach(shard: Shard, task: LiveTask): void {
+function detach(shard: Shard, task: LiveTask): void {
   if (task.slot !== -1) shard.queues.remove(task);
   if (task.details !== null) shard.timers.clear(task.details);
   if (task.last !== null) release(shard, task.last);

@@ -4,7 +4,7 @@ import type { Shard } from "./shard.ts";
 import { keptBytesOf } from "./task-record.ts";
 
 /** How long a task whose name no worker knows waits for one that does, before any worker may refuse it. */
-export const UNKNOWN_NAME_GRACE_MS = 5_000;
+const UNKNOWN_NAME_GRACE_MS = 5_000;
 
 /** Puts a new waiting task where its state says: on its timer or into its line. */
 export function wait(shard: Shard, task: LiveTask, now: Millis): void {
