@@ -82,9 +82,9 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    const closing = this.#started.map((dispatcher) => dispatcher.close({ timeoutMs: 1 }));
+    const closed = Promise.allSettled(this.#started.map((one) => one.close({ timeoutMs: 1 })));
     await this.host.advance(10_000);
-    await Promise.allSettled(closing);
+    await closed;
   }
 }
 
