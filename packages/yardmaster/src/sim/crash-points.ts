@@ -55,9 +55,19 @@ const AIMED_WHILE_CLOSING: { readonly [R in Role]: readonly string[] } = {
   client: ["presence.release", "receiver.close", "broker.remove", "engine.close"],
 };
 
+/** Calls that an owner makes some time after another process has died. */
+const AIMED_AFTER_DEATH: { readonly [R in Role]: readonly string[] } = {
+  dispatcher: ["broker.mailboxes", "broker.remove"],
+  worker: [],
+  client: [],
+};
+
+/** What has to happen so that a point is passed at all. */
+export type Occasion = "always" | "whileClosing" | "afterDeath";
+
 export interface Aim extends CrashTarget {
   readonly role: Role;
-  readonly whileClosing: boolean;
+  readonly occasion: Occasion;
 }
 
 const AIMS: readonly [Aim, ...Aim[]] = allAims();
@@ -65,21 +75,25 @@ const AIMS: readonly [Aim, ...Aim[]] = allAims();
 /** Draws a crash point evenly among all, then which of its passages. */
 export function drawAim(random: Random): Aim {
   const aim = random.pick(AIMS);
-  return { ...aim, nth: aim.whileClosing ? 1 : random.pick([1, 1, 1, 2, 2, 3, 5, 10, 25, 60]) };
+  return aim.occasion === "always" ? { ...aim, nth: random.pick([1, 1, 1, 2, 2, 3, 5, 10, 25, 60]) } : aim;
 }
 
 function allAims(): readonly [Aim, ...Aim[]] {
-  const [first, ...rest] = [aimsOf(AIMED, false), aimsOf(AIMED_WHILE_CLOSING, true)].flat();
+  const [first, ...rest] = [
+    aimsOf(AIMED, "always"),
+    aimsOf(AIMED_WHILE_CLOSING, "whileClosing"),
+    aimsOf(AIMED_AFTER_DEATH, "afterDeath"),
+  ].flat();
   if (first === undefined) throw new RangeError("There is nothing to aim at");
   return [first, ...rest];
 }
 
-function aimsOf(calls: { readonly [R in Role]: readonly string[] }, whileClosing: boolean): Aim[] {
+function aimsOf(calls: { readonly [R in Role]: readonly string[] }, occasion: Occasion): Aim[] {
   const roles = ["dispatcher", "worker", "client"] as const;
   const edges = ["before", "after"] as const;
   return roles.flatMap((role) =>
     calls[role].flatMap((call) =>
-      edges.map((edge) => ({ role, point: pointName(role, call, edge), nth: 1, whileClosing })),
+      edges.map((edge) => ({ role, point: pointName(role, call, edge), nth: 1, occasion })),
     ),
   );
 }

@@ -1,4 +1,4 @@
-import { type Aim, drawAim } from "./crash-points.ts";
+import { type Aim, type CrashTarget, drawAim } from "./crash-points.ts";
 import type { Random } from "./random.ts";
 
 /** Which faults one run meets, drawn from its seed. Times are virtual milliseconds from the start of the run. */
@@ -7,7 +7,7 @@ export interface FaultPlan {
   readonly healAt: number;
   /** Whether broker and store commit apart, as two engines do. */
   readonly split: boolean;
-  readonly crashes: readonly Aim[];
+  readonly crashes: readonly CrashTarget[];
   /** The chance of a crash at any crash point. */
   readonly crashChance: number;
   /** The chance that a call fails, applied or not; and that it is applied long after it failed. */
@@ -66,12 +66,17 @@ export const NO_FAULTS: FaultPlan = {
 
 const LEASE_MS = 15_000;
 
+/** Leaves a mailbox that nobody reads any more. */
+const EARLY_DEATH: CrashTarget = { point: "worker receiver.take after", nth: 2 };
+
 /** A random subset of faults, each at a random strength (swarm testing, Groce et al., ISSTA 2012). */
 export function drawFaults(random: Random): FaultPlan {
-  const healAt = random.between(5_000, 40_000);
+  const aims = Array.from({ length: random.pick([0, 1, 1, 2, 3]) }, () => drawAim(random));
+  const waitsForDeath = aims.some(({ occasion }) => occasion === "afterDeath");
+  const crashes = waitsForDeath ? [...aims, EARLY_DEATH] : aims;
+  const healAt = waitsForDeath ? 40_000 : random.between(5_000, 40_000);
   const some = (values: readonly [number, ...number[]]): number =>
     random.chance(0.35) ? random.pick(values) : 0;
-  const crashes = Array.from({ length: random.pick([0, 1, 1, 2, 3]) }, () => drawAim(random));
   return {
     healAt,
     split: random.chance(0.5),
@@ -88,7 +93,7 @@ export function drawFaults(random: Random): FaultPlan {
     reopenChance: some([0.005, 0.02]),
     absentLieChance: some([0.02, 0.2]),
     pauses: drawDisturbances(random, healAt, [3_000, 8_000, 0.5 * LEASE_MS, 1.5 * LEASE_MS, 5 * LEASE_MS]),
-    closes: drawCloses(random, healAt, crashes),
+    closes: drawCloses(random, healAt, aims),
     wallSkewMs: some([50, 5_000, 300_000]),
   };
 }
@@ -115,8 +120,8 @@ function drawDisturbances(
 }
 
 /** A crash while closing needs its process to close. */
-function drawCloses(random: Random, healAt: number, crashes: readonly Aim[]): Disturbance[] {
-  const aimed = crashes.filter(({ whileClosing }) => whileClosing);
+function drawCloses(random: Random, healAt: number, aims: readonly Aim[]): Disturbance[] {
+  const aimed = aims.filter(({ occasion }) => occasion === "whileClosing");
   const places = { dispatcher: 0, worker: 2, client: -1 };
   return [
     ...drawDisturbances(random, healAt, [0, 2_000]),

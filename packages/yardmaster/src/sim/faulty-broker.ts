@@ -146,9 +146,10 @@ async function sift(
     recent.push(delivery);
     if (recent.length > REMEMBERED) recent.shift();
     if (fate !== "duplicate") continue;
-    const again = recent[process.random.integer(0, recent.length - 1)] ?? delivery;
-    process.note("duplicate", mailbox);
-    kept.push({ ...again, redelivered: true });
+    const again = recent.slice(-process.random.integer(1, recent.length));
+    process.note("duplicate", `${mailbox} ${again.length}`);
+    // In their order, as a channel that is opened again brings them.
+    for (const one of again) kept.push({ ...one, redelivered: true });
   }
   return kept;
 }
@@ -156,6 +157,6 @@ async function sift(
 function traceSends(process: SimProcess, sends: readonly Send[]): void {
   for (const { mailbox, frame } of sends) {
     process.world.trace.content(frame);
-    if (process.world.trace.verbose) process.note("send", describeFrame(mailbox, frame));
+    if (process.world.trace.verbose) process.say("send", describeFrame(mailbox, frame));
   }
 }

@@ -7,7 +7,8 @@ import { type RunReport, runSeed } from "./scenario.ts";
 const SEEDS_FOR_ALL_POINTS = 500;
 /** Each seed with a multiple of this number runs twice, and must take the same course. */
 const REPEAT_EVERY = 20;
-const MAX_FAILURES_SHOWN = 20;
+const MAX_FAILURES_SHOWN = 50;
+const MAX_SHOWN_BY_RULE = 2;
 
 const USAGE = `npm run sim -- [--seeds N] [--from N] [--json]   runs N seeds (default 500)
 npm run sim -- --seed N [--trace]                runs one seed, with its course if wanted`;
@@ -88,9 +89,16 @@ async function runOne(seed: number, totals: Totals): Promise<void> {
   print(`replay: npm run sim -- --seed ${seed} --trace`);
 }
 
+/** One fault can break a rule for every task: the first few of each rule tell enough. */
 function printViolations({ seed, violations }: RunReport): void {
-  for (const { rule, at, message } of violations)
-    print(`seed ${seed} at ${(at / 1000).toFixed(3)} s: ${rule}: ${message}`);
+  const shown = new Map<string, number>();
+  for (const { rule, at, message } of violations) {
+    const count = (shown.get(rule) ?? 0) + 1;
+    shown.set(rule, count);
+    if (count <= MAX_SHOWN_BY_RULE) print(`seed ${seed} at ${(at / 1000).toFixed(3)} s: ${rule}: ${message}`);
+  }
+  for (const [rule, count] of shown)
+    if (count > MAX_SHOWN_BY_RULE) print(`seed ${seed}: ${rule} ${count} times`);
 }
 
 function wholeNumber(text: string): number {

@@ -1,4 +1,5 @@
 import type { TaskHandle } from "../client/handle.ts";
+import { pause } from "../host.ts";
 import { type ErrorCode, YardmasterError } from "../protocol/errors.ts";
 import type { TaskId, TerminalState } from "../protocol/task.ts";
 import type { SimDefinitions } from "./sim-definitions.ts";
@@ -68,7 +69,9 @@ export class ClientScript {
   async #submit(process: SimProcess, client: SubmittingClient, task: TaskPlan): Promise<void> {
     const label = labelOf(task);
     const { attempts, kind, key, delayMs } = task;
-    const dueAt = process.host.monotonic() + delayMs;
+    // Whole milliseconds, and the clocks of two owners, whose times may meet in one task's record.
+    const slackMs = 1 + 2 * process.world.faults.plan.wallSkewMs;
+    const dueAt = process.host.monotonic() + delayMs - slackMs;
     const intent = { attempts, atMostOnce: kind === "once", key: key ?? "", dueAt };
     process.observe({ type: "submitting", label, intent });
     process.note("submitting", label);
@@ -118,12 +121,15 @@ export class ClientScript {
   }
 
   #playQueue(process: SimProcess, client: SubmittingClient, { at, forMs, queue }: QueuePlan): void {
-    const now = process.host.monotonic();
-    process.host.after(Math.max(0, at - now), () =>
-      this.#track(process, `pause of ${queue}`, () => client.pause(queue)),
-    );
-    process.host.after(Math.max(0, at + forMs - now), () =>
-      this.#track(process, `resume of ${queue}`, () => resumeUntilDone(process, client, queue)),
+    process.host.after(Math.max(0, at - process.host.monotonic()), () =>
+      this.#track(process, `pause of ${queue}`, async () => {
+        // Whoever does not know whether a queue is paused goes on as if it were.
+        await client
+          .pause(queue)
+          .catch((error: unknown) => process.note("failed", `pause: ${String(error)}`));
+        await pause(process.host, forMs);
+        await resumeUntilDone(process, client, queue);
+      }),
     );
   }
 
@@ -159,7 +165,7 @@ async function resumeUntilDone(process: SimProcess, client: SubmittingClient, qu
     } catch (error) {
       if (error instanceof YardmasterError && error.code === "CLOSED") throw error;
       process.note("failed", `resume of ${queue}: ${String(error)}`);
-      await new Promise<void>((resolve) => process.host.after(1_000, resolve));
+      await pause(process.host, 1_000);
     }
   }
 }

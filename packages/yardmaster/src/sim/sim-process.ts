@@ -90,6 +90,11 @@ export class SimProcess implements EventOwner {
     this.world.history.observe(fact);
   }
 
+  /** For the reader of a trace alone. */
+  say(what: string, detail: string): void {
+    this.world.trace.say(this.world.timeline.now, this.name, what, detail);
+  }
+
   note(what: string, detail?: string): void {
     this.world.trace.note(this.world.timeline.now, this.name, what, detail);
   }

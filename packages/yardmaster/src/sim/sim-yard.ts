@@ -85,7 +85,7 @@ export class SimYard {
   }
 
   #at(place: number): Incarnation | undefined {
-    return this.#places[place % this.#places.length]?.current ?? undefined;
+    return this.#places.at(place % this.#places.length)?.current ?? undefined;
   }
 
   #start(place: Place): void {

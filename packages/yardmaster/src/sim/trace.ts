@@ -19,9 +19,13 @@ export class Trace {
       detail,
       hashText(what, hashText(who, Math.imul(this.#hash ^ (at * 1000), 0x01000193))),
     );
-    this.#print?.(
-      `${at.toFixed(3).padStart(11)} ${who.padEnd(14)} ${what}${detail === "" ? "" : ` ${detail}`}`,
-    );
+    this.say(at, who, what, detail);
+  }
+
+  /** For the reader alone: does not count for the hash. */
+  say(at: number, who: string, what: string, detail = ""): void {
+    const end = detail === "" ? "" : ` ${detail}`;
+    this.#print?.(`${at.toFixed(3).padStart(11)} ${who.padEnd(14)} ${what}${end}`);
   }
 
   /** Bytes count for the hash only. */

@@ -8,6 +8,7 @@ export class RecordHistory {
   readonly #report: (rule: string, message: string) => void;
   readonly #shards = new Map<number, Ownership>();
   readonly #records = new Map<TaskId, TaskRecord>();
+  readonly #attempts = new Map<TaskId, number>();
   readonly #tombstones = new Set<TaskId>();
   readonly #holders = new Map<string, Set<TaskId>>();
   #unfinished = 0;
@@ -26,8 +27,9 @@ export class RecordHistory {
     return this.#records;
   }
 
-  recordOf(id: TaskId): TaskRecord | undefined {
-    return this.#records.get(id);
+  /** The highest attempt that was ever recorded; an older one's late success may be the last word. */
+  attemptsOf(id: TaskId): number {
+    return this.#attempts.get(id) ?? 0;
   }
 
   /** How a task ended, an alias as its first task; undefined while it did not. */
@@ -87,7 +89,7 @@ export class RecordHistory {
     for (const record of this.#records.values()) {
       if (!isTerminal(record.state) && record.aliasOf === "")
         this.#report("NOT_SETTLED", `${record.id} is ${this.describe(record.id)}`);
-      if (record.key === "" || record.aliasOf !== "" || record.code === "IDEMPOTENCY_CONFLICT") continue;
+      if (!claimsKey(record)) continue;
       const key = `${record.spec.name} ${record.key}`;
       const first = firsts.get(key);
       if (first !== undefined)
@@ -139,6 +141,7 @@ export class RecordHistory {
     const before = this.#records.get(record.id);
     if (before !== undefined) this.#forget(before);
     this.#records.set(record.id, record);
+    this.#attempts.set(record.id, Math.max(record.attempt, this.attemptsOf(record.id)));
     if (isUnfinished(record)) this.#unfinished++;
     if (isHeld(record)) this.#held(record.worker).add(record.id);
     if (record.attempt > record.spec.attempts)
@@ -174,4 +177,10 @@ function isUnfinished(record: TaskRecord): boolean {
 
 function isHeld({ state }: TaskRecord): boolean {
   return state === "assigned" || state === "running";
+}
+
+/** An alias leaves the key to the first; one that was refused, or cancelled before it was known, never had it. */
+function claimsKey({ key, aliasOf, code, state, attempt }: TaskRecord): boolean {
+  const cameTooLate = code === "IDEMPOTENCY_CONFLICT" || (state === "cancelled" && attempt === 0);
+  return key !== "" && aliasOf === "" && !cameTooLate;
 }

@@ -95,8 +95,7 @@ export class RunHistory {
     this.#ids.set(label, id);
     if (this.#cancelled.has(id))
       this.#report("STARTED_AFTER_CANCEL", `${label} (${id}) started after its cancel was confirmed`);
-    const record = this.#records.recordOf(id);
-    if (record === undefined || record.attempt < attempt)
+    if (this.#records.attemptsOf(id) < attempt)
       this.#report(
         "STARTED_UNRECORDED",
         `${label} started attempt ${attempt} and is ${this.#records.describe(id)}`,
