@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { controlLane, type Engine, submitLane, type Tick } from "../engine.ts";
+import type { Envelope } from "../protocol/envelope.ts";
 import { InvariantError, YardmasterError } from "../protocol/errors.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { type Actor, SPEC, Stage, succeeded } from "../testing/dispatcher-stage.ts";
@@ -87,11 +88,13 @@ describe("the tick", () => {
     for (const submission of [filler, first, alias]) {
       await client.say(submitLane(0), [{ type: "submit", submission }]);
     }
-    await client.say(controlLane(0), [{ type: "cancel", id: alias.id, reason: "", request: 1 }]);
-    expect(client.all("cancelDone")).toMatchObject([{ request: 1, id: alias.id, state: "cancelled" }]);
-    expect(client.all("settled")).toMatchObject([{ id: first.id, state: "cancelled" }]);
-    await client.say(controlLane(0), [{ type: "cancel", id: alias.id, reason: "", request: 2 }]);
-    expect(client.all("cancelDone")).toMatchObject([{ request: 1 }, { request: 2, state: "cancelled" }]);
+    const cancel = (id: string, request: number): Envelope => ({ type: "cancel", id, reason: "", request });
+    await client.say(controlLane(0), [cancel(alias.id, 1), cancel(first.id, 2), cancel(alias.id, 3)]);
+    await client.say(controlLane(0), [cancel(alias.id, 4)]);
+    const state = "cancelled";
+    expect(client.all("cancelDone")).toMatchObject([1, 2, 3, 4].map((request) => ({ request, state })));
+    expect(client.all("settled")).toMatchObject([{ id: first.id, state }]);
+    expect(stage.codes).toEqual(["SHARD_TAKEN"]);
   });
 });
 

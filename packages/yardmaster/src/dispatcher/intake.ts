@@ -95,15 +95,12 @@ export function toEvent(envelope: ToDispatcher, from: string, known: ReadAnswer 
       return { type: "attemptsHeld", held: envelope };
     case "goodbye":
       return { type: "workerLeft", worker: envelope.worker };
-    case "cancel":
-      return {
-        type: "cancelRequested",
-        id: envelope.id,
-        reason: envelope.reason,
-        request: envelope.request,
-        replyTo: from,
-        stored: firstOf(envelope.id, known),
-      };
+    case "cancel": {
+      const stored = firstOf(envelope.id, known);
+      const id = stored === null || stored.aliasOf !== "" ? envelope.id : stored.id;
+      const { reason, request } = envelope;
+      return { type: "cancelRequested", id, reason, request, replyTo: from, stored };
+    }
     case "watch":
       return {
         type: "watchRequested",

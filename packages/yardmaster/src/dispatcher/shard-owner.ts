@@ -128,7 +128,7 @@ export class ShardOwner {
     } catch (error) {
       this.fail(error);
     }
-    await this.closeLanes();
+    await this.closeInputs();
   }
 
   private async load(): Promise<void> {
@@ -371,12 +371,12 @@ export class ShardOwner {
 
   private async leave(): Promise<void> {
     this.keeper.stop();
-    this.watch?.stop();
-    await settledWithin(this.host, LEAVE_MS, this.closeLanes());
+    await settledWithin(this.host, LEAVE_MS, this.closeInputs());
     await settledWithin(this.host, LEAVE_MS, this.engine.store.release(this.lease));
   }
 
-  private async closeLanes(): Promise<void> {
+  private async closeInputs(): Promise<void> {
+    this.watch?.stop();
     await Promise.allSettled([this.control?.close(), this.submit?.close()]);
   }
 

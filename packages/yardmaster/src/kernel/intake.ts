@@ -19,7 +19,7 @@ type Event<T extends KernelEvent["type"]> = Extract<KernelEvent, { type: T }>;
 
 /** A task tells at most this many mailboxes beside its submitter's; the rest ask the store from time to time anyway. */
 const MAX_WATCHERS = 100;
-/** More early cancels are not remembered at once. */
+/** More early cancels are not remembered at once: a confirmed one must never be forgotten, so others are not confirmed. */
 const MAX_TOMBSTONES = 100_000;
 
 export function submit(shard: Shard, event: Event<"submitted">, now: Millis): void {
@@ -232,19 +232,14 @@ function cancelStored(
 function buryUnknown(shard: Shard, waiter: Event<"cancelRequested">, now: Millis): void {
   const until = now + shard.limits.minIdTtlMs;
   if (!shard.tombstones.has(waiter.id)) {
+    if (shard.tombstones.size >= MAX_TOMBSTONES) {
+      shard.outbox.tell(waiter.replyTo, { type: "unknown", id: waiter.id }, 0);
+      return;
+    }
     shard.tombstones.set(waiter.id, until);
     shard.journal.tombstone(waiter.id, until);
-    if (shard.tombstones.size > MAX_TOMBSTONES) forgetOldestTombstone(shard);
   }
   tellCancelDone(shard, waiter, "cancelled");
-}
-
-/** The store still has it: the submission then meets an existing row, and is not run either. */
-function forgetOldestTombstone(shard: Shard): void {
-  for (const oldest of shard.tombstones.keys()) {
-    shard.tombstones.delete(oldest);
-    return;
-  }
 }
 
 function tellCancelDone(shard: Shard, waiter: Event<"cancelRequested">, state: TerminalState): void {

@@ -17,6 +17,8 @@ export class Journal {
   /** Keys of this tick and of the one before, whose commit a look-up may not have seen. */
   #keys = new Map<string, KeyRecord>();
   #olderKeys = new Map<string, KeyRecord>();
+  /** Rows since the last sweep that a sweep will have to delete some day. */
+  mortals = 0;
 
   constructor(tasks: Map<TaskId, LiveTask>) {
     this.tasks = tasks;
@@ -49,15 +51,18 @@ export class Journal {
       this.#changes.push({ type: "finish", task: record, result, keepUntil });
     }
     task.mark = "done";
+    this.mortals++;
     if (mark === "clean") this.#touched.push(task);
   }
 
-  /** Any other change, of which the caller knows that it is the only one for its row. */
-  add(change: Change): void {
-    this.#changes.push(change);
+  /** Deletes what was kept until `before`: `least` rows, or more than have come to be kept since the last sweep. */
+  sweep(before: Millis, least: number): void {
+    this.#changes.push({ type: "sweep", before, limit: Math.max(least, 2 * this.mortals) });
+    this.mortals = 0;
   }
 
   key(key: KeyRecord): void {
+    this.mortals++;
     this.#keys.set(keyOf(key.name, key.key), key);
     this.#changes.push({ type: "key", key });
   }
@@ -69,12 +74,14 @@ export class Journal {
 
   /** The row of an id that only stands for another task. */
   alias(record: TaskRecord, keepUntil: Millis): void {
+    this.mortals++;
     this.#rows.set(record.id, record);
     this.#changes.push({ type: "insert", task: record, payload: "", parked: false, result: null, keepUntil });
   }
 
   /** The end of a task that is not in memory. */
   finishStored(record: TaskRecord, keepUntil: Millis): void {
+    this.mortals++;
     this.#rows.set(record.id, record);
     this.#changes.push({ type: "finish", task: record, result: null, keepUntil });
   }
@@ -89,6 +96,7 @@ export class Journal {
   }
 
   tombstone(id: TaskId, keepUntil: Millis): void {
+    this.mortals++;
     this.#tombstones.set(id, keepUntil);
   }
 

@@ -16,7 +16,7 @@ import {
 import { type Answer, answer } from "./inspection.ts";
 import { requestCancel, submit, watch } from "./intake.ts";
 import { checkInvariants } from "./invariants.ts";
-import { fireDue, schedule } from "./scheduling.ts";
+import { fireDue, schedule, sweepAlong } from "./scheduling.ts";
 import { command } from "./settings.ts";
 import { type Limits, type Oddities, Shard } from "./shard.ts";
 import { page, restore, restored } from "./takeover.ts";
@@ -112,6 +112,7 @@ export class Kernel {
     const shard = this.#shard;
     fireDue(shard, now);
     schedule(shard, now);
+    sweepAlong(shard, now);
     const changes = shard.journal.take();
     const outgoing = shard.outbox.take();
     shard.queues.endTick();

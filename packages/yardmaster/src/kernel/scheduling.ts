@@ -7,7 +7,7 @@ import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { happen } from "./transitions.ts";
 import { setTimer } from "./waiting.ts";
 
-/** The most rows that one sweep deletes. */
+/** The most rows that a sweep deletes while little ends. */
 const SWEEP_ROWS = 1_000;
 
 /** Lets everything happen whose time has come. */
@@ -47,13 +47,18 @@ function wake(shard: Shard, details: Details, now: Millis): void {
 /** Deletes what is kept no longer, here and in the store. */
 function sweep(shard: Shard, now: Millis): void {
   shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
-  shard.journal.add({ type: "sweep", before: now, limit: SWEEP_ROWS });
+  shard.journal.sweep(now, SWEEP_ROWS);
   for (const [id, keepUntil] of shard.tombstones) {
     if (keepUntil > now) break;
     shard.tombstones.delete(id);
   }
   for (const line of shard.queues.forgetUnused()) line.skill.lines--;
   shard.roster.forgetUnused();
+}
+
+/** Under load sweeps ride on the commits, so that the store loses rows as fast as it gains them. */
+export function sweepAlong(shard: Shard, now: Millis): void {
+  if (shard.journal.mortals >= SWEEP_ROWS / 2) shard.journal.sweep(now, SWEEP_ROWS);
 }
 
 /**
