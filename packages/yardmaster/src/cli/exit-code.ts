@@ -26,6 +26,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   INVALID_URL: EXIT.usage,
   INVALID_WORKER_FILE: EXIT.usage,
   UNSUPPORTED: EXIT.usage,
+  TX_OPEN: EXIT.usage,
   PAYLOAD_TOO_LARGE: EXIT.usage,
   TASK_NOT_FOUND: EXIT.notFound,
   IDEMPOTENCY_CONFLICT: EXIT.taskFailed,

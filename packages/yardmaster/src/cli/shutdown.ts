@@ -3,8 +3,8 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof SIGNALS;
 
 /**
- * Resolves at the first SIGINT or SIGTERM, for a graceful end; a second one ends the process at once with the code
- * that a shell reports for it.
+ * Resolves at the first SIGINT or SIGTERM, or when the process that started this one as its own is gone: for a
+ * graceful end. A second signal ends the process at once with the code that a shell reports for it.
  */
 export function shutdownAsked(): Promise<Signal> {
   return new Promise((resolve) => {
@@ -16,5 +16,8 @@ export function shutdownAsked(): Promise<Signal> {
     };
     process.on("SIGINT", () => listen("SIGINT"));
     process.on("SIGTERM", () => listen("SIGTERM"));
+    process.once("disconnect", () => {
+      if (!isAsked) listen("SIGTERM");
+    });
   });
 }

@@ -35,6 +35,7 @@ async function develop(file: string, flags: readonly string[], output: Output): 
   const session = new DevSession(file, flags, output);
   const stopWatching = watchSources(systemHost, file, (path) => session.reload(path));
   session.start();
+  process.once("exit", () => session.kill());
   void shutdownAsked().then((signal) => session.close(signal));
   await session.ended;
   stopWatching();
@@ -64,9 +65,10 @@ class DevSession {
     const grace = ["--grace-ms", String(RELOAD_GRACE_MS)];
     const json = this.output.json ? ["--json"] : [];
     const args = [commandLine(), "start", this.file, ...this.flags, ...grace, ...json];
-    // A group of its own: the terminal's Ctrl-C reaches this process, which ends the other in order.
+    // A group of its own: the terminal's Ctrl-C reaches this process, which ends the other in order. The channel
+    // carries nothing; the other sees by its end that this process is gone.
     const child = spawn(process.execPath, [...process.execArgv, ...args], {
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
       detached: true,
       env: { ...process.env, [GUIDE_VARIABLE]: "1" },
     });
@@ -88,6 +90,10 @@ class DevSession {
     this.isClosing = true;
     if (this.child === null) this.end();
     else this.child.kill(signal);
+  }
+
+  kill(): void {
+    this.child?.kill("SIGKILL");
   }
 
   private exited(code: number | null): void {

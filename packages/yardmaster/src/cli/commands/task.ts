@@ -45,6 +45,7 @@ function status(command: Command, id: string): Promise<number> {
     const task = await statusOf(yard, id);
     output.emit(task);
     if (!output.json) output.say(taskDetails(task, await inputText(yard, task.id)));
+    if (task.state === "failed") output.note(`run it again with: yardmaster retry ${task.id}`);
     return EXIT.ok;
   });
 }
@@ -52,7 +53,8 @@ function status(command: Command, id: string): Promise<number> {
 function cancel(command: Command, id: string, reason: string): Promise<number> {
   const output = outputOf(command);
   return withYard(command, async (yard) => {
-    checkId(id);
+    // The yard would remember the cancel of a task that may yet come; a person has mistyped its id.
+    await statusOf(yard, id);
     const state = await yard.cancel(id, reason);
     output.say(state === "cancelled" ? `cancelled ${id}` : `${id} had ${state} before`);
     output.emit({ id, state });
