@@ -107,7 +107,7 @@ export class PlayedDispatcher {
   }
 }
 
-export function recordFor(submission: Submission): TaskRecord {
+function recordFor(submission: Submission): TaskRecord {
   const { id, spec, priority, replyTo, retryOf, payload } = submission;
   return {
     id,
