@@ -16,7 +16,10 @@ export interface Broker {
    * the outcome is unknown or nothing was sent: the caller sends the same again.
    */
   send(sends: readonly Send[], acks?: readonly Delivery[]): Promise<SendOutcome[]>;
-  /** Opens the only receiver of a mailbox. Frames that wait there unacknowledged are delivered (again) first. */
+  /**
+   * Opens the only receiver of a mailbox. Frames that wait there unacknowledged are delivered (again) first. Goes on
+   * when the mailbox is removed and declared again; rejects with BROKER_UNAVAILABLE when there is none now.
+   */
   receive(mailbox: string): Promise<Receiver>;
   /** Sends a frame that may be lost, without waiting; never throws. */
   publish(mailbox: string, frame: Uint8Array): void;
@@ -25,6 +28,26 @@ export interface Broker {
   /** Names of mailboxes that start with a prefix. */
   mailboxes(prefix: string): Promise<string[]>;
   readonly presence: Presence;
+  /** Absent where the engine cannot send in a transaction of the caller's. */
+  readonly transactional?: Transactional;
+}
+
+/** Sends in a transaction of the caller's, on whatever connection to the same database. */
+export interface Transactional {
+  /**
+   * The statement that sends a frame if and only if the transaction commits that it runs in. It makes a durable
+   * mailbox where there is none. `mark` is the frame's name for `waits`, and no other frame has it.
+   */
+  statement(mailbox: string, frame: Uint8Array, mark: string): SqlStatement;
+  /** Whether the frame of that mark was committed and is not acknowledged yet. Rejects with BROKER_UNAVAILABLE. */
+  waits(mailbox: string, mark: string): Promise<boolean>;
+  /** Lets the receiver look, as nothing tells it of the commit but its own look each second. May be in vain; never throws. */
+  nudge(mailbox: string): void;
+}
+
+export interface SqlStatement {
+  readonly sql: string;
+  readonly params: readonly (string | Uint8Array)[];
 }
 
 export interface Send {

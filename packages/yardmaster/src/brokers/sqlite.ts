@@ -3,7 +3,7 @@ import { DURABLE, TRANSIENT } from "../sqlite/connection.ts";
 import type { Sent } from "../sqlite/frames.ts";
 import type { Session } from "../sqlite/session.ts";
 import type { YardFile } from "../sqlite/yard-file.ts";
-import type { Broker, Presence } from "./broker.ts";
+import type { Broker, Presence, Transactional } from "./broker.ts";
 import { openSqliteReceiver, type SqliteReceiver } from "./sqlite-receiver.ts";
 
 const HALF = "BROKER_UNAVAILABLE";
@@ -57,9 +57,32 @@ export function createSqliteBroker(file: YardFile, session: Session, host: Host)
     depth: (mailbox) => session.read(HALF, () => frames.depth(mailbox)),
     mailboxes: (prefix) => session.read(HALF, () => frames.names(prefix)),
     presence: createPresence(file, held),
+    transactional: createTransactional(file, session, ring),
     close: () => {
       for (const receiver of receivers) receiver.end();
       releaseAll(file, held);
+    },
+  };
+}
+
+function createTransactional(
+  { frames }: YardFile,
+  session: Session,
+  ring: SqliteBroker["ring"],
+): Transactional {
+  return {
+    statement: (mailbox, frame, mark) => ({
+      sql: "INSERT INTO yardmaster_send (mailbox, mark, content) VALUES (?, ?, ?)",
+      params: [mailbox, mark, frame],
+    }),
+    waits: (mailbox, mark) => session.read(HALF, () => frames.hasMarked(mailbox, mark)),
+    nudge: (mailbox) => {
+      session
+        .read(HALF, () => frames.find(mailbox))
+        .then((found) => {
+          if (found !== null) ring(new Map([[mailbox, found.id]]));
+        })
+        .catch(() => undefined); // The receiver looks by itself from time to time.
     },
   };
 }

@@ -1,7 +1,7 @@
 import { type Host, pause } from "../host.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Database, Statement } from "./driver.ts";
-import { type Half, isBusy, translate } from "./failure.ts";
+import { type Half, isBusy, isFull, translate } from "./failure.ts";
 
 /**
  * One connection of one thread, and the queue of its writes.
@@ -115,7 +115,9 @@ export class Connection {
       this.#commit.run();
       return value;
     } catch (error) {
-      this.#rollback();
+      this.#try("ROLLBACK"); // SQLite may have done so by itself.
+      // What the log holds goes into the file, so that its room is there for what makes room: acknowledgements, sweeps.
+      if (isFull(error)) this.#try("PRAGMA wal_checkpoint(PASSIVE)");
       throw error;
     }
   }
@@ -127,11 +129,11 @@ export class Connection {
     this.#syncing = wanted;
   }
 
-  #rollback(): void {
+  #try(sql: string): void {
     try {
-      this.#db.exec("ROLLBACK");
+      this.#db.exec(sql);
     } catch {
-      // SQLite has rolled back by itself, as it does when the disk is full.
+      // The error that led here says more.
     }
   }
 }

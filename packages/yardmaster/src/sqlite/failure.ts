@@ -25,6 +25,10 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED || extendedCode(error) === READONLY_RECOVERY;
 }
 
+export function isFull(error: unknown): boolean {
+  return primaryCode(error) === FULL;
+}
+
 export function isConstraint(error: unknown): boolean {
   return primaryCode(error) === CONSTRAINT;
 }

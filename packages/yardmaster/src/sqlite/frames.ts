@@ -19,7 +19,6 @@ export interface StoredFrame {
  */
 export class Frames {
   readonly #declare: Statement;
-  readonly #start: Statement;
   readonly #remove: Statement;
   readonly #empty: Statement;
   readonly #find: Statement;
@@ -29,6 +28,7 @@ export class Frames {
   readonly #insert: Statement;
   readonly #ack: Statement;
   readonly #read: Statement;
+  readonly #marked: Statement;
   /** Names of mailboxes that are known to be durable or known not to be. */
   readonly #durable = new Map<string, boolean>();
 
@@ -37,7 +37,6 @@ export class Frames {
     this.#declare = prepare(
       "INSERT INTO mailbox (name, durable, last) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
     );
-    this.#start = prepare(`UPDATE mailbox SET last = id * ${IDS_EACH} WHERE name = ?`);
     this.#remove = prepare("DELETE FROM mailbox WHERE name = ? RETURNING id");
     this.#empty = prepare("DELETE FROM frame WHERE mailbox = ?");
     this.#find = prepare("SELECT id, last, durable FROM mailbox WHERE name = ?");
@@ -51,10 +50,13 @@ export class Frames {
       "DELETE FROM frame WHERE mailbox = (SELECT id FROM mailbox WHERE name = ?) AND id BETWEEN ? AND ?",
     );
     this.#read = prepare("SELECT id, content FROM frame WHERE mailbox = ? AND id > ? ORDER BY id LIMIT ?");
+    this.#marked = prepare(
+      "SELECT 1 FROM frame WHERE mark = ? AND mailbox = (SELECT id FROM mailbox WHERE name = ?)",
+    );
   }
 
   declare(name: string, durable: boolean): void {
-    if (this.#declare.run(name, durable ? 1 : 0).changes) this.#start.run(name);
+    this.#declare.run(name, durable ? 1 : 0);
   }
 
   /** Answers with the id of the mailbox that was there. */
@@ -77,6 +79,11 @@ export class Frames {
 
   depth(name: string): number {
     return int(this.#depth.get(name)?.["n"]);
+  }
+
+  /** Whether a frame with this mark waits in the mailbox. */
+  hasMarked(name: string, mark: string): boolean {
+    return this.#marked.get(mark, name) !== undefined;
   }
 
   /** Whether any of these must be on the disk before it is confirmed. */
@@ -158,9 +165,4 @@ export class Frames {
   }
 }
 
-/**
- * A mailbox starts where no earlier one of its name can have been, so that a late acknowledgement never meets a new
- * frame. 2 ** 29 mailboxes fit into a safe integer.
- */
-const IDS_EACH = 2 ** 24;
 const MAX_REMEMBERED = 1024;

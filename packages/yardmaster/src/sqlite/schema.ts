@@ -9,6 +9,9 @@ const APPLICATION_ID = 0x59415244;
  *
  * task.live orders what an owner loads: shard, then held before waiting, then by priority; null when the task is
  * parked or over. task.due and task.rank order what is parked. Everything else is in `record`.
+ *
+ * A mailbox starts where no earlier one of its name can have been, so that a late acknowledgement never meets a new
+ * frame. 2 ** 29 mailboxes of 2 ** 24 ids each fit into a safe integer. What is inserted into yardmaster_send is sent.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -38,7 +41,22 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE mailbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, durable INTEGER NOT NULL, last INTEGER NOT NULL
   );
-  CREATE TABLE frame (mailbox INTEGER, id INTEGER, content BLOB NOT NULL, PRIMARY KEY (mailbox, id)) WITHOUT ROWID;
+  CREATE TRIGGER mailbox_start AFTER INSERT ON mailbox BEGIN
+    UPDATE mailbox SET last = id * 16777216 WHERE id = NEW.id;
+  END;
+  CREATE TABLE frame (
+    mailbox INTEGER, id INTEGER, mark TEXT, content BLOB NOT NULL, PRIMARY KEY (mailbox, id)
+  ) WITHOUT ROWID;
+  CREATE INDEX frame_mark ON frame (mark) WHERE mark IS NOT NULL;
+  CREATE VIEW yardmaster_send (mailbox, mark, content) AS
+    SELECT name, mark, content FROM frame JOIN mailbox ON mailbox.id = frame.mailbox;
+  CREATE TRIGGER yardmaster_send_insert INSTEAD OF INSERT ON yardmaster_send BEGIN
+    INSERT INTO mailbox (name, durable, last)
+      SELECT NEW.mailbox, 1, 0 WHERE NOT EXISTS (SELECT 1 FROM mailbox WHERE name = NEW.mailbox);
+    UPDATE mailbox SET last = last + 1 WHERE name = NEW.mailbox;
+    INSERT INTO frame (mailbox, id, mark, content)
+      SELECT id, last, NEW.mark, NEW.content FROM mailbox WHERE name = NEW.mailbox;
+  END;
   CREATE TABLE presence (name TEXT PRIMARY KEY, holder TEXT NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;
   `,
 ];

@@ -40,7 +40,10 @@ export interface Store {
   parked(shard: number, limit: number): Promise<StoredTask[]>;
   /** Records by id and by idempotency key; what is unknown is absent. `bytes` says whether payload and result are wanted. */
   read(query: ReadQuery): Promise<ReadAnswer>;
-  /** Terminal and parked records, newest submission first, one page at a time. */
+  /**
+   * Terminal and parked records, newest submission first, one page at a time. A page may be short, even empty, where
+   * much was looked at for little; there is more until the cursor is null.
+   */
   find(
     filter: FindFilter,
   ): Promise<{ readonly tasks: readonly TaskRecord[]; readonly cursor: string | null }>;
