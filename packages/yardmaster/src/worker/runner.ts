@@ -94,7 +94,10 @@ export class Runner {
     if (latest !== null && link.find(assign.id, epoch, assign.attempt) !== null) return;
     const attempt = new Attempt(link.shard, epoch, assign, this.#parts.host.monotonic(), latest);
     link.hold(attempt);
-    if (!this.#isTaking) this.#handBack(link);
+    if (this.#isTaking) return;
+    // Whoever still gives it work has not heard its goodbye.
+    link.wantsGoodbye = true;
+    this.#handBack(link);
   }
 
   /** Starts what may start now. */
