@@ -57,8 +57,9 @@ export class Faults {
     return !this.healed && random.chance(this.plan.reopenChance);
   }
 
-  liesAboutAbsence(random: Random): boolean {
-    return !this.healed && random.chance(this.plan.absentLieChance);
+  /** Not about workers: that one is gone is taken for the proof that it starts nothing any more. */
+  liesAboutAbsence(name: string, random: Random): boolean {
+    return !this.healed && !name.startsWith("worker:") && random.chance(this.plan.absentLieChance);
   }
 
   /** One way of a call. */

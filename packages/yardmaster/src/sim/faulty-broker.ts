@@ -66,7 +66,7 @@ function createFaultyPresence(process: SimProcess, presence: Presence, call: Cal
       const { faults } = process.world;
       const lies = names.filter(
         (name) =>
-          !absent.includes(name) && faults.present.has(name) && faults.liesAboutAbsence(process.random),
+          !absent.includes(name) && faults.present.has(name) && faults.liesAboutAbsence(name, process.random),
       );
       if (lies.length > 0) process.note("lie", `absent: ${lies.join(" ")}`);
       return [...absent, ...lies];

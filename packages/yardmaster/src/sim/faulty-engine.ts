@@ -1,4 +1,5 @@
 import { type Engine, splitCommit } from "../engine.ts";
+import { pause } from "../host.ts";
 import { createFaultyBroker } from "./faulty-broker.ts";
 import { createFaultyStore } from "./faulty-store.ts";
 import { remotely } from "./remote-call.ts";
@@ -26,12 +27,16 @@ export function createFaultyEngine(process: SimProcess, engine: Engine): Engine 
     shards: engine.shards,
     commit: process.world.faults.plan.split ? splitCommit(broker, store) : commitWhole,
     url: null,
+    // Bounded, as every engine's is, however slow the service.
     close: (options) =>
-      remotely(process, {
-        name: "engine.close",
-        service: "broker",
-        fallible: false,
-        apply: () => engine.close(options),
-      }),
+      Promise.race([
+        pause(process.host, options.timeoutMs),
+        remotely(process, {
+          name: "engine.close",
+          service: "broker",
+          fallible: false,
+          apply: () => engine.close(options),
+        }),
+      ]),
   };
 }

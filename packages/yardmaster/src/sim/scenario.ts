@@ -179,11 +179,11 @@ class Run {
     }
   }
 
-  /** Closing settles within its time once nothing fails any more. */
+  /** Closing settles once nothing fails any more: process, then engine, and a moment for each to tidy up. */
   async #shutDown(): Promise<void> {
     const { timeline, history } = this.#world;
     this.#yard.shutDown();
-    await this.#until(() => this.#yard.up.length === 0, timeline.now + 2 * CLOSE_TIMEOUT_MS);
+    await this.#until(() => this.#yard.up.length === 0, timeline.now + 3 * CLOSE_TIMEOUT_MS);
     for (const name of this.#yard.up) history.report("CLOSE_HANGS", `${name} did not close`);
   }
 }

@@ -27,7 +27,8 @@ export interface SubmittingClient {
 /** One client's part of a workload, which outlives the client's incarnations as a caller's database does. */
 export class ClientScript {
   readonly #tasks: readonly TaskPlan[];
-  readonly #queues: readonly QueuePlan[];
+  /** Those that are not done with. */
+  readonly #queues: Set<QueuePlan>;
   readonly #definitions: SimDefinitions;
   readonly #begun = new Set<TaskPlan>();
   readonly #acknowledged = new Set<TaskId>();
@@ -39,14 +40,17 @@ export class ClientScript {
 
   constructor(tasks: readonly TaskPlan[], queues: readonly QueuePlan[], definitions: SimDefinitions) {
     this.#tasks = tasks;
-    this.#queues = queues;
+    this.#queues = new Set(queues);
     this.#definitions = definitions;
   }
 
   /** Whether every task was submitted and every call has come back. */
   get isDone(): boolean {
     return (
-      this.#begun.size === this.#tasks.length && this.pending.size === 0 && this.#process?.alive === true
+      this.#queues.size === 0 &&
+      this.#begun.size === this.#tasks.length &&
+      this.pending.size === 0 &&
+      this.#process?.alive === true
     );
   }
 
@@ -70,7 +74,7 @@ export class ClientScript {
     const label = labelOf(task);
     const { attempts, kind, key, delayMs } = task;
     // Whole milliseconds, and the clocks of two owners, whose times may meet in one task's record.
-    const slackMs = 1 + 2 * process.world.faults.plan.wallSkewMs;
+    const slackMs = 3 + 2 * process.world.faults.plan.wallSkewMs;
     const dueAt = process.host.monotonic() + delayMs - slackMs;
     const intent = { attempts, atMostOnce: kind === "once", key: key ?? "", dueAt };
     process.observe({ type: "submitting", label, intent });
@@ -120,7 +124,8 @@ export class ClientScript {
     });
   }
 
-  #playQueue(process: SimProcess, client: SubmittingClient, { at, forMs, queue }: QueuePlan): void {
+  #playQueue(process: SimProcess, client: SubmittingClient, plan: QueuePlan): void {
+    const { at, forMs, queue } = plan;
     process.host.after(Math.max(0, at - process.host.monotonic()), () =>
       this.#track(process, `pause of ${queue}`, async () => {
         // Whoever does not know whether a queue is paused goes on as if it were.
@@ -129,6 +134,7 @@ export class ClientScript {
           .catch((error: unknown) => process.note("failed", `pause: ${String(error)}`));
         await pause(process.host, forMs);
         await resumeUntilDone(process, client, queue);
+        if (process.alive) this.#queues.delete(plan);
       }),
     );
   }

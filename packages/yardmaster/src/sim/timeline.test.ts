@@ -41,5 +41,17 @@ describe("the timeline", () => {
     timeline.schedule(6, null, () => ran.push("other"));
     expect(timeline.step()).toBe(true);
     expect([ran, held.length, timeline.now]).toEqual([["other"], 1, 6]);
+    for (const run of held) run();
+    expect(ran).toEqual(["other", "held"]);
+  });
+
+  it("does not run what was cancelled while it was held", () => {
+    const timeline = new Timeline();
+    const held: (() => void)[] = [];
+    const cancel = timeline.schedule(5, { alive: true, held }, () => expect.unreachable("it is cancelled"));
+    expect(timeline.step()).toBe(false);
+    cancel();
+    expect(held).toHaveLength(1);
+    for (const run of held) run();
   });
 });

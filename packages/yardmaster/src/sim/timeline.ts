@@ -47,7 +47,8 @@ export class Timeline {
       if (owner !== null && !owner.alive) continue;
       this.now = event.at;
       if (owner !== null && owner.held !== null) {
-        owner.held.push(run);
+        // It can still be cancelled while it is held.
+        owner.held.push(() => event.run?.());
         continue;
       }
       this.steps++;

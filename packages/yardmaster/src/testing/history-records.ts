@@ -144,11 +144,6 @@ export class RecordHistory {
     this.#attempts.set(record.id, Math.max(record.attempt, this.attemptsOf(record.id)));
     if (isUnfinished(record)) this.#unfinished++;
     if (isHeld(record)) this.#held(record.worker).add(record.id);
-    if (record.attempt > record.spec.attempts)
-      this.#report(
-        "ATTEMPTS_EXCEEDED",
-        `${record.id} is at attempt ${record.attempt} of ${record.spec.attempts}`,
-      );
     if (isTerminal(record.state) && record.finishedAt === 0)
       this.#report("TERMINAL_WITHOUT_TIME", `${record.id} is ${record.state} and does not say since when`);
   }

@@ -56,7 +56,6 @@ describe("the history checker", () => {
       [acquired(1), committed(1, 1, [insert("failed")]), committed(1, 2, [update("failed")])],
     ],
     ["TERMINAL_WITHOUT_TIME", [acquired(1), committed(1, 1, [insert("failed", { finishedAt: 0 })])]],
-    ["ATTEMPTS_EXCEEDED", [acquired(1), committed(1, 1, [insert("failed", { attempt: 3 })])]],
     ["OVER_CREDIT", [acquired(1), committed(1, 1, [insert("assigned"), insert("assigned", { id: "t2" })])]],
     ["ADOPTED_UNKNOWN", [acquired(1), committed(1, 1, [{ ...insert("cancelled"), type: "adopt" }])]],
     [
