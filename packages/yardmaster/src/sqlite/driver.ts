@@ -11,6 +11,7 @@ export interface Database {
   close(): void;
 }
 
+/** Parameters are plain question marks: Node 22 binds no numbered ones by position. */
 export interface Statement {
   run(...values: readonly Value[]): { readonly changes: number | bigint };
   get(...values: readonly Value[]): Row | undefined;

@@ -40,7 +40,7 @@ export class Frames {
     this.#remove = prepare("DELETE FROM mailbox WHERE name = ? RETURNING id");
     this.#empty = prepare("DELETE FROM frame WHERE mailbox = ?");
     this.#find = prepare("SELECT id, last, durable FROM mailbox WHERE name = ?");
-    this.#names = prepare("SELECT name FROM mailbox WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name");
+    this.#names = prepare("SELECT name FROM mailbox WHERE substr(name, 1, length(?)) = ? ORDER BY name");
     this.#depth = prepare(
       "SELECT count(*) AS n FROM mailbox JOIN frame ON mailbox = mailbox.id WHERE name = ?",
     );
@@ -74,7 +74,7 @@ export class Frames {
   }
 
   names(prefix: string): string[] {
-    return this.#names.all(prefix).map(({ name }) => text(name));
+    return this.#names.all(prefix, prefix).map(({ name }) => text(name));
   }
 
   depth(name: string): number {

@@ -31,9 +31,9 @@ export class SharedPresence {
       "SELECT name, holder FROM presence WHERE name IN (SELECT value FROM json_each(?))",
     );
     this.#end = connection.prepare(
-      "UPDATE presence SET holder = '', since = ?3 WHERE name = ?1 AND holder = ?2",
+      "UPDATE presence SET holder = '', since = ? WHERE name = ? AND holder = ?",
     );
-    this.#endHolder = connection.prepare("UPDATE presence SET holder = '', since = ?2 WHERE holder = ?1");
+    this.#endHolder = connection.prepare("UPDATE presence SET holder = '', since = ? WHERE holder = ?");
     this.#forgetOld = connection.prepare("DELETE FROM presence WHERE holder = '' AND since < ?");
   }
 
@@ -84,13 +84,13 @@ export class SharedPresence {
   }
 
   #finish(name: string): void {
-    this.#end.run(name, this.#lock?.name ?? "", this.#host.now());
+    this.#end.run(this.#host.now(), name, this.#lock?.name ?? "");
   }
 
   /** Only saves later probes, and lets the rows go in time: the holder's file is gone and tells the same. */
   #noteGone(holder: string): void {
     this.#connection
-      .write("BROKER_UNAVAILABLE", TRANSIENT, () => this.#endHolder.run(holder, this.#host.now()))
+      .write("BROKER_UNAVAILABLE", TRANSIENT, () => this.#endHolder.run(this.#host.now(), holder))
       .catch(() => undefined);
   }
 

@@ -15,10 +15,10 @@ export class Fence {
 
   constructor(session: Session) {
     this.#acquire = session.prepare(
-      `INSERT INTO fence (shard, owner, epoch, lease_until, sequence) VALUES (?1, ?2, 1, ?3, 0)
+      `INSERT INTO fence (shard, owner, epoch, lease_until, sequence) VALUES (?, ?, 1, ?, 0)
        ON CONFLICT (shard) DO UPDATE
        SET owner = excluded.owner, epoch = epoch + 1, lease_until = excluded.lease_until, sequence = 0
-       WHERE lease_until <= ?4 OR epoch = ?5
+       WHERE lease_until <= ? OR epoch = ?
        RETURNING epoch`,
     );
     this.#renew = session.prepare(
@@ -29,8 +29,8 @@ export class Fence {
     );
     this.#holder = session.prepare("SELECT owner, epoch, lease_until FROM fence WHERE shard = ?");
     this.#advance = session.prepare(
-      `UPDATE fence SET sequence = ?1
-       WHERE shard = ?2 AND owner = ?3 AND epoch = ?4 AND sequence = ?1 - 1 AND lease_until > 0`,
+      `UPDATE fence SET sequence = ?
+       WHERE shard = ? AND owner = ? AND epoch = ? AND sequence = ? AND lease_until > 0`,
     );
     this.#sequence = session.prepare(
       "SELECT sequence FROM fence WHERE shard = ? AND owner = ? AND epoch = ? AND lease_until > 0",
@@ -58,7 +58,7 @@ export class Fence {
 
   /** Makes this the last commit; false when it was so before. Throws FENCED. */
   advance({ shard, owner, epoch }: Lease, sequence: number): boolean {
-    if (Number(this.#advance.run(sequence, shard, owner, epoch).changes) > 0) return true;
+    if (Number(this.#advance.run(sequence, shard, owner, epoch, sequence - 1).changes) > 0) return true;
     const last = this.#sequence.get(shard, owner, epoch)?.["sequence"];
     if (last === sequence) return false;
     throw new YardmasterError(
