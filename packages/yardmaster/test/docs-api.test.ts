@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import * as index from "../src/index.ts";
@@ -65,18 +65,22 @@ describe("docs/api.md", () => {
     expect(called).toEqual(methods.filter((name) => !hidden.has(name)).sort());
   });
 
-  it("shows a program that runs", async () => {
-    const [, program = ""] = /^```ts run\n(.*?)^```/ms.exec(page) ?? [];
-    const folder = await mkdtemp(join(tmpdir(), "yardmaster-docs-"));
-    try {
-      const file = join(folder, "program.ts");
-      await writeFile(file, fromSources(program));
-      expect(await run(file)).toBe("Hello, Ada.\n");
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+  it("shows programs that run", async () => {
+    const programs = [...page.matchAll(/^```ts run\n(.*?)^```/gms)].map(([, program = ""]) => program);
+    expect(await Promise.all(programs.map(outputOf))).toEqual(["Hello, Ada.\n", "Sent a lamp.\n"]);
   });
 });
+
+async function outputOf(program: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "yardmaster-docs-"));
+  try {
+    const file = join(folder, "program.ts");
+    await writeFile(file, fromSources(program));
+    return await run(file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
 
 function fromSources(program: string): string {
   return program.replace(/from "(yardmaster[^"]*)"/g, (_, entry: keyof typeof ENTRIES) => {
@@ -86,7 +90,7 @@ function fromSources(program: string): string {
 
 function run(file: string): Promise<string> {
   return new Promise((settle, reject) => {
-    execFile(process.execPath, [file], { timeout: 20_000 }, (error, stdout) => {
+    execFile(process.execPath, [file], { cwd: dirname(file), timeout: 20_000 }, (error, stdout) => {
       if (error === null) settle(stdout);
       else reject(error);
     });

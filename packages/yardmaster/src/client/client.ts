@@ -69,6 +69,9 @@ export class Client {
    * Throws INVALID_INPUT naming the path, INVALID_OPTIONS or INVALID_NAME naming the option, PAYLOAD_TOO_LARGE,
    * STORE_FULL, or BROKER_UNAVAILABLE after 30 s. What only a dispatcher can refuse, `accepted()` and `result()` throw.
    *
+   * With `tx` it resolves when the statement has run, and throws what `tx` throws. Unless the schema is asynchronous,
+   * `tx` is called before `submit` returns.
+   *
    * @example
    * const task = await yard.submit(resize, { url, width: 320 }, { priority: 200 });
    * const { bytes } = await task.result({ timeoutMs: 10_000 });
@@ -84,8 +87,8 @@ export class Client {
       const drafted = draft(task, input, options);
       const sent =
         drafted instanceof Promise
-          ? drafted.then((ready) => this.switchboard.send(ready, task))
-          : this.switchboard.send(drafted, task);
+          ? drafted.then((ready) => this.post(ready, task, options))
+          : this.post(drafted, task, options);
       // The handle decodes with the definition's codec, and the definition says what that yields.
       return sent as Promise<TaskHandle<Output>>;
     } catch (error) {
@@ -111,7 +114,7 @@ export class Client {
     const source = {
       draft: (input: unknown) => draft(task, input, options),
       room: (drafted: Draft) => this.switchboard.room(drafted),
-      send: (drafted: Draft) => this.switchboard.send(drafted, task) as Promise<TaskHandle<Output>>,
+      send: (drafted: Draft) => this.post(drafted, task, options) as Promise<TaskHandle<Output>>,
     };
     return submitMany(source, inputs);
   }
@@ -227,6 +230,11 @@ export class Client {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  private post(drafted: Draft, task: AnyTask, options: SubmitOptions | undefined): Promise<TaskHandle> {
+    if (options?.tx === undefined) return this.switchboard.send(drafted, task);
+    return this.switchboard.sendInside(drafted, task, options.tx);
   }
 
   /** What closing means, once. */

@@ -8,6 +8,7 @@ import type { ControlLane } from "./control-lane.ts";
 import { isRefusal, settlementOf } from "./settlement.ts";
 import type { Ticket } from "./ticket.ts";
 import type { Tickets } from "./tickets.ts";
+import { txOpen } from "./transaction.ts";
 
 /** One read of the store asks for so many tasks, */
 const MAX_READ_TASKS = 200;
@@ -115,6 +116,8 @@ export class Inquiry {
   private async read(tickets: readonly Ticket[]): Promise<ReadAnswer | "later" | null> {
     const ids = new Set<TaskId>(tickets.map(({ target }) => target));
     try {
+      // Before the store: what has left its lane by then, the store knows.
+      for (const ticket of tickets) await ticket.commit?.look();
       return await this.store.read({ ids: [...ids], bytes: true });
     } catch (error) {
       if (!(error instanceof YardmasterError)) throw error;
@@ -145,8 +148,17 @@ export class Inquiry {
   private takeMissing(ticket: Ticket): boolean {
     // What was submitted here and is not answered yet still waits in its lane.
     const mayWait = ticket.batch !== null && !ticket.batch.answered && ticket.target === ticket.id;
+    if (mayWait && ticket.mayBeUncommitted) {
+      ticket.fail(txOpen(ticket.id));
+      return false;
+    }
+    if (mayWait && ticket.isUnknown) {
+      // The question overtook it. Its answer comes by itself; if not, the next round asks again.
+      ticket.isUnknown = false;
+      return false;
+    }
     const hasOwner = this.lanes[shardOf(ticket.target)] !== undefined;
-    if (hasOwner && (!ticket.isUnknown || mayWait)) return true;
+    if (hasOwner && !ticket.isUnknown) return true;
     this.tickets.untrack(ticket);
     ticket.fail(notFound(ticket.target));
     return false;

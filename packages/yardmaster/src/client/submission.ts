@@ -9,6 +9,7 @@ import { checkDelay, checkKey, checkPriority, MAX_DELAY_MS } from "../protocol/c
 import { YardmasterError } from "../protocol/errors.ts";
 import { Interner } from "../protocol/interner.ts";
 import type { IdempotencyKey, Submission, TaskSpec } from "../protocol/task.ts";
+import type { RunStatement } from "./transaction.ts";
 
 /** How one task differs from its definition's defaults. */
 export interface SubmitOptions {
@@ -29,8 +30,11 @@ export interface SubmitOptions {
   readonly backoff?: BackoffOptions;
   /** How long an attempt of this task may run, in place of the definition's limit. */
   readonly timeoutMs?: number;
-  /** Reserved for submitting in a caller's transaction: UNSUPPORTED so far. */
-  readonly tx?: (sql: string, params: readonly unknown[]) => Promise<unknown>;
+  /**
+   * Runs a statement in a transaction of yours on the yard's own database: the task exists if and only if that
+   * commits. Waiting for it before throws TX_OPEN. UNSUPPORTED where the broker is no such database.
+   */
+  readonly tx?: RunStatement;
 }
 
 /** A submission before it has an id and a way back. */
@@ -55,7 +59,7 @@ const NO_OPTIONS: SubmitOptions = Object.freeze({});
 
 /**
  * Checks an input and its options. A promise only where the schema is asynchronous. Throws INVALID_INPUT,
- * INVALID_OPTIONS, INVALID_NAME, PAYLOAD_TOO_LARGE or UNSUPPORTED.
+ * INVALID_OPTIONS, INVALID_NAME or PAYLOAD_TOO_LARGE.
  */
 export function draft(
   definition: AnyTask,
@@ -97,11 +101,8 @@ function plainDraft(definition: AnyTask, payload: ByteString): Draft {
 function checkOptions(options: SubmitOptions): void {
   const check = optionCheck("submit");
   check.known(options, FIELDS);
-  if (options.tx !== undefined) {
-    throw new YardmasterError(
-      "UNSUPPORTED",
-      "submit: this version cannot submit in a caller's transaction (tx).",
-    );
+  if (options.tx !== undefined && typeof options.tx !== "function") {
+    check.refuse("tx", "a function of a statement and its parameters", options.tx);
   }
   if (options.priority !== undefined) checkPriority(options.priority, "priority");
   if (options.delayMs !== undefined) checkDelay(options.delayMs, "delayMs");

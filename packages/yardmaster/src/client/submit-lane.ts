@@ -1,4 +1,4 @@
-import type { Delivery, Send } from "../brokers/broker.ts";
+import type { Delivery, Send, Transactional } from "../brokers/broker.ts";
 import { submitLane } from "../engine.ts";
 import { pause } from "../host.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
@@ -8,6 +8,7 @@ import { Batch } from "./batch.ts";
 import type { Link } from "./link.ts";
 import type { Ticket } from "./ticket.ts";
 import type { Tickets } from "./tickets.ts";
+import { Commit, type RunStatement } from "./transaction.ts";
 
 const MAX_FRAME_BYTES = 512 * 1024;
 const MAX_FRAME_TASKS = 2_000;
@@ -68,6 +69,38 @@ export class SubmitLane {
     if (this.closed !== null) ticket.refuse(this.closed);
     else if (this.overflow.length > 0 || this.isFull) this.overflow.push({ submission, ticket });
     else this.write(submission, ticket);
+  }
+
+  /**
+   * Sends a submission with a transaction of the caller's, in a frame of its own that nobody repeats. Rejects with
+   * what `run` throws; it is called before this returns.
+   */
+  async pushInside(
+    submission: Submission,
+    ticket: Ticket,
+    transactional: Transactional,
+    run: RunStatement,
+  ): Promise<void> {
+    if (this.closed !== null) throw this.closed;
+    const { link, shard, mailbox } = this;
+    const sequence = this.sequence + 1;
+    const envelopes = [{ type: "submit", submission } as const];
+    const frame = encodeFrame({ from: link.mailbox, shard, epoch: 0, sequence, envelopes });
+    const { sql, params } = transactional.statement(mailbox, frame, submission.id);
+    this.sequence = sequence;
+    ticket.batch = new Batch(sequence);
+    ticket.commit = new Commit(transactional, mailbox, submission.id);
+    ticket.hasMissedNothing = true;
+    this.tickets.track(ticket);
+    this.await(ticket.batch);
+    try {
+      await run(sql, params);
+    } catch (error) {
+      this.unanswered.delete(sequence);
+      this.tickets.untrack(ticket);
+      throw error;
+    }
+    ticket.commit.nudgeSoon(link.host);
   }
 
   /** Resolves when a submission would not have to wait; null when it would not wait now. */
@@ -136,12 +169,13 @@ export class SubmitLane {
     const frame = this.writer.finish();
     this.unconfirmedBytes += frame.length;
     this.parcels.push({ frame, bytes: frame.length, batch });
-    this.unanswered.set(batch.sequence, batch);
-    if (this.unanswered.size > MAX_UNANSWERED) this.dropOldestAnswer();
+    this.await(batch);
   }
 
-  /** Those who wait for it ask the store in the next round. */
-  private dropOldestAnswer(): void {
+  /** Those who wait for the oldest, once there are too many, ask the store in the next round. */
+  private await(batch: Batch): void {
+    this.unanswered.set(batch.sequence, batch);
+    if (this.unanswered.size <= MAX_UNANSWERED) return;
     const [oldest] = this.unanswered.keys();
     if (oldest !== undefined) this.unanswered.delete(oldest);
   }

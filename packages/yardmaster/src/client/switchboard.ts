@@ -4,7 +4,13 @@ import type { StoredTask } from "../protocol/change.ts";
 import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { createTaskIds, randomId, shardOf, type TaskIds } from "../protocol/ids.ts";
-import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
+import {
+  isTerminal,
+  type Submission,
+  type TaskId,
+  type TaskRecord,
+  type TerminalState,
+} from "../protocol/task.ts";
 import { ControlLane } from "./control-lane.ts";
 import { Inbox, type InboxListener } from "./inbox.ts";
 import { Inquiry, notFound } from "./inquiry.ts";
@@ -16,6 +22,7 @@ import type { Draft } from "./submission.ts";
 import { SubmitLane } from "./submit-lane.ts";
 import { Ticket, type TicketHome } from "./ticket.ts";
 import { Tickets } from "./tickets.ts";
+import { cannotSubmitInside, type RunStatement } from "./transaction.ts";
 
 /** Everything below a client's public calls: its mailbox, its lanes and what waits. */
 export class Switchboard implements TicketHome, InboxListener {
@@ -61,24 +68,20 @@ export class Switchboard implements TicketHome, InboxListener {
     const id = this.ids.next(shard);
     const ticket = new Ticket(this, id, decoding);
     const confirmation = ticket.confirmation();
-    const { spec, priority, runAt, delayMs, expiresInMs, key, retryOf, payload } = draft;
-    this.submitLanes[shard]?.push(
-      {
-        id,
-        spec,
-        priority,
-        runAt,
-        delayMs,
-        expiresInMs,
-        key,
-        retryOf,
-        replyTo: this.link.mailbox,
-        copy: false,
-        payload,
-      },
-      ticket,
-    );
+    this.submitLanes[shard]?.push(this.submissionOf(id, draft), ticket);
     return confirmation;
+  }
+
+  /** As `send`, in a transaction of the caller's. Throws UNSUPPORTED, and what `run` throws. */
+  async sendInside(draft: Draft, decoding: Decoding, run: RunStatement): Promise<Ticket> {
+    this.throwIfClosed();
+    const { broker, shards } = this.engine;
+    if (broker.transactional === undefined) throw cannotSubmitInside();
+    const shard = shardOfQueue(draft.spec.queue, shards);
+    const ticket = new Ticket(this, this.ids.next(shard), decoding);
+    const submission = this.submissionOf(ticket.id, draft);
+    await this.submitLanes[shard]?.pushInside(submission, ticket, broker.transactional, run);
+    return ticket;
   }
 
   /** Null while a submission of this draft would not have to wait. */
@@ -117,7 +120,7 @@ export class Switchboard implements TicketHome, InboxListener {
     ticket.round = this.tickets.round;
     this.inquiry.watchOver();
     this.tickets.track(ticket);
-    if (!ticket.hasMissedNothing) this.inquiry.ask(ticket);
+    if (!ticket.hasMissedNothing || ticket.mayBeUncommitted) this.inquiry.ask(ticket);
   }
 
   release(ticket: Ticket): void {
@@ -187,6 +190,13 @@ export class Switchboard implements TicketHome, InboxListener {
 
   throwIfClosed(): void {
     if (this.closed !== null) throw this.closed;
+  }
+
+  /** Hot. */
+  private submissionOf(id: TaskId, draft: Draft): Submission {
+    const { spec, priority, runAt, delayMs, expiresInMs, key, retryOf, payload } = draft;
+    const replyTo = this.link.mailbox;
+    return { id, spec, priority, runAt, delayMs, expiresInMs, key, retryOf, replyTo, copy: false, payload };
   }
 
   private startOver(shard: number): void {

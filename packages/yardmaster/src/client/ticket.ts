@@ -13,6 +13,7 @@ import {
   resultOf,
   type Settlement,
 } from "./settlement.ts";
+import type { Commit } from "./transaction.ts";
 import { checkWait, Waiter } from "./waiter.ts";
 
 /** What a ticket needs of its client. */
@@ -47,6 +48,8 @@ export class Ticket implements TaskHandle {
   target: TaskId;
   /** The frame it was submitted with; null for a handle that was opened by id. */
   batch: Batch | null = null;
+  /** Of the transaction that it was submitted in; null where there is none. */
+  commit: Commit | null = null;
   /** The next ticket for the same target. */
   next: Ticket | null = null;
   /** Messages find it. */
@@ -92,6 +95,11 @@ export class Ticket implements TaskHandle {
     this.submitted = null;
     this.home.forget(this);
     this.fail(error);
+  }
+
+  /** Nobody has seen the transaction commit that it was submitted in. */
+  get mayBeUncommitted(): boolean {
+    return this.commit?.isSeen === false && this.batch?.answered === false && this.acceptance === null;
   }
 
   accepted(): Promise<Acceptance> {

@@ -45,6 +45,10 @@ export const ERRORS = {
     meaning: "No handler with the task's name exists in the worker that got it.",
   },
   TASK_NOT_FOUND: { retryable: false, meaning: "No task with this id is known (any more)." },
+  TX_OPEN: {
+    retryable: true,
+    meaning: "The transaction that submitted the task has not committed, or was rolled back.",
+  },
   WAIT_TIMED_OUT: { retryable: true, meaning: "The wait was over before the task was; the task goes on." },
   RESULT_TOO_LARGE: { retryable: false, meaning: "A handler's result is over its limit (1 MiB by default)." },
   RESULT_INVALID: {
