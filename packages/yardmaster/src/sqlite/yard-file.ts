@@ -22,7 +22,7 @@ export interface YardFile {
 }
 
 /** `disk`: what is confirmed survives a power cut. `os`: it survives the process only. */
-export type Durability = "disk" | "os";
+type Durability = "disk" | "os";
 
 export interface YardFileOptions {
   readonly durability: Durability;

@@ -71,7 +71,7 @@ export function frameOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-export function textOf(frame: Uint8Array): string {
+function textOf(frame: Uint8Array): string {
   return new TextDecoder().decode(frame);
 }
 
