@@ -377,7 +377,10 @@ export class ShardOwner {
 
   private async closeInputs(): Promise<void> {
     this.watch?.stop();
-    await Promise.allSettled([this.control?.close(), this.submit?.close()]);
+    const { control, submit } = this;
+    this.control = null;
+    this.submit = null;
+    await Promise.allSettled([control?.close(), submit?.close()]);
   }
 
   /**
