@@ -283,6 +283,17 @@ describe("the mailbox", () => {
     expect(receivers).toHaveLength(2);
   });
 
+  it("is made again when it was swept away under a client that asks", async () => {
+    await client.submit(double, 1);
+    const { replyTo } = await submission();
+    await engine.broker.remove(replyTo);
+    const paused = client.pause("default");
+    await host.advance(10_000);
+    expect(await engine.broker.mailboxes("client:")).toEqual([replyTo]);
+    await dispatcher.tell(replyTo, { type: "reply", request: 1, ok: true, value: {} });
+    await paused;
+  });
+
   it("is given up with the engine, and nothing goes on in the background", async () => {
     await client.close();
     let calls = 0;

@@ -44,6 +44,11 @@ export class Inbox {
     await this.link.broker.remove(this.link.mailbox);
   }
 
+  /** For a suspicion that nothing arrives: the mailbox is made again where it is gone, and listened to anew. */
+  async refresh(): Promise<void> {
+    if (!this.isClosed) await this.receiver?.close().catch(() => undefined);
+  }
+
   private async listen(): Promise<Receiver> {
     const { broker, mailbox } = this.link;
     await broker.declare(mailbox, { durable: false });

@@ -6,13 +6,14 @@ import type { ControlLane } from "./control-lane.ts";
 
 const REPEAT_MS = 5_000;
 /** How long a dispatcher may take to answer, unless the call says otherwise. */
-export const ANSWER_MS = 30_000;
+const ANSWER_MS = 30_000;
 
 interface Pending {
   readonly shard: number;
   readonly envelope: ToDispatcher;
   readonly what: string;
   readonly timeoutMs: number;
+  readonly askedAt: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
   readonly stop: Cancel[];
@@ -22,13 +23,16 @@ interface Pending {
 export class Requests {
   private readonly host: Host;
   private readonly lanes: readonly ControlLane[];
+  private readonly onSilence: (since: number) => void;
   private readonly pending = new Map<number, Pending>();
   private last = 0;
   private closed: YardmasterError | null = null;
 
-  constructor(host: Host, lanes: readonly ControlLane[]) {
+  /** `onSilence` is told the monotonic time of a request that was repeated and is still not answered. */
+  constructor(host: Host, lanes: readonly ControlLane[], onSilence: (since: number) => void) {
     this.host = host;
     this.lanes = lanes;
+    this.onSilence = onSilence;
   }
 
   /**
@@ -46,7 +50,8 @@ export class Requests {
     const request = this.last;
     return new Promise((resolve, reject) => {
       const envelope = build(request);
-      const pending: Pending = { shard, envelope, what, timeoutMs, resolve, reject, stop: [] };
+      const askedAt = this.host.monotonic();
+      const pending: Pending = { shard, envelope, what, timeoutMs, askedAt, resolve, reject, stop: [] };
       this.lanes[shard]?.add(envelope);
       this.pending.set(request, pending);
       this.arm(request, pending);
@@ -85,6 +90,7 @@ export class Requests {
   private arm(request: number, pending: Pending): void {
     const again = (): void => {
       this.lanes[pending.shard]?.add(pending.envelope);
+      if (this.host.monotonic() - pending.askedAt > REPEAT_MS) this.onSilence(pending.askedAt);
       pending.stop[0] = this.host.after(REPEAT_MS, again);
     };
     pending.stop[0] = this.host.after(REPEAT_MS, again);

@@ -38,6 +38,8 @@ export class Switchboard implements TicketHome, InboxListener {
   private readonly inbox: Inbox;
   /** By shard: the highest epoch that a frame came from, 0 before the first. */
   private readonly epochs: number[];
+  /** When a frame came last, by the monotonic clock. */
+  private heardAt: number = Number.NEGATIVE_INFINITY;
   private closed: YardmasterError | null = null;
 
   constructor(engine: Engine, host: Host) {
@@ -50,7 +52,10 @@ export class Switchboard implements TicketHome, InboxListener {
     this.ids = createTaskIds(host);
     this.submitLanes = numbers.map((shard) => new SubmitLane(link, this.tickets, shard));
     this.controlLanes = numbers.map((shard) => new ControlLane(link, shard));
-    this.requests = new Requests(host, this.controlLanes);
+    this.requests = new Requests(host, this.controlLanes, (since) => {
+      // A mailbox can be swept away under a client that the engine has lost sight of.
+      if (this.heardAt < since) void this.inbox.refresh();
+    });
     this.inquiry = new Inquiry(host, store, this.tickets, this.controlLanes);
     this.inbox = new Inbox(link, this);
     this.epochs = numbers.map(() => 0);
@@ -152,6 +157,7 @@ export class Switchboard implements TicketHome, InboxListener {
   received({ shard, epoch, envelopes }: Frame): void {
     const before = this.epochs[shard];
     if (before === undefined) return;
+    this.heardAt = this.host.monotonic();
     for (const envelope of envelopes) this.take(envelope, shard);
     if (epoch <= before) return;
     this.epochs[shard] = epoch;
