@@ -86,6 +86,28 @@ describe("a queue", () => {
     });
   });
 
+  it("does not pause again for a copy of a pause that was resumed since", () => {
+    const yard = new KernelYard();
+    const command = (type: "pause" | "resume", request: number): void =>
+      yard.kernel.apply(
+        { type: "commanded", command: { type, queue: "default" }, request, replyTo: CLIENT },
+        yard.now,
+      );
+    command("pause", 1);
+    command("resume", 2);
+    command("pause", 1);
+    yard.tick();
+    expect(yard.queues.get("default")?.paused).toBe(false);
+    expect(yard.mailOf(CLIENT, "reply").map(({ request, ok }) => [request, ok])).toEqual([
+      [1, true],
+      [2, true],
+      [1, true],
+    ]);
+    command("pause", 3);
+    yard.tick();
+    expect(yard.queues.get("default")?.paused).toBe(true);
+  });
+
   it("is created by a worker where it is absent, and never overwritten by one", () => {
     const yard = new KernelYard();
     yard.worker("a", { queues: [{ ...QUEUE, placement: "random", revision: 77 }] });

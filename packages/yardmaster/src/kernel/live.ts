@@ -156,6 +156,9 @@ export class Line {
 
 export class Queue {
   record: QueueRecord;
+  /** Who paused or resumed it last, and the number of that request. */
+  orderedBy = "";
+  order = 0;
   /** Somebody declared it, so that the store knows it. */
   declared = false;
   readonly lines: Line[] = [];

@@ -14,8 +14,21 @@ export function configureAbsent(shard: Shard, record: QueueRecord): void {
 export function command(shard: Shard, event: Extract<KernelEvent, { type: "commanded" }>): void {
   const { request, replyTo } = event;
   shard.outbox.heardFrom(replyTo);
-  const value = carryOut(shard, event.command);
+  const value = overtaken(shard, event) ?? carryOut(shard, event.command);
   shard.outbox.tell(replyTo, { type: "reply", request, ok: value !== null, value }, 0);
+}
+
+/** The settings that stay, when this is a copy of a pause that comes after the resume its sender has ordered since. */
+function overtaken(
+  shard: Shard,
+  { command: order, request, replyTo }: Extract<KernelEvent, { type: "commanded" }>,
+): QueueRecord | null {
+  if (order.type !== "pause" && order.type !== "resume") return null;
+  const queue = shard.queues.get(order.queue);
+  if (queue.orderedBy === replyTo && request < queue.order) return queue.record;
+  queue.orderedBy = replyTo;
+  queue.order = request;
+  return null;
 }
 
 /** Null when what the order names does not exist. */
