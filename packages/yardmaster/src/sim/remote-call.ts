@@ -57,7 +57,8 @@ export function remotely<T>(process: SimProcess, call: RemoteCall<T>): Promise<T
   });
 }
 
-const MAX_LATE_MS = 30_000;
+/** How long after its failure a call can still be applied. */
+export const MAX_LATE_MS = 30_000;
 
 async function applyUnheard<T>(process: SimProcess, call: RemoteCall<T>): Promise<void> {
   process.note("late", call.name);

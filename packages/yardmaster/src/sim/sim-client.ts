@@ -2,6 +2,7 @@ import type { TaskHandle } from "../client/handle.ts";
 import { pause } from "../host.ts";
 import { type ErrorCode, YardmasterError } from "../protocol/errors.ts";
 import type { TaskId, TerminalState } from "../protocol/task.ts";
+import { MAX_LATE_MS } from "./remote-call.ts";
 import type { SimDefinitions } from "./sim-definitions.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { labelOf } from "./sim-tasks.ts";
@@ -163,16 +164,24 @@ const EXPECTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "WAIT_TIMED_OUT",
 ]);
 
-/** A paused queue that is never resumed would be the workload's fault. */
+/**
+ * A paused queue that is never resumed would be the workload's fault: a pause that was late enough to meet a new owner
+ * is resumed once more when none can come any more.
+ */
 async function resumeUntilDone(process: SimProcess, client: SubmittingClient, queue: string): Promise<void> {
+  const { healAt } = process.world.faults.plan;
+  const isPauseUncertain = process.world.faults.plan.lateChance > 0;
   for (;;) {
     try {
-      return await client.resume(queue);
+      const sentAt = process.host.monotonic();
+      await client.resume(queue);
+      if (!isPauseUncertain || sentAt > healAt + MAX_LATE_MS) return;
+      await pause(process.host, healAt + MAX_LATE_MS - sentAt);
     } catch (error) {
       if (error instanceof YardmasterError && error.code === "CLOSED") throw error;
       process.note("failed", `resume of ${queue}: ${String(error)}`);
-      await pause(process.host, 1_000);
     }
+    await pause(process.host, 1_000);
   }
 }
 

@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import {
+  acceptingStaleEpochs,
+  acknowledgingAtOnce,
+  denyingClients,
+  forgettingEnds,
+  losingSubmissions,
+} from "../../test/planted-engines.ts";
+import { drawFaults, NO_FAULTS } from "./fault-plan.ts";
+import { Random } from "./random.ts";
+import { type RunOptions, type RunReport, runSeed } from "./scenario.ts";
+
+describe("a simulated yard", () => {
+  it("does everything that it is asked for when nothing fails", async () => {
+    const { violations, points } = await runSeed(1, { faults: NO_FAULTS });
+    expect(violations).toEqual([]);
+    expect(points.get("dispatcher engine.commit after")?.passed).toBeGreaterThan(20);
+    expect([...points.values()].every(({ crashed }) => crashed === 0)).toBe(true);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])("keeps its promises under the faults of seed %i", async (seed) => {
+    expect((await runSeed(seed)).violations).toEqual([]);
+  });
+
+  it("takes the same course again from the same seed, and another from another", async () => {
+    const hash = await seedHash(42);
+    expect(await seedHash(42)).toBe(hash);
+    expect(await seedHash(43)).not.toBe(hash);
+  });
+
+  it("takes the course that its trace tells", async () => {
+    const lines: string[] = [];
+    const told = await runSeed(42, { print: (line) => lines.push(line) });
+    expect(told.hash).toBe(await seedHash(42));
+    expect(lines.some((line) => line.includes("assign"))).toBe(true);
+  });
+
+  it("draws every kind of fault", () => {
+    const plans = Array.from({ length: 400 }, (_, seed) => drawFaults(new Random(seed, "plan")));
+    for (const name of Object.keys(NO_FAULTS) as (keyof typeof NO_FAULTS)[]) {
+      const drawn = new Set(plans.map((plan) => JSON.stringify(plan[name])));
+      expect([name, drawn.size]).not.toEqual([name, 1]);
+    }
+  });
+});
+
+/** Each of these broke once. */
+describe("a simulated yard that once went wrong", () => {
+  it("does not deny tasks that are confirmed and still wait for a dispatcher to come", async () => {
+    const crashes = [{ point: "client broker.send after", nth: 4 }];
+    const pauses = [0, 1].map((place) => ({ place, at: 0.1, forMs: 25_000 }));
+    const reports = await runSeeds(5, { faults: { ...NO_FAULTS, healAt: 25_000, crashes, pauses } });
+    expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
+    expect(reports.every(({ points }) => points.get("client broker.send after")?.crashed === 1)).toBe(true);
+  });
+
+  it("hears answers again after its mailbox was swept away under a living client", async () => {
+    const queues = [{ at: 14_000, forMs: 1_000, queue: "urgent" as const }];
+    const options = { faults: NO_FAULTS, workload: { queues }, plant: denyingClients };
+    const reports = await runSeeds(3, options);
+    expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
+    expect(reports.every(({ points }) => points.has("dispatcher broker.remove after"))).toBe(true);
+  });
+});
+
+describe("the checks notice", () => {
+  it("a broker that confirms submissions and loses them", async () => {
+    const faults = { ...NO_FAULTS, healAt: 1_000 };
+    expect(await rulesBroken({ faults, plant: losingSubmissions })).toContain("ACKNOWLEDGED_LOST");
+  });
+
+  it("a broker that acknowledges frames before they are committed", async () => {
+    const faults = { ...NO_FAULTS, healAt: 20_000, crashChance: 0.01 };
+    expect(await rulesBroken({ faults, plant: acknowledgingAtOnce })).toContain("ACKNOWLEDGED_LOST");
+    expect(await rulesBroken({ faults })).toEqual([]);
+  });
+
+  it("a store that takes the commits of an owner that was replaced", async () => {
+    const closes = [1, 2, 3, 4, 5, 6].map((turn) => ({ place: turn % 2, at: turn * 3_000, forMs: 0 }));
+    const faults = { ...NO_FAULTS, healAt: 20_000, lateChance: 0.1, closes };
+    expect(await rulesBroken({ faults, plant: acceptingStaleEpochs })).toContain("STALE_EPOCH");
+    expect(await rulesBroken({ faults })).toEqual([]);
+  });
+
+  it("a store that forgets how tasks ended", async () => {
+    expect(await rulesBroken({ faults: NO_FAULTS, plant: forgettingEnds })).toContain("STORE_DISAGREES");
+  });
+});
+
+async function seedHash(seed: number): Promise<number> {
+  return (await runSeed(seed)).hash;
+}
+
+async function runSeeds(count: number, options: RunOptions): Promise<RunReport[]> {
+  const reports: RunReport[] = [];
+  for (let seed = 1; seed <= count; seed++) reports.push(await runSeed(seed, options));
+  return reports;
+}
+
+async function rulesBroken(options: RunOptions): Promise<string[]> {
+  const reports = await runSeeds(5, options);
+  return [...new Set(reports.flatMap(({ violations }) => violations.map(({ rule }) => rule)))];
+}
