@@ -1,3 +1,4 @@
+import { endedWithin } from "../deadline.ts";
 import { decodeValue } from "../definition/codec.ts";
 import type { QueueDefinition } from "../definition/queue.ts";
 import type { AnyTask, TaskDefinition } from "../definition.ts";
@@ -22,7 +23,6 @@ import { type Draft, draft, type SubmitOptions } from "./submission.ts";
 import { submitMany } from "./submit-many.ts";
 import { clientClosed, Switchboard } from "./switchboard.ts";
 import type { TaskStatus } from "./task-status.ts";
-import { within } from "./within.ts";
 
 export interface ClientOptions {
   readonly engine: Engine;
@@ -243,11 +243,11 @@ export class Client {
     const closed = clientClosed();
     const until = this.host.monotonic() + timeoutMs;
     this.switchboard.refuseMore(closed);
-    const sent = await within(this.host, timeoutMs, this.switchboard.idle());
+    const isSent = await endedWithin(this.host, timeoutMs, this.switchboard.idle());
     const leftMs = Math.max(0, until - this.host.monotonic());
-    const gone = await within(this.host, leftMs, this.switchboard.close(closed));
-    if (sent === "timedOut") throw timedOut("submissions that the broker had not confirmed were given up");
-    if (gone === "timedOut") throw timedOut("the engine did not answer; the mailbox is swept later");
+    const isGone = await endedWithin(this.host, leftMs, this.switchboard.close(closed));
+    if (!isSent) throw timedOut("submissions that the broker had not confirmed were given up");
+    if (!isGone) throw timedOut("the engine did not answer; the mailbox is swept later");
   }
 }
 

@@ -1,10 +1,10 @@
+import { endedWithin } from "../deadline.ts";
 import { controlLane, type Engine, submitLane } from "../engine.ts";
 import type { Host } from "../host.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import type { Lease } from "../stores/store.ts";
 import type { OnAlarm } from "./alarm.ts";
-import { settledWithin } from "./deadline.ts";
 import { LEASE_TIMES, type LeaseTimes } from "./lease-keeper.ts";
 import { Quarantine } from "./quarantine.ts";
 import { type Ending, ShardOwner } from "./shard-owner.ts";
@@ -59,9 +59,9 @@ export async function startDispatcherOn(options: DispatcherOptions): Promise<Dis
     owned: () => posts.flatMap((post) => (post.lease === null ? [] : [post.lease])),
     async close({ timeoutMs = 10_000 } = {}) {
       for (const post of posts) post.close();
-      const isEnded = await settledWithin(host, timeoutMs, Promise.all(runs));
+      const isEnded = await endedWithin(host, timeoutMs, Promise.all(runs));
       // Also when it is not: standbys need not wait for the leases' end, and the fence protects.
-      const released = settledWithin(host, RELEASE_MS, release());
+      const released = endedWithin(host, RELEASE_MS, release());
       if (!isEnded) {
         const message = "The dispatcher did not give up its shards in time: the engine does not answer.";
         throw new YardmasterError("TIMED_OUT_CLOSING", message);
@@ -123,7 +123,7 @@ class ShardPost {
     const lease = await this.acquire();
     if (lease === null) return null;
     if (this.closed) {
-      await settledWithin(host, RELEASE_MS, engine.store.release(lease));
+      await endedWithin(host, RELEASE_MS, engine.store.release(lease));
       return null;
     }
     const { shard, times, quarantine } = this;
@@ -135,10 +135,12 @@ class ShardPost {
     const limits = maxLive === undefined ? {} : { maxLive };
     this.current = new ShardOwner({ engine, host, lease, sentAt, times, quarantine, onAlarm, ...limits });
     this.firstTry();
-    const ending = await this.current.run();
-    this.current = null;
-    if (host.monotonic() - sentAt >= CALM_MS) this.reloads = 0;
-    return ending;
+    try {
+      return await this.current.run();
+    } finally {
+      this.current = null;
+      if (host.monotonic() - sentAt >= CALM_MS) this.reloads = 0;
+    }
   }
 
   /** What is wrong may be wrong for long: the engine is not asked for the same all the time. */

@@ -1,4 +1,5 @@
 import type { Delivery, Send } from "../brokers/broker.ts";
+import { endedWithin } from "../deadline.ts";
 import { controlLane, type Engine, submitLane } from "../engine.ts";
 import { type Cancel, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
@@ -9,7 +10,6 @@ import { encodeFrame } from "../protocol/frame.ts";
 import type { TaskId } from "../protocol/task.ts";
 import type { Lease, ReadAnswer } from "../stores/store.ts";
 import type { Alarm, OnAlarm } from "./alarm.ts";
-import { settledWithin } from "./deadline.ts";
 import { Echo } from "./echo.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import { lookUp, type OpenedFrame, openFrames, toEvent, type Unreadable } from "./intake.ts";
@@ -371,8 +371,8 @@ export class ShardOwner {
 
   private async leave(): Promise<void> {
     this.keeper.stop();
-    await settledWithin(this.host, LEAVE_MS, this.closeInputs());
-    await settledWithin(this.host, LEAVE_MS, this.engine.store.release(this.lease));
+    await endedWithin(this.host, LEAVE_MS, this.closeInputs());
+    await endedWithin(this.host, LEAVE_MS, this.engine.store.release(this.lease));
   }
 
   private async closeInputs(): Promise<void> {

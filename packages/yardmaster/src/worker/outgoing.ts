@@ -1,6 +1,6 @@
 import type { Broker, Delivery, Send } from "../brokers/broker.ts";
+import { answeredWithin } from "../deadline.ts";
 import type { Cancel, Host } from "../host.ts";
-import { within } from "./deadline.ts";
 
 /** After this long acknowledgements no longer wait for a frame to ride on. */
 const ACK_ALONE_MS = 20;
@@ -106,7 +106,7 @@ export class Outgoing {
   /** Null when everything is safe in its mailbox. */
   async #send(sends: readonly Send[], acks: readonly Delivery[]): Promise<unknown> {
     try {
-      const outcomes = await within(this.#host, SEND_TIMEOUT_MS, this.#broker.send(sends, acks));
+      const outcomes = await answeredWithin(this.#host, SEND_TIMEOUT_MS, this.#broker.send(sends, acks));
       return outcomes.includes("gone") ? "there is no control lane yet" : null;
     } catch (error) {
       return error;

@@ -1,8 +1,8 @@
+import { answeredWithin } from "../deadline.ts";
 import type { Host } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import type { TaskId } from "../protocol/task.ts";
 import type { Store } from "../stores/store.ts";
-import { within } from "./deadline.ts";
 
 const READ_TIMEOUT_MS = 30_000;
 const MAX_BATCH = 100;
@@ -40,7 +40,11 @@ export class Payloads {
       const waiters = this.#waiters.splice(0, MAX_BATCH);
       try {
         const ids = [...new Set(waiters.map(({ id }) => id))];
-        const { tasks } = await within(this.#host, READ_TIMEOUT_MS, this.#store.read({ ids, bytes: true }));
+        const { tasks } = await answeredWithin(
+          this.#host,
+          READ_TIMEOUT_MS,
+          this.#store.read({ ids, bytes: true }),
+        );
         for (const { id, resolve } of waiters) resolve(tasks.get(id)?.payload ?? null);
       } catch (error) {
         for (const { reject } of waiters) reject(error);

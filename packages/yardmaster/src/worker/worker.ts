@@ -1,4 +1,5 @@
 import type { Send } from "../brokers/broker.ts";
+import { answeredWithin } from "../deadline.ts";
 import { type OptionCheck, optionCheck } from "../definition/options.ts";
 import type { Engine } from "../engine.ts";
 import type { Cancel, Host } from "../host.ts";
@@ -8,7 +9,6 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import { MAX_NAME_BYTES, type TaskId } from "../protocol/task.ts";
 import { Contexts } from "./contexts.ts";
-import { within } from "./deadline.ts";
 import type { Handler, Submit } from "./handlers.ts";
 import type { Heartbeats, OpenHeartbeats } from "./heartbeats.ts";
 import { Inbox } from "./inbox.ts";
@@ -292,7 +292,9 @@ export class Worker {
   }
 
   async #all(endings: readonly (Promise<void> | undefined)[]): Promise<void> {
-    const bounded = endings.map((ending) => within(this.#parts.host, TEARDOWN_MS, Promise.resolve(ending)));
+    const bounded = endings.map((ending) =>
+      answeredWithin(this.#parts.host, TEARDOWN_MS, Promise.resolve(ending)),
+    );
     for (const result of await Promise.allSettled(bounded)) {
       if (result.status === "rejected")
         this.#report("The worker could not end all that it had", result.reason);
