@@ -1,7 +1,7 @@
 import { endedWithin } from "../deadline.ts";
 import { controlLane, type Engine, submitLane } from "../engine.ts";
 import type { Host } from "../host.ts";
-import { YardmasterError } from "../protocol/errors.ts";
+import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import type { Lease } from "../stores/store.ts";
 import type { OnAlarm } from "./alarm.ts";
@@ -162,7 +162,7 @@ class ShardPost {
   }
 
   private unavailable(error: unknown): null {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.options.onAlarm?.({ code: "ENGINE_UNAVAILABLE", shard: this.shard, message });
     return null;
   }

@@ -3,7 +3,7 @@ import type { KernelEvent } from "../kernel/event.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { keyOf } from "../protocol/change.ts";
 import type { Frame, ToDispatcher } from "../protocol/envelope.ts";
-import { isCode } from "../protocol/errors.ts";
+import { isCode, messageOf } from "../protocol/errors.ts";
 import { decodeFrame } from "../protocol/frame.ts";
 import type { Submission, TaskId, TaskRecord } from "../protocol/task.ts";
 import type { ReadAnswer, Store } from "../stores/store.ts";
@@ -35,7 +35,7 @@ export function openFrames(deliveries: readonly Delivery[]): Opened {
     try {
       frames.push({ frame: decodeFrame(delivery.frame), redelivered: delivery.redelivered });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       (isCode(error, "UNSUPPORTED_VERSION") ? newer : unreadable).push({ delivery, reason });
     }
   }

@@ -5,7 +5,7 @@ import { type Cancel, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
-import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import type { TaskId } from "../protocol/task.ts";
 import type { Lease, ReadAnswer } from "../stores/store.ts";
@@ -360,7 +360,7 @@ export class ShardOwner {
 
   private fail(error: unknown): void {
     if (this.ending !== null) return;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (isCode(error, "FENCED")) {
       this.end("lost", message);
       return;

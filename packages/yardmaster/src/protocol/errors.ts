@@ -114,6 +114,11 @@ export class InvariantError extends Error {
   override readonly name = "InvariantError";
 }
 
+/** What was thrown, in a sentence. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 export function isCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof YardmasterError && error.code === code;
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, InvariantError, YardmasterError } from "../protocol/errors.ts";
+import { type ErrorCode, InvariantError, messageOf, YardmasterError } from "../protocol/errors.ts";
 
 /** Which half of the engine was asked, for the code of an error that is nobody's in particular. */
 export type Half = "BROKER_UNAVAILABLE" | "STORE_UNAVAILABLE";
@@ -75,8 +75,4 @@ function primaryCode(error: unknown): number | null {
 function extendedCode(error: unknown): number | null {
   if (typeof error !== "object" || error === null || !("errcode" in error)) return null;
   return typeof error.errcode === "number" ? error.errcode : null;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

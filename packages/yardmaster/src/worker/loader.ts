@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { YardmasterError } from "../protocol/errors.ts";
+import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import { type Handler, isHandler } from "./handlers.ts";
 
 const EXPECTED = "its default export must be a handler, or an array of handlers, made by createHandlers().on";
@@ -40,7 +40,7 @@ async function importFile(file: string): Promise<unknown> {
 }
 
 function reasonOf(error: unknown, file: string): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return isBeyondTypeStripping(code, error, file)
     ? `${message} (Node strips types but does not compile: run it with --import tsx)`

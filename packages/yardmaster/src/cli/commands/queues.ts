@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
 import type { QueueDefinition } from "../../definition/queue.ts";
+import { messageOf } from "../../protocol/errors.ts";
 import { EXIT } from "../exit-code.ts";
 import { plain } from "../plain-text.ts";
 import { outputOf, usage } from "../target.ts";
@@ -76,7 +77,7 @@ function switchQueue(command: Command, queue: string, paused: boolean): Promise<
 async function loadQueues(file: string): Promise<QueueDefinition[]> {
   const exported: Record<string, unknown> = await import(pathToFileURL(resolve(file)).href).catch(
     (error: unknown) => {
-      throw usage(`${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
+      throw usage(`${file} cannot be loaded: ${messageOf(error)}`);
     },
   );
   const queues = Object.values(exported).flat().filter(isQueue);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { isoTime, type TaskStatus } from "../../client/task-status.ts";
 import { defineTask } from "../../definition.ts";
-import { YardmasterError } from "../../protocol/errors.ts";
+import { messageOf, YardmasterError } from "../../protocol/errors.ts";
 import { submittedAtOf } from "../../protocol/ids.ts";
 import { MAX_PRIORITY } from "../../protocol/task.ts";
 import { EXIT } from "../exit-code.ts";
@@ -102,7 +102,7 @@ function inputOf(text: string): unknown {
   try {
     return JSON.parse(json);
   } catch (error) {
-    throw usage(`the input is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw usage(`the input is not JSON: ${messageOf(error)}`);
   }
 }
 
