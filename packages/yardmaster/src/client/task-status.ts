@@ -29,25 +29,13 @@ export type LiveTask = Omit<TaskStatus, "code" | "submittedAt" | "startedAt" | "
   readonly finishedAt: number | null;
 };
 
+/** A task as the store has it. */
 export function statusOfRecord(task: TaskRecord): TaskStatus {
-  const { id, spec, state, code, attempt, priority, worker, error } = task;
-  return {
-    id,
-    name: spec.name,
-    queue: spec.queue,
-    state,
-    code: code === "" ? null : code,
-    attempt,
-    attempts: spec.attempts,
-    priority,
-    submittedAt: isoTime(task.submittedAt),
-    startedAt: isoTime(task.startedAt),
-    finishedAt: isoTime(task.finishedAt),
-    worker: worker === "" ? null : worker,
-    error,
-  };
+  const { name, queue, attempts } = task.spec;
+  return statusOfLive({ ...task, name, queue, attempts });
 }
 
+/** A task as its dispatcher tells of it. */
 export function statusOfLive(task: LiveTask): TaskStatus {
   const { id, name, queue, state, code, attempt, attempts, priority, worker, error } = task;
   return {
