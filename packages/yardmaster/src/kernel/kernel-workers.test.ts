@@ -79,6 +79,21 @@ describe("placement", () => {
     expect(yard.record(id)).toMatchObject({ state: "failed", code: "TASK_UNKNOWN", error });
   });
 
+  it("waits for a worker whose name was known to come back, however long that takes", () => {
+    const yard = new KernelYard();
+    const other = yard.worker("other", { tasks: ["play"] });
+    yard.worker("w").leave();
+    const id = yard.submit();
+    for (let passedMs = 0; passedMs < 60_000; passedMs += 5_000) {
+      other.beat();
+      yard.tick(5_000);
+    }
+    expect(yard.state(id)).toBe("ready");
+    const back = yard.worker("w2");
+    yard.tick();
+    expect(back.held[0]?.assign.id).toBe(id);
+  });
+
   it("waits anew for somebody who knows a name when the workers change", () => {
     const yard = new KernelYard();
     const busy = yard.worker("w");
@@ -99,7 +114,7 @@ describe("placement", () => {
     busy.beat();
     busy.finish();
     yard.tick(5_000);
-    expect(busy.held[0]?.assign.id).toBe(id);
+    expect([busy.held.length, yard.state(id)]).toEqual([0, "ready"]);
   });
 });
 

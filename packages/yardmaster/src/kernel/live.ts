@@ -184,6 +184,8 @@ export class Skill {
   readonly version: number;
   /** The groups of workers that know it. */
   readonly groups: Group[] = [];
+  /** Some worker has known it in this ownership: its tasks wait for one to come back, and are never given to strangers. */
+  wasKnown = false;
   /** Nobody knows it, and the grace for somebody to come is over. */
   stranded = false;
   /** How many lines need it, so that an unused skill can be forgotten. */

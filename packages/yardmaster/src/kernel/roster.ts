@@ -91,7 +91,7 @@ export class Roster {
 
   forgetUnused(): void {
     for (const [key, skill] of this.#skills) {
-      if (skill.lines === 0 && skill.groups.length === 0) this.#skills.delete(key);
+      if (skill.lines === 0 && skill.groups.length === 0 && !skill.wasKnown) this.#skills.delete(key);
     }
   }
 
@@ -103,7 +103,10 @@ export class Roster {
       const skills = [...new Set(tasks.map(({ name, version }) => this.skill(name, version)))];
       group = new Group(key, skills, new Heap(isLessLoaded));
       this.#groups.set(key, group);
-      for (const skill of skills) skill.groups.push(group);
+      for (const skill of skills) {
+        skill.groups.push(group);
+        skill.wasKnown = true;
+      }
     }
     return group;
   }

@@ -34,7 +34,7 @@ export function setTimer(shard: Shard, task: LiveTask): void {
 /** Starts the grace for a name that no registered worker knows. */
 export function considerStranded(shard: Shard, skill: Skill, now: Millis): void {
   const isWaiting = skill.slot !== -1 || skill.stranded;
-  if (skill.groups.length > 0 || isWaiting || !shard.roster.isStaffed) return;
+  if (skill.groups.length > 0 || skill.wasKnown || isWaiting || !shard.roster.isStaffed) return;
   shard.timers.set(skill, now + UNKNOWN_NAME_GRACE_MS);
 }
 
