@@ -11,7 +11,7 @@ import type { Tickets } from "./tickets.ts";
 import { Commit, type RunStatement } from "./transaction.ts";
 
 const MAX_FRAME_BYTES = 512 * 1024;
-const MAX_FRAME_TASKS = 2_000;
+const MAX_FRAME_TASKS = 500;
 /** Beyond this, submissions wait unencoded until the broker has confirmed some. */
 const MAX_UNCONFIRMED_BYTES = 16 * 1024 * 1024;
 /** Frames whose answer is awaited; a lost answer must not be remembered for ever. */

@@ -1,7 +1,7 @@
 import type { Broker, Delivery, Receiver } from "../brokers/broker.ts";
 
 /** The most that is taken from a lane at a time, and the most that waits in memory before taking stops. */
-const TAKE: { readonly frames: number; readonly bytes: number } = { frames: 256, bytes: 4 * 1024 * 1024 };
+const TAKE: { readonly frames: number; readonly bytes: number } = { frames: 256, bytes: 128 * 1024 };
 
 /**
  * One of a shard's two inputs: takes frames as they arrive, ahead of the tick, up to one batch.
