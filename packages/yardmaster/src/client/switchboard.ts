@@ -4,6 +4,7 @@ import type { StoredTask } from "../protocol/change.ts";
 import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { createTaskIds, randomId, shardOf, type TaskIds } from "../protocol/ids.ts";
+import { clientMailbox } from "../protocol/mailbox.ts";
 import {
   isTerminal,
   type Submission,
@@ -44,7 +45,7 @@ export class Switchboard implements TicketHome, InboxListener {
 
   constructor(engine: Engine, host: Host) {
     const { broker, store, shards } = engine;
-    const link = { broker, host, mailbox: `client:${randomId(host)}`, acks: new Acks(broker, host) };
+    const link = { broker, host, mailbox: clientMailbox(randomId(host)), acks: new Acks(broker, host) };
     const numbers = Array.from({ length: shards }, (_, shard) => shard);
     this.engine = engine;
     this.host = host;

@@ -5,6 +5,7 @@ import { keyOf } from "../protocol/change.ts";
 import type { Frame, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, messageOf } from "../protocol/errors.ts";
 import { decodeFrame } from "../protocol/frame.ts";
+import { workerOf } from "../protocol/mailbox.ts";
 import type { Submission, TaskId, TaskRecord } from "../protocol/task.ts";
 import type { ReadAnswer, Store } from "../stores/store.ts";
 
@@ -140,9 +141,3 @@ function submitted(submission: Submission, known: ReadAnswer | null): KernelEven
     first: known.tasks.get(keyed?.id ?? "")?.task ?? null,
   };
 }
-
-function workerOf(mailbox: string): string {
-  return mailbox.startsWith(WORKER_PREFIX) ? mailbox.slice(WORKER_PREFIX.length) : mailbox;
-}
-
-const WORKER_PREFIX = "worker:";

@@ -2,6 +2,7 @@ import type { Broker } from "../brokers/broker.ts";
 import { controlLane } from "../engine.ts";
 import type { Cancel, Host } from "../host.ts";
 import { encodeFrame } from "../protocol/frame.ts";
+import { CLIENT_PREFIX, WORKER_PREFIX, workerMailbox, workerOf } from "../protocol/mailbox.ts";
 
 const PROBE_MS = 250;
 const SWEEP_MS = 10_000;
@@ -67,8 +68,9 @@ export class PresenceWatch {
     const workers = this.workers();
     for (const worker of this.marked) if (!workers.includes(worker)) this.marked.delete(worker);
     const unmarked = workers.filter((worker) => !this.marked.has(worker));
-    const absent = unmarked.length === 0 ? [] : await this.broker.presence.absent(unmarked.map(mailboxOf));
-    for (const mailbox of absent) await this.mark(mailbox.slice(mailboxOf("").length));
+    const absent =
+      unmarked.length === 0 ? [] : await this.broker.presence.absent(unmarked.map(workerMailbox));
+    for (const mailbox of absent) await this.mark(workerOf(mailbox));
     if (now - this.lastSweep < SWEEP_MS) return;
     this.lastSweep = now;
     await this.sweep();
@@ -83,17 +85,13 @@ export class PresenceWatch {
 
   /** Removes the mailboxes of processes that are gone. */
   private async sweep(): Promise<void> {
-    const counted = new Set(this.workers().map(mailboxOf));
+    const counted = new Set(this.workers().map(workerMailbox));
     const mailboxes = [
-      ...(await this.broker.mailboxes("client:")),
-      ...(await this.broker.mailboxes("worker:")),
+      ...(await this.broker.mailboxes(CLIENT_PREFIX)),
+      ...(await this.broker.mailboxes(WORKER_PREFIX)),
     ];
     const candidates = mailboxes.filter((mailbox) => !counted.has(mailbox));
     if (candidates.length === 0) return;
     for (const mailbox of await this.broker.presence.absent(candidates)) await this.broker.remove(mailbox);
   }
-}
-
-function mailboxOf(worker: string): string {
-  return `worker:${worker}`;
 }

@@ -1,4 +1,5 @@
 import type { Envelope } from "../protocol/envelope.ts";
+import { isWorkerMailbox } from "../protocol/mailbox.ts";
 import type { Outgoing } from "./effects.ts";
 
 /** A frame is full at about this many bytes. */
@@ -101,7 +102,7 @@ function firstOf(mailboxes: ReadonlySet<string>): string {
 function newBox(mailbox: string): Box {
   return {
     mailbox,
-    numbered: mailbox.startsWith("worker:"),
+    numbered: isWorkerMailbox(mailbox),
     sent: 0,
     frames: [],
     current: [],

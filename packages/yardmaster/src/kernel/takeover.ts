@@ -1,5 +1,6 @@
 import type { StoredItem, StoredTask } from "../protocol/change.ts";
 import { YardmasterError } from "../protocol/errors.ts";
+import { workerMailbox } from "../protocol/mailbox.ts";
 import { INLINE_BYTES, isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
 import { hold } from "./attempts.ts";
 import { Attempt, LiveTask } from "./live.ts";
@@ -81,7 +82,7 @@ function restoreAttempt(shard: Shard, task: LiveTask, record: TaskRecord, now: M
   task.state = "assigned";
   const attempt = pastAttempt(task, record);
   attempt.restored = true;
-  hold(shard, shard.roster.worker(record.worker, `worker:${record.worker}`), attempt, now);
+  hold(shard, shard.roster.worker(record.worker, workerMailbox(record.worker)), attempt, now);
 }
 
 function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {

@@ -1,3 +1,4 @@
+import { isWorkerMailbox } from "../protocol/mailbox.ts";
 import type { FaultPlan } from "./fault-plan.ts";
 import type { Random } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
@@ -59,7 +60,7 @@ export class Faults {
 
   /** Not about workers: that one is gone is taken for the proof that it starts nothing any more. */
   liesAboutAbsence(name: string, random: Random): boolean {
-    return !this.healed && !name.startsWith("worker:") && random.chance(this.plan.absentLieChance);
+    return !this.healed && !isWorkerMailbox(name) && random.chance(this.plan.absentLieChance);
   }
 
   /** One way of a call. */

@@ -7,6 +7,7 @@ import { checkName } from "../protocol/check.ts";
 import type { Register } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
+import { workerMailbox } from "../protocol/mailbox.ts";
 import { MAX_NAME_BYTES, type TaskId } from "../protocol/task.ts";
 import { Contexts } from "./contexts.ts";
 import type { Handler, Submit } from "./handlers.ts";
@@ -151,7 +152,7 @@ export class Worker {
   constructor(parts: WorkerParts) {
     const { engine, host, id, slots, registry, contexts, isolation } = parts;
     this.id = id;
-    this.mailbox = `worker:${id}`;
+    this.mailbox = workerMailbox(id);
     this.#parts = parts;
     const report = this.#report.bind(this);
     const changed = (): void => this.#changed();
