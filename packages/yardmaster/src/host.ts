@@ -53,6 +53,11 @@ function nextRandom(): number {
 /** Node runs longer timers at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** A uniformly distributed number from 0 up to and without 1. */
+export function fraction(host: Host): number {
+  return host.random() / 2 ** 32;
+}
+
 /** Resolves after `delayMs`. */
 export function pause(host: Host, delayMs: number): Promise<void> {
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import { endedWithin } from "../deadline.ts";
 import { controlLane, type Engine, submitLane } from "../engine.ts";
-import type { Host } from "../host.ts";
+import { fraction, type Host } from "../host.ts";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import type { Lease } from "../stores/store.ts";
@@ -170,7 +170,7 @@ class ShardPost {
   /** Until the time is over, or closed. Spread, so that standbys do not all ask at the same moment. */
   private rest(meanMs: number): Promise<void> {
     const { host } = this.options;
-    const delayMs = meanMs * (0.75 + (host.random() / 2 ** 32) * 0.5);
+    const delayMs = meanMs * (0.75 + fraction(host) * 0.5);
     return new Promise<void>((resolve) => {
       const cancel = host.after(delayMs, resolve);
       this.stopWaiting = () => {

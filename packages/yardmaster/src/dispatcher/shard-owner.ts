@@ -1,7 +1,7 @@
 import type { Delivery, Send } from "../brokers/broker.ts";
 import { endedWithin } from "../deadline.ts";
 import { controlLane, type Engine, submitLane } from "../engine.ts";
-import { type Cancel, type Host, pause } from "../host.ts";
+import { type Cancel, fraction, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
@@ -320,7 +320,7 @@ export class ShardOwner {
       }
       if (!this.keeper.isTrusted)
         throw new YardmasterError("FENCED", "The lease ran out while the engine was away.");
-      await pause(this.host, delayMs * (0.5 + (this.host.random() / 2 ** 32) * 0.5));
+      await pause(this.host, delayMs * (0.5 + fraction(this.host) * 0.5));
       delayMs = Math.min(delayMs * 2, RETRY_MS.most);
     }
   }

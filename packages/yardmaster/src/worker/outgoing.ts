@@ -1,6 +1,6 @@
 import type { Broker, Delivery, Send } from "../brokers/broker.ts";
 import { answeredWithin } from "../deadline.ts";
-import type { Cancel, Host } from "../host.ts";
+import { type Cancel, fraction, type Host } from "../host.ts";
 
 /** After this long acknowledgements no longer wait for a frame to ride on. */
 const ACK_ALONE_MS = 20;
@@ -121,7 +121,7 @@ export class Outgoing {
   #retry(problem: unknown): void {
     if (this.#isClosed) return;
     this.#report("The worker cannot send and tries again", problem);
-    const waitMs = this.#retryMs * (0.5 + this.#host.random() / 2 ** 33);
+    const waitMs = this.#retryMs * (0.5 + fraction(this.#host) * 0.5);
     this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
     this.#cancelRetry = this.#host.after(waitMs, () => {
       this.#isBusy = false;

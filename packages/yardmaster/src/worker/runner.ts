@@ -1,4 +1,4 @@
-import { type Host, pause } from "../host.ts";
+import { fraction, type Host, pause } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
@@ -202,7 +202,7 @@ export class Runner {
         return await payloads.read(attempt.assign.id);
       } catch (error) {
         report("The worker cannot read a payload and tries again", error);
-        await pause(host, READ_RETRY_MS * (0.5 + host.random() / 2 ** 32));
+        await pause(host, READ_RETRY_MS * (0.5 + fraction(host)));
       }
     }
     return null;
