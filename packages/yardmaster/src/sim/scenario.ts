@@ -80,7 +80,7 @@ class Run {
     );
     const engineHost = createVirtualHost(timeline, ALWAYS, new Random(seed, "engine"), { wallSkewMs: 0 });
     const plant = options.plant ?? ((engine: Engine) => engine);
-    this.#engines = createMemoryWorld(engineHost);
+    this.#engines = createMemoryWorld(engineHost, { shards: this.#workload.shards });
     this.#yard = new SimYard(this.#world, this.#engines, seed, plant);
     this.#scripts = this.#populate();
     this.#schedule();
@@ -116,9 +116,9 @@ class Run {
   }
 
   #populate(): ClientScript[] {
-    const { slots, workers, clients, tasks, queues } = this.#workload;
+    const { slots, workers, clients, tasks, queues, maxLive } = this.#workload;
     const definitions = new SimDefinitions(this.#workload);
-    for (let n = 1; n <= DISPATCHERS; n++) this.#yard.add("dispatcher", n, bootDispatcher);
+    for (let n = 1; n <= DISPATCHERS; n++) this.#yard.add("dispatcher", n, bootDispatcher(maxLive));
     for (let n = 1; n <= workers; n++) this.#yard.add("worker", n, bootWorker(definitions, slots));
     return Array.from({ length: clients }, (_, n) => {
       const own = tasks.filter(({ client }) => client % clients === n);

@@ -10,12 +10,15 @@ import { type Boot, CLOSE_TIMEOUT_MS } from "./sim-yard.ts";
 
 const CLOSE = { timeoutMs: CLOSE_TIMEOUT_MS };
 
-export const bootDispatcher: Boot = async (process, engine) => {
-  const onAlarm = ({ code, message }: { code: string; message: string }): void =>
-    process.note("alarm", `${code}: ${message}`);
-  const dispatcher = await startDispatcherOn({ engine, host: process.host, owner: process.name, onAlarm });
-  return { close: () => dispatcher.close(CLOSE) };
-};
+export function bootDispatcher(maxLive: number): Boot {
+  return async (process, engine) => {
+    const onAlarm = ({ code, message }: { code: string; message: string }): void =>
+      process.note("alarm", `${code}: ${message}`);
+    const { host, name } = process;
+    const dispatcher = await startDispatcherOn({ engine, host, owner: name, maxLive, onAlarm });
+    return { close: () => dispatcher.close(CLOSE) };
+  };
+}
 
 export function bootWorker(definitions: SimDefinitions, slots: number): Boot {
   return async (process, engine) => {

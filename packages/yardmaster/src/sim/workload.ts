@@ -6,6 +6,9 @@ export interface Workload {
   readonly slots: number;
   readonly workers: number;
   readonly clients: number;
+  readonly shards: number;
+  /** The most tasks of a shard that a dispatcher keeps in memory; the rest is parked in the store. */
+  readonly maxLive: number;
   readonly queues: readonly QueuePlan[];
 }
 
@@ -60,7 +63,15 @@ export function drawWorkload(random: Random): Workload {
   const queues = random.chance(0.25)
     ? [{ at: random.below(15_000), forMs: random.between(100, 20_000), queue: random.pick(QUEUES) }]
     : [];
-  return { tasks, clients, queues, slots: random.integer(1, 6), workers: random.integer(2, 3) };
+  return {
+    tasks,
+    clients,
+    queues,
+    slots: random.integer(1, 6),
+    workers: random.integer(2, 3),
+    shards: random.pick([1, 1, 1, 2]),
+    maxLive: random.pick([1_000_000, 1_000_000, 20, 5]),
+  };
 }
 
 const QUEUES: readonly [QueueName, QueueName] = ["fifo", "urgent"];

@@ -1,4 +1,5 @@
 import type { Change } from "../protocol/change.ts";
+import { shardOf } from "../protocol/ids.ts";
 import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
 
@@ -143,19 +144,21 @@ export class RecordHistory {
     this.#records.set(record.id, record);
     this.#attempts.set(record.id, Math.max(record.attempt, this.attemptsOf(record.id)));
     if (isUnfinished(record)) this.#unfinished++;
-    if (isHeld(record)) this.#held(record.worker).add(record.id);
+    if (isHeld(record)) this.#held(record).add(record.id);
     if (isTerminal(record.state) && record.finishedAt === 0)
       this.#report("TERMINAL_WITHOUT_TIME", `${record.id} is ${record.state} and does not say since when`);
   }
 
   #forget(record: TaskRecord): void {
     if (isUnfinished(record)) this.#unfinished--;
-    if (isHeld(record)) this.#held(record.worker).delete(record.id);
+    if (isHeld(record)) this.#held(record).delete(record.id);
   }
 
-  #held(worker: string): Set<TaskId> {
-    const held = this.#holders.get(worker) ?? new Set<TaskId>();
-    this.#holders.set(worker, held);
+  /** Credit is granted by shard. */
+  #held({ id, worker }: TaskRecord): Set<TaskId> {
+    const holder = `${worker} in shard ${shardOf(id)}`;
+    const held = this.#holders.get(holder) ?? new Set<TaskId>();
+    this.#holders.set(holder, held);
     return held;
   }
 }
