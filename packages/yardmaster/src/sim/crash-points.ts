@@ -6,7 +6,7 @@ export type Role = "dispatcher" | "worker" | "client";
 export type Edge = "before" | "after";
 
 /** How often a crash point was passed, and how often a process crashed right there. */
-export interface PointCount {
+interface PointCount {
   passed: number;
   crashed: number;
 }
@@ -63,7 +63,7 @@ const AIMED_AFTER_DEATH: { readonly [R in Role]: readonly string[] } = {
 };
 
 /** What has to happen so that a point is passed at all. */
-export type Occasion = "always" | "whileClosing" | "afterDeath";
+type Occasion = "always" | "whileClosing" | "afterDeath";
 
 export interface Aim extends CrashTarget {
   readonly role: Role;

@@ -38,7 +38,7 @@ interface Outage {
 }
 
 /** Something done to the process in the given place (dispatchers first, then workers, then clients, modulo their number). */
-export interface Disturbance {
+interface Disturbance {
   readonly place: number;
   readonly at: number;
   readonly forMs: number;

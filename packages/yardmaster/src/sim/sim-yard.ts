@@ -6,7 +6,7 @@ import { Random } from "./random.ts";
 import { SimProcess, type SimWorld } from "./sim-process.ts";
 
 /** What runs in a process once it is up. */
-export interface Running {
+interface Running {
   /** Ends it in good order; the engine is closed after it. */
   close(): Promise<void>;
 }

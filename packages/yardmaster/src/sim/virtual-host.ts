@@ -3,7 +3,7 @@ import type { Random } from "./random.ts";
 import type { EventOwner, Timeline } from "./timeline.ts";
 
 /** When a run's wall clock begins; round, so that traces are easy to read. */
-export const WALL_START = 1_700_000_000_000;
+const WALL_START = 1_700_000_000_000;
 
 /** The time and chance of one simulated process. Its timers never fire once it is dead. */
 export function createVirtualHost(

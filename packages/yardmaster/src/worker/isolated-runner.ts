@@ -37,7 +37,7 @@ interface Loaded {
 /** By module: imported, and its contexts built, once for each thread. */
 const loaded = new Map<string, Promise<Loaded>>();
 
-/** Runs one attempt. The pool calls this. */
+/** Runs one attempt. The pool calls it by its name, which no import shows. @public */
 export async function runIsolated(request: IsolatedRequest): Promise<Ending> {
   const { module, name, payload, version, port } = request;
   const controller = new AbortController();
