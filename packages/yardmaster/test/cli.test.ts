@@ -79,6 +79,19 @@ describe("submit", () => {
     expect(JSON.parse(stdout)).toMatchObject({ result: { from: "stdin" } });
   });
 
+  it("waits for more of stdin than a pipe holds", async () => {
+    const text = "x".repeat(900_000);
+    const { code, stdout } = await yard.runWithInput(
+      JSON.stringify(text),
+      "submit",
+      "echo",
+      "-",
+      "--wait",
+      "--json",
+    );
+    expect({ code, same: JSON.parse(stdout).result === text }).toEqual({ code: 0, same: true });
+  });
+
   it("takes the same idempotency key for the same task", async () => {
     const [first] = await yard.json("submit", "echo", "5", "--key", "k", "--wait");
     const [second] = await yard.json("submit", "echo", "5", "--key", "k", "--wait");

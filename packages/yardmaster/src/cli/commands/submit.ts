@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
 import type { Command } from "commander";
 import { isoTime, type TaskStatus } from "../../client/task-status.ts";
 import { defineTask } from "../../definition.ts";
@@ -40,7 +40,7 @@ export function addSubmit(program: Command, exit: Exit): void {
     .option("--attempts <number>", "how often it is tried in all (default: 3)", whole(1, 1_000))
     .option("--timeout-ms <ms>", "how long an attempt may run, 0 for ever (default: 60000)", whole(0, MAX_MS))
     .action(async (name: string, json: string, options: SubmitOptions, command: Command) =>
-      exit(await submit(command, name, inputOf(json), options)),
+      exit(await submit(command, name, await inputOf(json), options)),
     );
 }
 
@@ -97,8 +97,8 @@ function submittedJson(
   };
 }
 
-function inputOf(text: string): unknown {
-  const json = text === "-" ? stdin() : text;
+async function inputOf(argument: string): Promise<unknown> {
+  const json = argument === "-" ? await stdin() : argument;
   try {
     return JSON.parse(json);
   } catch (error) {
@@ -106,9 +106,10 @@ function inputOf(text: string): unknown {
   }
 }
 
-function stdin(): string {
+/** As a stream: a synchronous read fails on a pipe whose writer is slower than this process. */
+async function stdin(): Promise<string> {
   try {
-    return readFileSync(0, "utf8");
+    return await text(process.stdin);
   } catch (error) {
     throw new YardmasterError("INVALID_INPUT", "stdin cannot be read.", { cause: error });
   }
