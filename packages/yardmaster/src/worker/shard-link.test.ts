@@ -4,7 +4,7 @@ import type { Send } from "../brokers/broker.ts";
 import type { Outcome } from "../protocol/envelope.ts";
 import { decodeFrame } from "../protocol/frame.ts";
 import { Attempt } from "./attempt.ts";
-import { type Parcel, ShardLink } from "./shard-link.ts";
+import { type Parcel, ShardLink, SILENCE_MS } from "./shard-link.ts";
 
 function link(): ShardLink {
   const shard = new ShardLink(0, "w", "worker:w");
@@ -73,9 +73,26 @@ describe("ShardLink", () => {
     shard.wantsRegister = true;
     shard.wantsHeld = true;
     const { parcel, frames } = collect(shard);
-    expect(frames).toEqual([[0, ["takeover", "held"]]]);
+    expect(frames).toEqual([[1, ["takeover", "held"]]]);
     shard.restore(parcel);
-    expect(collect(shard).frames).toEqual(frames);
+    expect(collect(shard).frames).toEqual([[2, ["takeover", "held"]]]);
+  });
+
+  it("takes inventory anew until one is answered", () => {
+    const shard = link();
+    shard.wantsHeld = true;
+    expect(collect(shard).frames).toEqual([[1, ["held"]]]);
+    expect(shard.markSilent(SILENCE_MS - 1)).toBeGreaterThanOrEqual(SILENCE_MS);
+    expect(collect(shard, SILENCE_MS - 1).frames).toEqual([]);
+    shard.markSilent(SILENCE_MS);
+    expect(collect(shard, SILENCE_MS).frames).toEqual([[2, ["held"]]]);
+    // The answer to the lost one would not do: it told of another time.
+    shard.answered(1);
+    shard.markSilent(3 * SILENCE_MS);
+    expect(collect(shard, 3 * SILENCE_MS).frames).toEqual([[3, ["held"]]]);
+    shard.answered(3);
+    expect(shard.markSilent(99 * SILENCE_MS)).toBe(Number.POSITIVE_INFINITY);
+    expect(collect(shard).frames).toEqual([]);
   });
 
   it("forgets an attempt when its outcome is answered, and not the other attempt of its task", () => {

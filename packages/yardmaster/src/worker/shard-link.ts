@@ -49,6 +49,8 @@ export class ShardLink {
   readonly #mailbox: string;
   readonly #attempts = new Map<TaskId, Attempt>();
   readonly #batches = new Map<number, Batch>();
+  /** The last inventory as long as it is not answered: a lost one leaves tasks with a worker that does not have them. */
+  #inventory: Pick<Batch, "sequence" | "silenceMs" | "resendAt"> | null = null;
   #finished: Attempt[] = [];
   #notes: Note[] = [];
   #sequence = 0;
@@ -101,6 +103,7 @@ export class ShardLink {
   }
 
   answered(sequence: number): void {
+    if (this.#inventory?.sequence === sequence) this.#inventory = null;
     const batch = this.#batches.get(sequence);
     if (batch === undefined) return;
     this.#batches.delete(sequence);
@@ -125,7 +128,9 @@ export class ShardLink {
       }
       next = Math.min(next, batch.resendAt);
     }
-    return next;
+    if (this.#inventory === null) return next;
+    if (this.#inventory.resendAt <= now) this.wantsHeld = true;
+    return Math.min(next, Math.max(this.#inventory.resendAt, now + SILENCE_MS / 10));
   }
 
   /** Writes all that is to be told as frames, in the order in which the dispatcher must read them. */
@@ -138,9 +143,9 @@ export class ShardLink {
     };
     const cold: Envelope[] = [];
     if (parcel.registered) cold.push(register());
-    if (parcel.held) cold.push(this.#held());
+    if (parcel.held) cold.push(this.#takeInventory(now));
     for (const note of parcel.notes) cold.push({ type: "note", note });
-    if (cold.length > 0) sends.push(this.#frame(0, cold));
+    if (cold.length > 0) sends.push(this.#frame(parcel.held ? this.#sequence : 0, cold));
     for (const batch of parcel.batches) sends.push(this.#frame(batch.sequence, this.#contentOf(batch)));
     this.wantsRegister = false;
     this.wantsHeld = false;
@@ -206,6 +211,15 @@ export class ShardLink {
     const envelopes: Envelope[] = goodbye ? [{ type: "goodbye", worker: this.#worker }] : [];
     for (const { outcome } of attempts) if (outcome !== null) envelopes.push(outcome);
     return envelopes;
+  }
+
+  /** What is held now, under a number of its own: repeated as it is then until it is answered. */
+  #takeInventory(now: number): Held {
+    const { silenceMs } = this.#inventory ?? { silenceMs: SILENCE_MS / 2 };
+    const next = Math.min(2 * silenceMs, MAX_SILENCE_MS);
+    this.#sequence += 1;
+    this.#inventory = { sequence: this.#sequence, silenceMs: next, resendAt: now + next };
+    return this.#held();
   }
 
   #held(): Held {

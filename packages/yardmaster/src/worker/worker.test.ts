@@ -322,7 +322,7 @@ describe("a new owner", () => {
     expect(
       frames.map(({ epoch, sequence, envelopes }) => [epoch, sequence, envelopes.map(({ type }) => type)]),
     ).toEqual([
-      [2, 0, ["register", "held"]],
+      [2, 2, ["register", "held"]],
       [2, 1, ["outcome"]],
     ]);
     expect(desk.of("held")).toEqual([
@@ -359,14 +359,32 @@ describe("a lost frame", () => {
   it("shows with the next one", async () => {
     await start();
     desk.sent += 1;
+    const seen = desk.sent + 1;
     await tell(assign(1, "held"));
-    expect(desk.of("held")).toMatchObject([{ epoch: 1, seen: desk.sent, attempts: [{ id: taskId(1) }] }]);
+    expect(desk.of("held")).toMatchObject([{ epoch: 1, seen, attempts: [{ id: taskId(1) }] }]);
   });
 
   it("shows with the answer to a heartbeat", async () => {
     await start();
+    const seen = desk.sent + 1;
     await tell({ type: "heartbeatAnswer", number: 1, sent: desk.sent + 5, known: true });
-    expect(desk.of("held")).toMatchObject([{ seen: desk.sent, attempts: [] }]);
+    expect(desk.of("held")).toMatchObject([{ seen, attempts: [] }]);
+  });
+
+  it("is told of again until somebody answers", async () => {
+    await start();
+    desk.answers = false;
+    desk.sent += 1;
+    await tell(assign(1, "held"));
+    expect(desk.of("held")).toHaveLength(1);
+    await host.advance(10_500);
+    expect(desk.of("held")).toHaveLength(2);
+    expect(desk.of("held").at(-1)?.attempts).toMatchObject([{ id: taskId(1), state: "running" }]);
+    desk.answers = true;
+    await host.advance(25_000);
+    expect(desk.of("held")).toHaveLength(3);
+    await host.advance(100_000);
+    expect(desk.of("held")).toHaveLength(3);
   });
 });
 

@@ -322,9 +322,9 @@ export class Worker {
   }
 
   #sent(parcels: readonly Parcel[]): void {
-    for (const [shard, { registered, batches }] of parcels.entries()) {
+    for (const [shard, { registered, held, batches }] of parcels.entries()) {
       if (registered) this.#greet(shard);
-      if (batches.length > 0) this.#silence.by(this.#parts.host.monotonic() + SILENCE_MS);
+      if (held || batches.length > 0) this.#silence.by(this.#parts.host.monotonic() + SILENCE_MS);
     }
     this.#heartbeats.start();
   }
