@@ -25,6 +25,8 @@ export interface FaultPlan {
   readonly reopenChance: number;
   /** The chance that a living process is reported absent. */
   readonly absentLieChance: number;
+  /** Whether the engine notices at all that a process is gone. */
+  readonly presenceIsBlind: boolean;
   readonly pauses: readonly Disturbance[];
   readonly closes: readonly Disturbance[];
   /** Each process's wall clock is off by up to this much. */
@@ -59,6 +61,7 @@ export const NO_FAULTS: FaultPlan = {
   duplicateChance: 0,
   reopenChance: 0,
   absentLieChance: 0,
+  presenceIsBlind: false,
   pauses: [],
   closes: [],
   wallSkewMs: 0,
@@ -92,6 +95,7 @@ export function drawFaults(random: Random): FaultPlan {
     duplicateChance: some([0.005, 0.02, 0.1]),
     reopenChance: some([0.005, 0.02]),
     absentLieChance: some([0.02, 0.2]),
+    presenceIsBlind: random.chance(0.15),
     pauses: drawDisturbances(random, healAt, [3_000, 8_000, 0.5 * LEASE_MS, 1.5 * LEASE_MS, 5 * LEASE_MS]),
     closes: drawCloses(random, healAt, aims),
     wallSkewMs: some([50, 5_000, 300_000]),

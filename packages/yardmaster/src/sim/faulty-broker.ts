@@ -1,8 +1,8 @@
 import type { Broker, Delivery, Presence, Receiver, Send, SendOutcome } from "../brokers/broker.ts";
 import { YardmasterError } from "../protocol/errors.ts";
-import { describeFrame } from "./frame-text.ts";
 import { remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
+import { describeFrame } from "./trace-text.ts";
 
 type Call = <T>(name: string, apply: () => Promise<T>, fallible?: boolean) => Promise<T>;
 
@@ -62,8 +62,9 @@ function createFaultyPresence(process: SimProcess, presence: Presence, call: Cal
       return () => call("presence.release", release);
     },
     absent: async (names) => {
-      const absent = await call("presence.absent", () => presence.absent(names));
       const { faults } = process.world;
+      const absent = await call("presence.absent", () => presence.absent(names));
+      if (faults.plan.presenceIsBlind) return [];
       const lies = names.filter(
         (name) =>
           !absent.includes(name) && faults.present.has(name) && faults.liesAboutAbsence(name, process.random),

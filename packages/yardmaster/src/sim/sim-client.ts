@@ -32,7 +32,7 @@ export class ClientScript {
   readonly #queues: Set<QueuePlan>;
   readonly #definitions: SimDefinitions;
   readonly #begun = new Set<TaskPlan>();
-  readonly #acknowledged = new Set<TaskId>();
+  readonly #acknowledged = new Map<TaskId, TaskPlan>();
   /** Ids of which the present incarnation waits for the end. */
   readonly awaited: Set<TaskId> = new Set();
   /** What the present incarnation has called and not heard of yet. */
@@ -60,7 +60,7 @@ export class ClientScript {
     this.#process = process;
     this.awaited.clear();
     this.pending.clear();
-    for (const id of this.#acknowledged) this.#follow(process, client.get(id));
+    for (const [id, task] of this.#acknowledged) this.#follow(process, client.get(id), task);
     for (const task of this.#tasks) {
       if (this.#begun.has(task)) continue;
       process.host.after(Math.max(0, task.submitAt - process.host.monotonic()), () => {
@@ -77,7 +77,8 @@ export class ClientScript {
     // Whole milliseconds, and the clocks of two owners, whose times may meet in one task's record.
     const slackMs = 3 + 2 * process.world.faults.plan.wallSkewMs;
     const dueAt = process.host.monotonic() + delayMs - slackMs;
-    const intent = { attempts, atMostOnce: kind === "once", key: key ?? "", dueAt };
+    const mayGiveUp = task.handler.failures > 0 && task.handler.failure === "final";
+    const intent = { attempts, mayGiveUp, atMostOnce: kind === "once", key: key ?? "", dueAt };
     process.observe({ type: "submitting", label, intent });
     process.note("submitting", label);
     const input = { index: task.index, padding: "x".repeat(task.handler.inputBytes) };
@@ -90,27 +91,34 @@ export class ClientScript {
     if (!process.alive) return;
     process.observe({ type: "submitted", label, id: handle.id });
     process.note("submitted", `${label} ${handle.id}`);
-    this.#acknowledged.add(handle.id);
-    this.#follow(process, handle);
-    this.#accept(process, handle);
+    this.#acknowledged.set(handle.id, task);
+    this.#follow(process, handle, task);
+    this.#accept(process, handle, task);
     const { cancelAfterMs } = task;
     if (cancelAfterMs !== null) process.host.after(cancelAfterMs, () => this.#cancel(process, handle));
   }
 
-  #follow(process: SimProcess, handle: TaskHandle): void {
+  #follow(process: SimProcess, handle: TaskHandle, task: TaskPlan): void {
     this.awaited.add(handle.id);
     this.#track(process, `end of ${handle.id}`, async () => {
       const end = await handle.settled();
       if (!process.alive) return;
+      if (end.ok && !isResultOf(task, end.value))
+        process.world.history.report("WRONG_RESULT", `${labelOf(task)} (${handle.id}) gave another's result`);
       const state = end.ok ? "succeeded" : stateOf(end.error);
       process.note("settled", `${handle.id} ${state}`);
       process.observe({ type: "settled", id: handle.id, state });
     });
   }
 
-  #accept(process: SimProcess, handle: TaskHandle): void {
+  #accept(process: SimProcess, handle: TaskHandle, task: TaskPlan): void {
     this.#track(process, `acceptance of ${handle.id}`, async () => {
       const outcome = await acceptanceOf(handle);
+      if (outcome === "refused" && !this.#definitions.clashes(task))
+        process.world.history.report(
+          "WRONGLY_REFUSED",
+          `${labelOf(task)} (${handle.id}) clashes with nothing`,
+        );
       if (process.alive) process.observe({ type: "accepted", id: handle.id, outcome });
     });
   }
@@ -183,6 +191,10 @@ async function resumeUntilDone(process: SimProcess, client: SubmittingClient, qu
     }
     await pause(process.host, 1_000);
   }
+}
+
+function isResultOf({ index, handler }: TaskPlan, value: unknown): boolean {
+  return JSON.stringify(value) === JSON.stringify({ index, padding: "x".repeat(handler.resultBytes) });
 }
 
 async function acceptanceOf(handle: TaskHandle): Promise<"created" | "duplicate" | "refused"> {

@@ -18,8 +18,10 @@ const QUEUES = {
 export class SimDefinitions {
   readonly #byName = new Map<string, SimDefinition>();
   readonly #plans = new Map<number, TaskPlan>();
+  readonly #tasks: readonly TaskPlan[];
 
   constructor({ tasks }: Workload) {
+    this.#tasks = tasks;
     for (const task of tasks) {
       if (!this.#plans.has(task.index)) this.#plans.set(task.index, task);
       const name = nameOf(task);
@@ -33,6 +35,11 @@ export class SimDefinitions {
 
   of(task: TaskPlan): SimDefinition {
     return this.#byName.get(nameOf(task)) ?? define(nameOf(task), task);
+  }
+
+  /** Whether another task uses the same idempotency key with other input. */
+  clashes({ key, index }: TaskPlan): boolean {
+    return key !== null && this.#tasks.some((other) => other.key === key && other.index !== index);
   }
 
   /** The plan behind an input. */

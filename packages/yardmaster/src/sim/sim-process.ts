@@ -6,6 +6,7 @@ import type { Faults } from "./faults.ts";
 import type { Random } from "./random.ts";
 import type { EventOwner, Timeline } from "./timeline.ts";
 import type { Trace } from "./trace.ts";
+import { describeChange } from "./trace-text.ts";
 import { createVirtualHost } from "./virtual-host.ts";
 
 /** What all processes of a run share. */
@@ -87,6 +88,9 @@ export class SimProcess implements EventOwner {
 
   observe(observation: Observation): void {
     const fact = { ...observation, at: this.world.timeline.now };
+    if (fact.type === "committed" && this.world.trace.verbose)
+      for (const change of fact.changes)
+        this.say("committed", describeChange(fact.lease.epoch, fact.sequence, change));
     this.world.history.observe(fact);
   }
 

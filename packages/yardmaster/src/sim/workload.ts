@@ -87,8 +87,8 @@ function drawTask(random: Random, index: number, spreadMs: number, clients: numb
     priority: random.integer(0, 255),
     delayMs: random.chance(0.15) ? random.integer(1, 15_000) : 0,
     expiresInMs: random.chance(0.08) ? random.integer(1, 20_000) : 0,
-    attempts: kind === "once" ? 1 : random.integer(1, 5),
-    timeoutMs: random.pick([2_000, 10_000, 60_000]),
+    attempts: random.integer(1, 5),
+    timeoutMs: random.pick([0, 2_000, 10_000, 60_000]),
     key: kind === "usual" && random.chance(0.15) ? `key-${random.integer(0, 4)}` : null,
     cancelAfterMs: random.chance(0.12) ? random.below(random.pick([5, 500, 10_000])) : null,
     handler: {

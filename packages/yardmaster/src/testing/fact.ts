@@ -48,6 +48,8 @@ export interface RunName {
 export interface Intent {
   readonly attempts: number;
   readonly atMostOnce: boolean;
+  /** Its handler may give up for good before its attempts are used up. */
+  readonly mayGiveUp: boolean;
   /** The idempotency key with its definition, or "". */
   readonly key: string;
   /** It must not start before this time on the observer's clock. */

@@ -10,6 +10,9 @@ export class RecordHistory {
   readonly #shards = new Map<number, Ownership>();
   readonly #records = new Map<TaskId, TaskRecord>();
   readonly #attempts = new Map<TaskId, number>();
+  /** How many attempts of each task have come to an end that counts. */
+  readonly #used = new Map<TaskId, number>();
+  readonly #endedAt = new Map<TaskId, number>();
   readonly #tombstones = new Set<TaskId>();
   readonly #holders = new Map<string, Set<TaskId>>();
   #unfinished = 0;
@@ -31,6 +34,15 @@ export class RecordHistory {
   /** The highest attempt that was ever recorded; an older one's late success may be the last word. */
   attemptsOf(id: TaskId): number {
     return this.#attempts.get(id) ?? 0;
+  }
+
+  usedAttemptsOf(id: TaskId): number {
+    return this.#used.get(id) ?? 0;
+  }
+
+  /** When its end was recorded, by the observer's clock; infinity while it was not. */
+  endedAtOf(id: TaskId): number {
+    return this.#endedAt.get(id) ?? Number.POSITIVE_INFINITY;
   }
 
   /** How a task ended, an alias as its first task; undefined while it did not. */
@@ -62,7 +74,7 @@ export class RecordHistory {
     this.#shards.set(shard, { epoch, sequence: 0, changes: [] });
   }
 
-  committed(lease: Lease, sequence: number, changes: readonly Change[]): void {
+  committed(lease: Lease, sequence: number, changes: readonly Change[], at: number): void {
     const ownership = this.#shards.get(lease.shard) ?? { epoch: 0, sequence: 0, changes: [] };
     if (lease.epoch < ownership.epoch) {
       this.#report("STALE_EPOCH", `${lease.owner} wrote in epoch ${lease.epoch} during ${ownership.epoch}`);
@@ -79,7 +91,7 @@ export class RecordHistory {
         `Commit ${lease.epoch}/${sequence} follows ${ownership.epoch}/${ownership.sequence}`,
       );
     this.#shards.set(lease.shard, { epoch: lease.epoch, sequence, changes });
-    for (const change of changes) this.#apply(change);
+    for (const change of changes) this.#apply(change, at);
     for (const [worker, held] of this.#holders)
       if (held.size > this.#slots)
         this.#report("OVER_CREDIT", `${worker} was given ${held.size} tasks for ${this.#slots} slots`);
@@ -99,7 +111,7 @@ export class RecordHistory {
     }
   }
 
-  #apply(change: Change): void {
+  #apply(change: Change, at: number): void {
     switch (change.type) {
       case "insert":
         if (this.#records.has(change.task.id))
@@ -107,12 +119,12 @@ export class RecordHistory {
             "INSERTED_TWICE",
             `${change.task.id} was inserted again over ${this.describe(change.task.id)}`,
           );
-        this.#set(change.task);
+        this.#set(change.task, at);
         break;
       case "update":
       case "finish":
         this.#checkUnfinished(change.task.id, change.type);
-        this.#set(change.task);
+        this.#set(change.task, at);
         break;
       case "tombstone":
         if (this.#records.has(change.id))
@@ -122,7 +134,7 @@ export class RecordHistory {
       case "adopt":
         if (!this.#tombstones.delete(change.task.id))
           this.#report("ADOPTED_UNKNOWN", `${change.task.id} had no tombstone`);
-        this.#set(change.task);
+        this.#set(change.task, at);
         break;
       case "sweep":
       case "key":
@@ -138,9 +150,10 @@ export class RecordHistory {
       this.#report("TERMINAL_CHANGED", `${what} of ${id}, which is ${this.describe(id)}`);
   }
 
-  #set(record: TaskRecord): void {
+  #set(record: TaskRecord, at: number): void {
     const before = this.#records.get(record.id);
-    if (before !== undefined) this.#forget(before);
+    if (before !== undefined) this.#replace(before, record);
+    if (isTerminal(record.state)) this.#endedAt.set(record.id, at);
     this.#records.set(record.id, record);
     this.#attempts.set(record.id, Math.max(record.attempt, this.attemptsOf(record.id)));
     if (isUnfinished(record)) this.#unfinished++;
@@ -149,9 +162,12 @@ export class RecordHistory {
       this.#report("TERMINAL_WITHOUT_TIME", `${record.id} is ${record.state} and does not say since when`);
   }
 
-  #forget(record: TaskRecord): void {
-    if (isUnfinished(record)) this.#unfinished--;
-    if (isHeld(record)) this.#held(record).delete(record.id);
+  #replace(before: TaskRecord, record: TaskRecord): void {
+    if (isUnfinished(before)) this.#unfinished--;
+    if (isHeld(before)) this.#held(before).delete(before.id);
+    if (usesAttempt(before, record)) this.#used.set(record.id, this.usedAttemptsOf(record.id) + 1);
+    if (before.cancelRequested && record.state === "succeeded")
+      this.#report("CANCEL_IGNORED", `${record.id} succeeded after its cancel was recorded`);
   }
 
   /** Credit is granted by shard. */
@@ -181,4 +197,13 @@ function isHeld({ state }: TaskRecord): boolean {
 function claimsKey({ key, aliasOf, code, state, attempt }: TaskRecord): boolean {
   const cameTooLate = code === "IDEMPOTENCY_CONFLICT" || (state === "cancelled" && attempt === 0);
   return key !== "" && aliasOf === "" && !cameTooLate;
+}
+
+/** Whether an attempt came to an end that counts; the number of one that is only handed back is taken back. */
+function usesAttempt(before: TaskRecord, after: TaskRecord): boolean {
+  if (!isHeld(before)) return false;
+  if (after.state === "scheduled" || after.state === "failed") return true;
+  if (after.state === "ready") return after.attempt === before.attempt;
+  const isNext = after.attempt !== before.attempt || after.epoch !== before.epoch;
+  return isHeld(after) && isNext && after.error !== null;
 }

@@ -9,6 +9,9 @@ interface Runs {
   effects: number;
 }
 
+/** A worker that has had no word from a dispatcher for 7 s starts nothing; on the way is some more. */
+const LATE_START_MS = 9_000;
+
 /** What handlers did, and the rules that it must keep. */
 export class RunHistory {
   readonly #slots: number;
@@ -35,6 +38,15 @@ export class RunHistory {
 
   startsOf(id: TaskId): number {
     return this.#runs.get(id)?.starts ?? 0;
+  }
+
+  labelOf(id: TaskId): string | undefined {
+    return this.#runs.get(id)?.label;
+  }
+
+  isRunning(id: TaskId, attempt: number): boolean {
+    for (const current of this.#current.values()) if (current.has(`${id} ${attempt}`)) return true;
+    return false;
   }
 
   cancelled(id: TaskId): void {
@@ -100,6 +112,8 @@ export class RunHistory {
         "STARTED_UNRECORDED",
         `${label} started attempt ${attempt} and is ${this.#records.describe(id)}`,
       );
+    if (at > this.#records.endedAtOf(id) + LATE_START_MS)
+      this.#report("STARTED_LATE", `${label} (${id}) started long after it had ended`);
     const intent = this.#intents.get(label);
     if (intent === undefined) {
       this.#report("STARTED_UNASKED", `${label} (${id}) was never submitted`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Change } from "../protocol/change.ts";
-import type { State, TaskRecord } from "../protocol/task.ts";
+import type { State, TaskError, TaskRecord } from "../protocol/task.ts";
 import type { Fact } from "./fact.ts";
 import { HistoryChecker } from "./history.ts";
 
@@ -16,7 +16,7 @@ const SPEC: TaskRecord["spec"] = {
   keepResultMs: 0,
   keepFailureMs: 0,
 };
-const INTENT = { attempts: 2, atMostOnce: false, key: "", dueAt: 0 };
+const INTENT = { attempts: 2, atMostOnce: false, mayGiveUp: false, key: "", dueAt: 0 };
 const RUN = { id: "t1", attempt: 1, process: "w1" };
 
 describe("the history checker", () => {
@@ -87,6 +87,37 @@ describe("the history checker", () => {
       "EFFECTS_EXCEED_STARTS",
       [submitting(), started(), { type: "effect", at: 1, ...RUN }, { type: "effect", at: 1, ...RUN }],
     ],
+    ["STARTED_LATE", [submitting(), acquired(1), committed(1, 1, [insert("failed")]), started({}, 20_000)]],
+    [
+      "CANCEL_IGNORED",
+      [
+        acquired(1),
+        committed(1, 1, [insert("assigned", { cancelRequested: true })]),
+        committed(1, 2, [update("succeeded")]),
+      ],
+    ],
+    [
+      "FAILED_WHILE_RUNNING",
+      [
+        submitting(),
+        acquired(1),
+        committed(1, 1, [insert("assigned")]),
+        started(),
+        committed(1, 2, [update("scheduled", { error: error("HANDLER_FAILED") })]),
+      ],
+    ],
+    [
+      "ATTEMPTS_CUT",
+      [
+        submitting(),
+        submitted(),
+        acquired(1),
+        committed(1, 1, [insert("assigned")]),
+        committed(1, 2, [update("ready", { attempt: 0 })]),
+        committed(1, 3, [update("assigned", { attempt: 2 })]),
+        committed(1, 4, [update("failed", { attempt: 2, error: error("TIMED_OUT") })]),
+      ],
+    ],
     ["SUCCESS_WITHOUT_EFFECT", [acquired(1), committed(1, 1, [insert("succeeded")])]],
     ["HANDLE_DISAGREES", [acquired(1), committed(1, 1, [insert("failed")]), settled("succeeded")]],
     [
@@ -100,6 +131,17 @@ describe("the history checker", () => {
     ],
   ])("reports %s", (rule, facts) => {
     expect(rulesBroken(facts)).toContain(rule);
+  });
+
+  it("counts every way of using up an attempt", () => {
+    const lost = { error: error("WORKER_LOST") };
+    const used = [
+      committed(1, 1, [insert("assigned")]),
+      committed(1, 2, [update("ready", lost)]),
+      committed(1, 3, [update("assigned", { attempt: 2, ...lost })]),
+      committed(1, 4, [update("failed", { attempt: 2, error: error("TIMED_OUT") })]),
+    ];
+    expect(rulesBroken([submitting(), submitted(), acquired(1), ...used, settled("failed")])).toEqual([]);
   });
 
   it("forgets the runs of a process that is gone", () => {
@@ -153,8 +195,8 @@ function committed(epoch: number, sequence: number, changes: readonly Change[]):
   return { type: "committed", at: 1, lease: { shard: 0, owner: "d1", epoch }, sequence, changes };
 }
 
-function started(run: Partial<typeof RUN> = {}): Fact {
-  return { type: "started", at: 1, label: "task", ...RUN, ...run };
+function started(run: Partial<typeof RUN> = {}, at = 1): Fact {
+  return { type: "started", at, label: "task", ...RUN, ...run };
 }
 
 function settled(state: "succeeded" | "failed" | "cancelled"): Fact {
@@ -172,8 +214,12 @@ function insert(state: State, fields: Partial<TaskRecord> = {}): Extract<Change,
   };
 }
 
-function update(state: State): Change {
-  return { type: "update", task: record(state), parked: false };
+function update(state: State, fields: Partial<TaskRecord> = {}): Change {
+  return { type: "update", task: record(state, fields), parked: false };
+}
+
+function error(code: string): TaskError {
+  return { code, message: "", stack: "" };
 }
 
 function record(state: State, fields: Partial<TaskRecord> = {}): TaskRecord {

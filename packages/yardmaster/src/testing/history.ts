@@ -1,3 +1,4 @@
+import type { Change } from "../protocol/change.ts";
 import type { TaskId, TaskRecord, TerminalState } from "../protocol/task.ts";
 import type { Fact, Intent } from "./fact.ts";
 import { RecordHistory } from "./history-records.ts";
@@ -68,7 +69,8 @@ export class HistoryChecker {
         this.#records.acquired(fact.lease);
         break;
       case "committed":
-        this.#records.committed(fact.lease, fact.sequence, fact.changes);
+        this.#records.committed(fact.lease, fact.sequence, fact.changes, fact.at);
+        for (const change of fact.changes) this.#checkFailure(change);
         break;
       case "started":
         this.#runs.started(fact, fact.label, fact.at);
@@ -104,8 +106,27 @@ export class HistoryChecker {
   finish(ending: Ending): readonly Violation[] {
     for (const [id, label] of this.#submitted) this.#checkSubmission(id, label, ending);
     this.#records.finish();
+    for (const record of this.#records.all.values()) this.#checkAttempts(record);
     this.#runs.finish();
     return this.#violations;
+  }
+
+  /** A handler that has failed has ended. */
+  #checkFailure(change: Change): void {
+    if (change.type !== "update" && change.type !== "finish") return;
+    const { id, state, attempt, error } = change.task;
+    const isFailure = (state === "scheduled" || state === "failed") && error?.code === "HANDLER_FAILED";
+    if (isFailure && this.#runs.isRunning(id, attempt))
+      this.report("FAILED_WHILE_RUNNING", `Attempt ${attempt} of ${id} is recorded as failed and runs on`);
+  }
+
+  /** Only what ended an attempt uses one up. */
+  #checkAttempts({ id, state, spec, error }: TaskRecord): void {
+    if (state !== "failed" || spec.delivery !== "at-least-once" || !RETRIED.has(error?.code ?? "")) return;
+    const label = this.#runs.labelOf(id) ?? this.#submitted.get(id) ?? "";
+    const used = this.#records.usedAttemptsOf(id);
+    if (used < spec.attempts && this.#intents.get(label)?.mayGiveUp === false)
+      this.report("ATTEMPTS_CUT", `${label} (${id}) failed after ${used} of ${spec.attempts} attempts`);
   }
 
   #checkSubmission(id: TaskId, label: string, { awaited }: Ending): void {
@@ -130,6 +151,9 @@ export class HistoryChecker {
       this.report("HANDLE_DISAGREES", `${id} settled as ${state} while it is ${this.#records.describe(id)}`);
   }
 }
+
+/** The errors after which there is another attempt as long as there is one left. */
+const RETRIED: ReadonlySet<string> = new Set(["HANDLER_FAILED", "TIMED_OUT", "WORKER_LOST", "CLOSED"]);
 
 /** Submissions that share an idempotency key are one task: the earliest may be the one that runs. */
 function joined(before: Intent | undefined, intent: Intent): Intent {

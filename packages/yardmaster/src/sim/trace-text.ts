@@ -1,3 +1,4 @@
+import type { Change } from "../protocol/change.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { decodeFrame } from "../protocol/frame.ts";
 
@@ -9,6 +10,16 @@ export function describeFrame(mailbox: string, frame: Uint8Array): string {
   } catch (error) {
     return `→ ${mailbox} unreadable: ${String(error)}`;
   }
+}
+
+/** One row of a commit as a line of a trace. */
+export function describeChange(epoch: number, sequence: number, change: Change): string {
+  const head = `${epoch}/${sequence} ${change.type}`;
+  if (!("task" in change)) return head;
+  const { id, state, attempt, worker, error, cancelRequested } = change.task;
+  const parked = "parked" in change && change.parked ? " parked" : "";
+  const cancel = cancelRequested ? " cancel requested" : "";
+  return `${head} ${id} ${state}${parked} attempt ${attempt} ${worker}${cancel} ${error?.code ?? ""}`;
 }
 
 function describe(envelope: Envelope): string {
