@@ -1,11 +1,10 @@
-import { type Engine, splitCommit } from "./engine.ts";
+import type { BrokerHalf, Engine, EngineAddress } from "./engine.ts";
+import { invalidUrl as invalid } from "./engine-url.ts";
 import { type Host, systemHost } from "./host.ts";
 import { openMemoryYard } from "./memory/registry.ts";
+import { pairEngines } from "./pair.ts";
 import { YardmasterError } from "./protocol/errors.ts";
 import { openSqliteEngine } from "./sqlite/engine.ts";
-
-/** One URL for broker and store, or one for each. */
-export type EngineAddress = string | { readonly broker: string; readonly store: string };
 
 export interface EngineOptions {
   /** How many shards a yard gets that does not exist yet, 1 to 4,096; default 1. One that exists keeps its number. */
@@ -13,8 +12,9 @@ export interface EngineOptions {
 }
 
 /**
- * Opens the engine behind a URL. Several may be open on one yard at a time. Throws INVALID_URL, UNSUPPORTED for an
- * engine that this version does not have, STORE_READ_ONLY, STORE_CORRUPT, UNSUPPORTED_VERSION or STORE_UNAVAILABLE.
+ * Opens the engine behind a URL. Several may be open on one yard at a time. An engine that does not answer now is an
+ * error; one that is lost later comes back by itself. Throws INVALID_URL, DRIVER_MISSING, ENGINE_DENIED,
+ * BROKER_UNAVAILABLE, STORE_UNAVAILABLE, STORE_READ_ONLY, STORE_CORRUPT or UNSUPPORTED_VERSION.
  */
 export async function openEngine(
   address: EngineAddress,
@@ -22,36 +22,39 @@ export async function openEngine(
   options: EngineOptions = {},
 ): Promise<Engine> {
   const shards = checkShards(options.shards ?? 1);
-  if (typeof address === "string") return await openOne(address, host, shards);
-  if (address.broker === address.store) return await openOne(address.broker, host, shards);
-  const broker = await openOne(address.broker, host, shards);
+  if (typeof address === "string") return await openWhole(address, host, shards);
+  if (address.broker === address.store) return await openWhole(address.broker, host, shards);
+  const half = await openBroker(address, host, shards);
   try {
-    return pair(broker, await openOne(address.store, host, shards));
+    return pairEngines(half, await openWhole(address.store, host, shards), threadAddress(address));
   } catch (error) {
-    await broker.close({ timeoutMs: CLOSE_MS });
+    await half.close({ timeoutMs: CLOSE_MS });
     throw error;
   }
 }
 
-/** The shards are the store's: that is where their fences are. */
-function pair(brokerEngine: Engine, storeEngine: Engine): Engine {
-  const { broker } = brokerEngine;
-  const { store, shards } = storeEngine;
-  return {
-    broker,
-    store,
-    shards,
-    url: null,
-    commit: splitCommit(broker, store),
-    close: async (options) => {
-      await Promise.all([brokerEngine.close(options), storeEngine.close(options)]);
-    },
-  };
+/** Opens an engine's broker only: what a thread needs that sends heartbeats. Throws what `openEngine` throws. @public */
+export async function openBroker(
+  address: EngineAddress,
+  host: Host = systemHost,
+  shards = 1,
+): Promise<BrokerHalf> {
+  const url = typeof address === "string" ? address : address.broker;
+  const [scheme] = schemeOf(url);
+  if (scheme !== "amqp" && scheme !== "amqps") return await openWhole(url, host, shards);
+  const { openRabbitBroker } = await import("./rabbitmq/engine.ts");
+  return await openRabbitBroker(url, host);
 }
 
-async function openOne(url: string, host: Host, shards: number): Promise<Engine> {
-  const [, scheme, rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
-  switch (scheme?.toLowerCase()) {
+/** Null when only this thread can reach the broker. */
+function threadAddress(address: Exclude<EngineAddress, string>): EngineAddress | null {
+  return schemeOf(address.broker)[0] === "memory" ? null : address;
+}
+
+/** What is both. Drivers are loaded by whoever needs them. */
+async function openWhole(url: string, host: Host, shards: number): Promise<Engine> {
+  const [scheme, rest] = schemeOf(url);
+  switch (scheme) {
     case "memory":
       return openMemoryYard(memoryName(url, rest), host, { shards });
     case "sqlite":
@@ -60,20 +63,27 @@ async function openOne(url: string, host: Host, shards: number): Promise<Engine>
         shards,
       });
     case "redis":
-    case "rediss":
+    case "rediss": {
+      const { openRedisEngine } = await import("./redis/engine.ts");
+      return await openRedisEngine(url, host, { shards });
+    }
     case "postgres":
-    case "postgresql":
+    case "postgresql": {
+      const { openPostgresEngine } = await import("./postgres/engine.ts");
+      return await openPostgresEngine(url, host, { shards });
+    }
     case "amqp":
     case "amqps":
-      throw new YardmasterError(
-        "UNSUPPORTED",
-        `The engine of ${scheme}: URLs is not in this version: use ${EXAMPLE}.`,
-      );
-    case undefined:
-      throw invalid(url, "it has no scheme");
+      throw invalid(url, "RabbitMQ keeps no results: name a store beside this broker", PAIR_EXAMPLE);
     default:
-      throw invalid(url, `there is no engine "${scheme}"`);
+      throw invalid(url, `there is no engine "${scheme}"`, EXAMPLE);
   }
+}
+
+function schemeOf(url: string): [scheme: string, rest: string] {
+  const [, scheme, rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
+  if (scheme === undefined) throw invalid(url, "it has no scheme", EXAMPLE);
+  return [scheme.toLowerCase(), rest];
 }
 
 function memoryName(url: string, rest: string): string {
@@ -84,10 +94,10 @@ function memoryName(url: string, rest: string): string {
 
 function sqlitePath(url: string, rest: string): string {
   const path = decode(url, splitQuery(url, rest)[0]);
-  if (path === "") throw invalid(url, "it does not name the file");
+  if (path === "") throw invalid(url, "it does not name the file", EXAMPLE);
   if (path === ":memory:") throw invalid(url, "a yard in memory has an engine of its own", "memory:test");
-  if (/^\/\/[^/]/.test(path)) throw invalid(url, "a file is on no host");
-  if (path.includes("\0")) throw invalid(url, "a file's name holds no NUL");
+  if (/^\/\/[^/]/.test(path)) throw invalid(url, "a file is on no host", EXAMPLE);
+  if (path.includes("\0")) throw invalid(url, "a file's name holds no NUL", EXAMPLE);
   return path;
 }
 
@@ -102,7 +112,7 @@ function durabilityOf(url: string, rest: string): "disk" | "os" {
 }
 
 function splitQuery(url: string, rest: string): [path: string, query: string] {
-  if (rest.includes("#")) throw invalid(url, "it has a fragment; write # in a file's name as %23");
+  if (rest.includes("#")) throw invalid(url, "it has a fragment; write # in a file's name as %23", EXAMPLE);
   const at = rest.indexOf("?");
   return at === -1 ? [rest, ""] : [rest.slice(0, at), rest.slice(at + 1)];
 }
@@ -111,7 +121,7 @@ function decode(url: string, path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    throw invalid(url, "a % in it does not start an escape; write % in a file's name as %25");
+    throw invalid(url, "a % in it does not start an escape; write % in a file's name as %25", EXAMPLE);
   }
 }
 
@@ -123,19 +133,8 @@ function checkShards(shards: number): number {
   );
 }
 
-function invalid(url: string, why: string, example: string = EXAMPLE): YardmasterError {
-  return new YardmasterError(
-    "INVALID_URL",
-    `The URL "${withoutPassword(url)}" is malformed: ${why}. Example: ${example}`,
-  );
-}
-
-/** Errors end up in logs. */
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, "//***@");
-}
-
 const EXAMPLE = "sqlite:./yard.db";
+const PAIR_EXAMPLE = '{ broker: "amqp://localhost", store: "redis://localhost:6379" }';
 const DURABILITY_EXAMPLE = "sqlite:./yard.db?durability=os";
 /** A task's id has 12 bits for its shard. */
 const MAX_SHARDS = 4096;

@@ -1,6 +1,33 @@
-import type { Broker, Delivery, Send, SendOutcome } from "./brokers/broker.ts";
+import type { Broker, Delivery, Receiver, Send, SendOutcome, Transactional } from "./brokers/broker.ts";
 import type { Change } from "./protocol/change.ts";
 import type { Lease, Store } from "./stores/store.ts";
+
+/** One URL for broker and store, or one for each. */
+export type EngineAddress = string | { readonly broker: string; readonly store: string };
+
+/** What an engine says of itself, for operators; nothing is decided by it. */
+export interface EngineReport {
+  /** Such as "Redis 7.0.15 at 127.0.0.1:6379". Never a password. */
+  readonly engine: string;
+  readonly isUp: boolean;
+  /** Why it is not up; null while it is. */
+  readonly trouble: string | null;
+  /** What survives what, in a sentence, as the server itself says. */
+  readonly durability: string;
+  /** What an operator should change. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * A third input of a shard, where the store can take submissions in a caller's transaction and the broker cannot. Its
+ * deliveries are acknowledged by `Engine.commit` like those of the lanes.
+ */
+export interface Outbox {
+  readonly transactional: Transactional;
+  /** The mailbox of a shard's transactional submissions. */
+  mailbox(shard: number): string;
+  receive(shard: number): Promise<Receiver>;
+}
 
 /** A broker and a store, and the way to commit a tick to both. `connect.ts` makes one from URLs. */
 export interface Engine {
@@ -13,8 +40,20 @@ export interface Engine {
    * store are one engine. Throws what `Store.commit` and `Broker.send` throw; the same tick may be committed again.
    */
   commit(tick: Tick): Promise<SendOutcome[]>;
-  /** How another thread of this process reaches the same engine: a URL, or null when only this thread can. */
-  readonly url: string | null;
+  /** How another thread of this process reaches the same engine, or null when only this thread can. */
+  readonly url: EngineAddress | null;
+  /** Absent where `broker.transactional` does it, or nothing can. */
+  readonly outbox?: Outbox;
+  /** One for each server: broker and store may be different ones. */
+  report(): readonly EngineReport[];
+  /** Settles within `timeoutMs`, whatever the engine does. */
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
+/** An engine that is a broker and nothing else, or the broker's half of one. */
+export interface BrokerHalf {
+  readonly broker: Broker;
+  report(): readonly EngineReport[];
   /** Settles within `timeoutMs`, whatever the engine does. */
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -26,14 +65,6 @@ export interface Tick {
   readonly changes: readonly Change[];
   readonly sends: readonly Send[];
   readonly acks: readonly Delivery[];
-}
-
-/** Commit, send, acknowledge for a broker and a store that share no transaction: a crash between the steps repeats work and loses none. */
-export function splitCommit(broker: Broker, store: Store): Engine["commit"] {
-  return async ({ lease, sequence, changes, sends, acks }) => {
-    await store.commit(lease, sequence, changes);
-    return broker.send(sends, acks);
-  };
 }
 
 /** The two lanes of a shard: control is always drained, submit by credit. */

@@ -1,8 +1,8 @@
 import { Client, startClient } from "./client/client.ts";
-import { type EngineAddress, openEngine } from "./connect.ts";
+import { openEngine } from "./connect.ts";
 import type { OnAlarm } from "./dispatcher/alarm.ts";
 import { type Dispatcher, startDispatcherOn } from "./dispatcher/dispatcher.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, EngineAddress } from "./engine.ts";
 import { type Host, systemHost } from "./host.ts";
 import type { Handler, Submit } from "./worker/handlers.ts";
 import { inlineHeartbeats } from "./worker/inline-heartbeats.ts";
@@ -250,7 +250,9 @@ function openWorker(engine: Engine, settings: WorkerSettings, submit: Submit): P
   const { handlers, slots, labels, graceMs, report } = settings;
   // Only an engine that another thread can open lets heartbeats go on while a handler blocks this one.
   const heartbeats =
-    engine.url === null ? inlineHeartbeats : threadHeartbeats({ url: engine.url, module: connectModule() });
+    engine.url === null
+      ? inlineHeartbeats
+      : threadHeartbeats({ address: engine.url, module: connectModule() });
   return startWorkerOn({
     engine,
     host: systemHost,

@@ -1,5 +1,6 @@
 import type { Receiver } from "../src/brokers/broker.ts";
 import { openEngine } from "../src/connect.ts";
+import { systemHost } from "../src/host.ts";
 import { frameOf, takeCount, textsOf } from "../src/testing/conformance.ts";
 
 /** A process for the suites: does what its parent asks for, on the engine of the URL that it was started with. */
@@ -15,7 +16,7 @@ export interface ChildAnswer {
   readonly values: readonly string[];
 }
 
-const engine = await openEngine(process.argv[2] ?? "");
+const engine = await openEngine(JSON.parse(process.argv[2] ?? ""), systemHost, { shards: 2 });
 const receivers = new Map<string, Receiver>();
 
 async function answer({ ask, name, frame }: ChildRequest): Promise<readonly string[]> {

@@ -1,6 +1,6 @@
 import type { Effects, Outgoing } from "../src/kernel/effects.ts";
 import { Kernel, type KernelOptions } from "../src/kernel/kernel.ts";
-import type { Change, KeyRecord } from "../src/protocol/change.ts";
+import type { Change, KeyRecord, StoredItem } from "../src/protocol/change.ts";
 import { keyOf } from "../src/protocol/change.ts";
 import type { Assign, Command, Envelope, Outcome } from "../src/protocol/envelope.ts";
 import { InvariantError } from "../src/protocol/errors.ts";
@@ -53,6 +53,7 @@ export class KernelYard {
   readonly keys: Map<string, KeyRecord> = new Map();
   readonly tombstones: Map<TaskId, Millis> = new Map();
   readonly queues: Map<string, QueueRecord> = new Map();
+  readonly side: Map<string, Extract<StoredItem, { type: "row" }>> = new Map();
   readonly workers: Map<string, TestWorker> = new Map();
   /** Everything that was sent to each mailbox. */
   readonly mail: Map<string, Envelope[]> = new Map();
@@ -158,6 +159,7 @@ export class KernelYard {
     this.epoch++;
     this.kernel = this.#open();
     for (const queue of this.queues.values()) this.kernel.restore({ type: "queue", queue }, this.now);
+    for (const row of this.side.values()) this.kernel.restore(row, this.now);
     let parked = 0;
     for (const row of this.rows.values()) {
       if (row.parked) parked++;
@@ -198,6 +200,7 @@ export class KernelYard {
       if (change.type === "sweep") this.sweeps++;
       else if (change.type === "key") this.keys.set(keyOf(change.key.name, change.key.key), change.key);
       else if (change.type === "queue") this.queues.set(change.queue.name, change.queue);
+      else if (change.type === "row") this.#commitRow(change);
       else {
         const id = change.type === "tombstone" ? change.id : change.task.id;
         if (written.has(id)) throw new InvariantError(`Two changes of ${id} in one tick.`);
@@ -206,6 +209,12 @@ export class KernelYard {
         else this.#commitTask(change);
       }
     }
+  }
+
+  #commitRow({ kind, key, value }: Extract<Change, { type: "row" }>): void {
+    const place = `${kind}\n${key}`;
+    if (value === null) this.side.delete(place);
+    else this.side.set(place, { type: "row", kind, key, value });
   }
 
   #commitTask(change: Extract<Change, { type: "insert" | "update" | "finish" | "adopt" }>): void {

@@ -62,7 +62,7 @@ export function denyingClients(engine: Engine): Engine {
     const gone = await presence.absent(names);
     return [...gone, ...names.filter((name) => name.startsWith("client:") && !gone.includes(name))];
   };
-  return withBroker(engine, { presence: { hold: (name) => presence.hold(name), absent } });
+  return withBroker(engine, { presence: { provesDeath: true, hold: (name) => presence.hold(name), absent } });
 }
 
 function withBroker(engine: Engine, changed: Partial<Broker>): Engine {

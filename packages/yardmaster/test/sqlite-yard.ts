@@ -1,88 +1,14 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { SendOutcome } from "../src/brokers/broker.ts";
-import { openEngine } from "../src/connect.ts";
-import type { Engine } from "../src/engine.ts";
-import { systemHost } from "../src/host.ts";
-import type { EngineUnderTest, OtherProcess, YardUnderTest } from "../src/testing/conformance.ts";
-import type { ChildAnswer, ChildRequest } from "./engine-child.ts";
+import type { EngineUnderTest } from "../src/testing/conformance.ts";
+import { urlYard } from "./url-yard.ts";
 
-/** SQLite for the suites: each yard a file in a folder of its own, other processes real ones. */
-export const sqliteUnderTest: EngineUnderTest = { name: "SQLite", open: openSqliteYard };
-
-async function openSqliteYard(): Promise<YardUnderTest> {
-  const folder = mkdtempSync(join(tmpdir(), "yardmaster-"));
-  const url = `sqlite:${join(folder, "yard.db")}`;
-  const engines: Engine[] = [];
-  const children: Child[] = [];
-  return {
-    engine: async () => {
-      const engine = await openEngine(url, systemHost, { shards: 2 });
-      engines.push(engine);
-      return engine;
-    },
-    process: async () => {
-      const child = new Child(url);
-      children.push(child);
-      await child.started;
-      return child;
-    },
-    close: async () => {
-      for (const engine of engines) await engine.close({ timeoutMs: 1_000 });
-      for (const child of children) await child.kill();
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
-
-class Child implements OtherProcess {
-  readonly started: Promise<unknown>;
-  readonly #process: ChildProcess;
-  readonly #exited: Promise<unknown>;
-  readonly #waiting = new Map<number, (values: readonly string[]) => void>();
-  #number = 0;
-
-  constructor(url: string) {
-    this.#process = fork(join(import.meta.dirname, "engine-child.ts"), [url], {
-      execArgv: ["--no-warnings"],
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    this.#exited = once(this.#process, "exit");
-    this.started = new Promise((resolve) => this.#waiting.set(0, resolve));
-    this.#process.on("message", ({ number, values }: ChildAnswer) => {
-      this.#waiting.get(number)?.(values);
-      this.#waiting.delete(number);
-    });
-  }
-
-  async hold(name: string): Promise<void> {
-    await this.#ask({ ask: "hold", name, frame: "" });
-  }
-
-  async send(mailbox: string, frame: string): Promise<readonly SendOutcome[]> {
-    const values = await this.#ask({ ask: "send", name: mailbox, frame });
-    return values.map((value) => (value === "confirmed" ? "confirmed" : "gone"));
-  }
-
-  take(mailbox: string): Promise<readonly string[]> {
-    return this.#ask({ ask: "take", name: mailbox, frame: "" });
-  }
-
-  async kill(): Promise<void> {
-    this.#process.kill("SIGKILL");
-    await this.#exited;
-  }
-
-  #ask(request: Omit<ChildRequest, "number">): Promise<readonly string[]> {
-    this.#number += 1;
-    const number = this.#number;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(number, resolve);
-      this.#process.send({ number, ...request } satisfies ChildRequest);
-      this.#exited.then(() => reject(new Error("The process has ended.")), reject);
-    });
-  }
-}
+/** SQLite for the suites: each yard a file in a folder of its own. */
+export const sqliteUnderTest: EngineUnderTest = {
+  name: "SQLite",
+  open: async () => {
+    const folder = mkdtempSync(join(tmpdir(), "yardmaster-"));
+    return urlYard(`sqlite:${join(folder, "yard.db")}`, async () => rmSync(folder, { recursive: true }));
+  },
+};

@@ -26,7 +26,7 @@ const worker = await startWorkerOn({
   host: systemHost,
   id: "w",
   heartbeats: threadHeartbeats({
-    url: "heartbeats",
+    address: "heartbeats",
     module: new URL("thread-engine.ts", import.meta.url).href,
   }),
   handlers: [

@@ -12,20 +12,25 @@ export interface Broker {
   /**
    * Sends frames, then acknowledges `acks`; the answer says for each frame whether it is safe in its mailbox
    * (`confirmed`) or there is no such mailbox (`gone`). An acknowledgement takes effect only after every send was
-   * answered, in one transaction where the engine has them. Rejects with BROKER_UNAVAILABLE or STORE_FULL when
+   * answered, in one transaction where the engine has them. One that comes after its receiver was closed may have no
+   * effect: then the frame is delivered again. Rejects with BROKER_UNAVAILABLE or STORE_FULL when
    * the outcome is unknown or nothing was sent: the caller sends the same again.
    */
   send(sends: readonly Send[], acks?: readonly Delivery[]): Promise<SendOutcome[]>;
   /**
    * Opens the only receiver of a mailbox. Frames that wait there unacknowledged are delivered (again) first. Goes on
-   * when the mailbox is removed and declared again; rejects with BROKER_UNAVAILABLE when there is none now.
+   * when the mailbox is removed and declared again, and when the connection to the engine is lost and comes back
+   * (what is unacknowledged is then delivered again); rejects with BROKER_UNAVAILABLE when there is none now.
    */
   receive(mailbox: string): Promise<Receiver>;
   /** Sends a frame that may be lost, without waiting; never throws. */
   publish(mailbox: string, frame: Uint8Array): void;
   /** How many frames wait in a mailbox, delivered but unacknowledged ones included; 0 when there is none. */
   depth(mailbox: string): Promise<number>;
-  /** Names of mailboxes that start with a prefix. */
+  /**
+   * Names of mailboxes that start with a prefix. An engine that cannot list them names those that this object declared,
+   * and ends abandoned ones by itself.
+   */
   mailboxes(prefix: string): Promise<string[]>;
   readonly presence: Presence;
   /** Absent where the engine cannot send in a transaction of the caller's. */
@@ -81,8 +86,17 @@ export interface Receiver {
  * heartbeats and leases remain the rule.
  */
 export interface Presence {
-  /** Shows `name` as present until this process ends or `release` is called. */
-  hold(name: string): Promise<() => Promise<void>>;
-  /** Those of `names` that were present once and whose holder is gone; a name never held is not absent. */
+  /** Absence means that the process is dead; otherwise it may only have lost its connection for a moment. */
+  readonly provesDeath: boolean;
+  /**
+   * Shows `name` as present until this process ends or `release` is called. Where that can be lost with a connection,
+   * it is taken again by itself, and `changed` is told `false` when it is lost and `true` when it is held again.
+   */
+  hold(name: string, changed?: (isHeld: boolean) => void): Promise<() => Promise<void>>;
+  /**
+   * Those of `names` that were present in the present life of the engine and whose holder is gone. A name that nobody
+   * is known to have held since the engine started is not absent: nobody is declared dead for the engine's sake.
+   * Rejects with BROKER_UNAVAILABLE.
+   */
   absent(names: readonly string[]): Promise<string[]>;
 }

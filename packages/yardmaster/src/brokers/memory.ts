@@ -34,6 +34,7 @@ export function createMemoryBroker(
 function createPresence(presences: Presences, life: Life, live: <T>(run: () => T) => Promise<T>): Presence {
   life.onEnd(() => presences.releaseAll(life));
   return {
+    provesDeath: true,
     hold: (name) =>
       live(() => {
         presences.hold(name, life);

@@ -89,6 +89,7 @@ function createTransactional(
 
 function createPresence({ presence }: YardFile, held: Set<string>): Presence {
   return {
+    provesDeath: true,
     hold: async (name) => {
       await presence.hold(name);
       held.add(name);

@@ -45,6 +45,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   BROKER_UNAVAILABLE: EXIT.unavailable,
   STORE_UNAVAILABLE: EXIT.unavailable,
   STORE_FULL: EXIT.unavailable,
+  ENGINE_DENIED: EXIT.unavailable,
   STORE_READ_ONLY: EXIT.unavailable,
   STORE_CORRUPT: EXIT.unavailable,
   UNSUPPORTED_VERSION: EXIT.unavailable,

@@ -66,7 +66,7 @@ export async function lookUp(
     }
   }
   if (ids.length + keys.length === 0) return null;
-  const known = await store.read({ ids, keys });
+  const known = await store.read({ ids, keys, shard: kernel.shard });
   const first = firstTasks(known).filter((id) => !kernel.has(id) && !known.tasks.has(id));
   if (first.length === 0) return known;
   const holders = await store.read({ ids: first });

@@ -55,6 +55,10 @@ export class Kernel {
     });
   }
 
+  get shard(): number {
+    return this.#shard.number;
+  }
+
   /** How often things happened that should be rare, for the metrics. */
   get oddities(): Readonly<Oddities> {
     return this.#shard.oddities;

@@ -20,6 +20,8 @@ export function restore(shard: Shard, item: StoredItem, now: Millis): void {
       shard.queues.configure(queue, item.queue);
       return;
     }
+    case "row":
+      return; // Of a newer version: kept in the store, and without meaning here.
     case "tombstone":
       shard.tombstones.set(item.id, item.keepUntil);
       return;

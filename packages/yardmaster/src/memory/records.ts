@@ -24,6 +24,8 @@ interface Row {
   readonly keepUntil: Millis;
 }
 
+type StoredRow = Extract<StoredItem, { readonly type: "row" }>;
+
 interface Tombstone {
   readonly shard: number;
   readonly keepUntil: Millis;
@@ -39,6 +41,7 @@ export class Records {
   readonly #keys = new Map<string, KeyRecord>();
   readonly #keyEnds = new Expiry();
   readonly #queues = new Map<string, { readonly shard: number; readonly queue: QueueRecord }>();
+  readonly #side = new Map<string, { readonly shard: number; readonly row: StoredRow }>();
 
   constructor(now: () => Millis) {
     this.leases = new Leases(now);
@@ -62,6 +65,7 @@ export class Records {
       ...[...this.#queues.values()]
         .filter((entry) => entry.shard === shard)
         .map(({ queue }): StoredItem => ({ type: "queue", queue })),
+      ...[...this.#side.values()].filter((entry) => entry.shard === shard).map(({ row }) => row),
       ...(parked > 0 ? [{ type: "parked", count: parked } as const] : []),
       ...waiting.map((row): StoredItem => ({ type: "task", ...inline(row) })),
       ...[...this.#tombstones]
@@ -77,14 +81,14 @@ export class Records {
       .map(inline);
   }
 
-  read({ ids = [], keys = [], bytes = false }: ReadQuery): ReadAnswer {
+  read({ ids = [], keys = [], shard = 0, bytes = false }: ReadQuery): ReadAnswer {
     const answer = { tasks: new Map<TaskId, StoredTask>(), keys: new Map<string, KeyRecord>() };
     for (const id of ids) {
       const row = this.#tasks.get(id);
       if (row !== undefined) answer.tasks.set(id, bytes ? whole(row) : bare(row));
     }
     for (const { name, key } of keys) {
-      const record = this.#keys.get(keyOf(name, key));
+      const record = this.#keys.get(placeOf(shard, name, key));
       if (record !== undefined) answer.keys.set(keyOf(name, key), record);
     }
     return answer;
@@ -142,10 +146,13 @@ export class Records {
         this.#tombstoneEnds.set(change.id, change.keepUntil);
         break;
       case "key":
-        this.#putKey(change.key);
+        this.#putKey(shard, change.key);
         break;
       case "queue":
-        this.#queues.set(change.queue.name, { shard, queue: { ...change.queue } });
+        this.#queues.set(`${shard}:${change.queue.name}`, { shard, queue: { ...change.queue } });
+        break;
+      case "row":
+        this.#putRow(shard, change.kind, change.key, change.value);
         break;
       case "sweep":
         this.#sweep(change.before, change.limit);
@@ -158,8 +165,14 @@ export class Records {
     if (keepUntil > 0) this.#taskEnds.set(task.id, keepUntil);
   }
 
-  #putKey(record: KeyRecord): void {
-    const key = keyOf(record.name, record.key);
+  #putRow(shard: number, kind: string, key: string, value: ByteString | null): void {
+    const place = `${shard}\n${kind}\n${key}`;
+    if (value === null) this.#side.delete(place);
+    else this.#side.set(place, { shard, row: { type: "row", kind, key, value } });
+  }
+
+  #putKey(shard: number, record: KeyRecord): void {
+    const key = placeOf(shard, record.name, record.key);
     this.#keys.set(key, { ...record });
     this.#keyEnds.set(key, record.expiresAt);
   }
@@ -189,6 +202,10 @@ export class Records {
       this.#keyEnds.delete(key);
     }
   }
+}
+
+function placeOf(shard: number, name: string, key: string): string {
+  return `${shard}\n${keyOf(name, key)}`;
 }
 
 function bare({ task }: Row): StoredTask {

@@ -43,6 +43,15 @@ function openEngine({ mailboxes, presences, records, shards }: World, host: Host
     store: createMemoryStore(records, life),
     shards,
     url: null,
+    report: () => [
+      {
+        engine: "memory",
+        isUp: true,
+        trouble: null,
+        durability: "Nothing outlives this process.",
+        warnings: [],
+      },
+    ],
     commit: async (tick) => {
       life.check();
       const isNew = records.commit(tick.lease, tick.sequence, tick.changes);

@@ -31,10 +31,12 @@ export type Change =
     }
   | { readonly type: "key"; readonly key: KeyRecord }
   | { readonly type: "queue"; readonly queue: QueueRecord }
+  /** A row of the shard's that only the kernel understands, given back while loading; null deletes it. */
+  | { readonly type: "row"; readonly kind: string; readonly key: string; readonly value: ByteString | null }
   /** Deletes up to `limit` terminal records, tombstones and keys whose time was over before `before`. */
   | { readonly type: "sweep"; readonly before: Millis; readonly limit: number };
 
-/** An idempotency key in use: `name` is the definition's. */
+/** An idempotency key in use within a shard: `name` is the definition's. */
 export interface KeyRecord {
   readonly name: string;
   readonly key: string;
@@ -59,6 +61,7 @@ export interface StoredTask {
 export type StoredItem =
   | ({ readonly type: "task" } & StoredTask)
   | { readonly type: "queue"; readonly queue: QueueRecord }
+  | { readonly type: "row"; readonly kind: string; readonly key: string; readonly value: ByteString }
   | { readonly type: "tombstone"; readonly id: TaskId; readonly keepUntil: Millis }
   /** How many tasks are parked; at most one such item. */
   | { readonly type: "parked"; readonly count: number };

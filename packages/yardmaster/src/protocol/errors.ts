@@ -73,6 +73,11 @@ export const ERRORS = {
     meaning: "The result store cannot be reached or refuses work at the moment.",
   },
   STORE_FULL: { retryable: true, meaning: "The disk or the engine's memory is full; nothing was written." },
+  ENGINE_DENIED: {
+    retryable: false,
+    meaning:
+      "The engine refuses this client: password, permission, database, TLS or version; the message says which.",
+  },
   STORE_READ_ONLY: { retryable: false, meaning: "The database file or its folder cannot be written." },
   STORE_CORRUPT: { retryable: false, meaning: "The database file is damaged or not a Yardmaster database." },
   CLOSED: { retryable: false, meaning: "The yard, worker or dispatcher was closed." },

@@ -54,6 +54,7 @@ async function sendWholeOrPart(
 
 function createFaultyPresence(process: SimProcess, presence: Presence, call: Call): Presence {
   return {
+    provesDeath: presence.provesDeath,
     hold: async (name) => {
       const release = await call("presence.hold", () => {
         process.world.faults.present.add(name);

@@ -1,4 +1,4 @@
-import { type Engine, splitCommit } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { pause } from "../host.ts";
 import { createFaultyBroker } from "./faulty-broker.ts";
 import { createFaultyStore } from "./faulty-store.ts";
@@ -21,12 +21,17 @@ export function createFaultyEngine(process: SimProcess, engine: Engine): Engine 
         return outcomes;
       },
     });
+  const commitInSteps: Engine["commit"] = async ({ lease, sequence, changes, sends, acks }) => {
+    await store.commit(lease, sequence, changes);
+    return await broker.send(sends, acks);
+  };
   return {
     broker,
     store,
     shards: engine.shards,
-    commit: process.world.faults.plan.split ? splitCommit(broker, store) : commitWhole,
+    commit: process.world.faults.plan.split ? commitInSteps : commitWhole,
     url: null,
+    report: () => engine.report(),
     // Bounded, as every engine's is, however slow the service.
     close: (options) =>
       Promise.race([

@@ -34,6 +34,18 @@ export async function openSqliteEngine(path: string, host: Host, options: YardFi
     store,
     shards: file.shards,
     url: urlOf(file.path, options),
+    report: () => [
+      {
+        engine: `SQLite at ${file.path}`,
+        isUp: true,
+        trouble: null,
+        durability:
+          options.durability === "os"
+            ? "What is confirmed survives the process, not a power cut (durability=os)."
+            : "What is confirmed survives a power cut (synchronous=FULL).",
+        warnings: [],
+      },
+    ],
     commit,
     close: async () => {
       if (!isOpen) return;

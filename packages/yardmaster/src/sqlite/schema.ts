@@ -33,10 +33,14 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE tombstone (id TEXT PRIMARY KEY, shard INTEGER NOT NULL, keep INTEGER NOT NULL) WITHOUT ROWID;
   CREATE INDEX tombstone_keep ON tombstone (keep);
   CREATE TABLE key (
-    name TEXT, key TEXT, id TEXT NOT NULL, hash BLOB NOT NULL, keep INTEGER NOT NULL, PRIMARY KEY (name, key)
+    shard INTEGER, name TEXT, key TEXT, id TEXT NOT NULL, hash BLOB NOT NULL, keep INTEGER NOT NULL,
+    PRIMARY KEY (shard, name, key)
   ) WITHOUT ROWID;
   CREATE INDEX key_keep ON key (keep);
-  CREATE TABLE queue (name TEXT PRIMARY KEY, shard INTEGER NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE queue (shard INTEGER, name TEXT, record BLOB NOT NULL, PRIMARY KEY (shard, name)) WITHOUT ROWID;
+  CREATE TABLE side (
+    shard INTEGER, kind TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (shard, kind, key)
+  ) WITHOUT ROWID;
 
   CREATE TABLE mailbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, durable INTEGER NOT NULL, last INTEGER NOT NULL

@@ -30,6 +30,7 @@ export interface FoundStep {
 /** All that is read from a store, in steps that are short for the event loop. */
 export class TaskReads {
   readonly #queues: Statement;
+  readonly #side: Statement;
   readonly #parkedCount: Statement;
   readonly #live: Statement;
   readonly #tombstones: Statement;
@@ -42,6 +43,7 @@ export class TaskReads {
   constructor(session: Session) {
     const prepare = (sql: string): Statement => session.prepare(sql);
     this.#queues = prepare("SELECT record FROM queue WHERE shard = ? ORDER BY name");
+    this.#side = prepare("SELECT kind, key, value FROM side WHERE shard = ? ORDER BY kind, key");
     this.#parkedCount = prepare("SELECT count(*) AS n FROM task WHERE parked = ?");
     this.#live = prepare(
       "SELECT id, live, record, payload FROM task WHERE (live, id) > (?, ?) AND live < ? ORDER BY live, id LIMIT ?",
@@ -59,7 +61,7 @@ export class TaskReads {
          coalesce(result, (SELECT content FROM bytes WHERE bytes.id = task.id AND part = ${RESULT})) AS result
        FROM task WHERE id IN (SELECT value FROM json_each(?))`,
     );
-    this.#keys = prepare("SELECT id, hash, keep FROM key WHERE name = ? AND key = ?");
+    this.#keys = prepare("SELECT id, hash, keep FROM key WHERE shard = ? AND name = ? AND key = ?");
     this.#walk = prepare(
       `SELECT id, CASE WHEN live IS NULL THEN record END AS record FROM task
        WHERE id < ? ORDER BY id DESC LIMIT ?`,
@@ -73,6 +75,7 @@ export class TaskReads {
       ...this.#queues
         .all(shard)
         .map(({ record }): StoredItem => ({ type: "queue", queue: decodeQueue(blob(record)) })),
+      ...this.#side.all(shard).map(sideRow),
       ...(count > 0 ? [{ type: "parked", count } as const] : []),
     ];
   }
@@ -97,7 +100,7 @@ export class TaskReads {
     return this.#parked.all(shard, limit).map(stored);
   }
 
-  read({ ids = [], keys = [], bytes = false }: ReadQuery): ReadAnswer {
+  read({ ids = [], keys = [], shard = 0, bytes = false }: ReadQuery): ReadAnswer {
     const tasks = new Map<TaskId, StoredTask>();
     const rows = ids.length === 0 ? [] : (bytes ? this.#wholes : this.#records).all(JSON.stringify(ids));
     for (const row of rows) {
@@ -106,7 +109,7 @@ export class TaskReads {
     }
     const found = new Map<string, KeyRecord>();
     for (const { name, key } of keys) {
-      const row = this.#keys.get(name, key);
+      const row = this.#keys.get(shard, name, key);
       if (row !== undefined) found.set(keyOf(name, key), keyRecord(name, key, row));
     }
     return { tasks, keys: found };
@@ -141,6 +144,10 @@ function whole({ record, payload, result }: Row): StoredTask {
     payload: fromBuffer(blob(payload)),
     result: result instanceof Uint8Array ? fromBuffer(result) : null,
   };
+}
+
+function sideRow({ kind, key, value }: Row): StoredItem {
+  return { type: "row", kind: text(kind), key: text(key), value: fromBuffer(blob(value)) };
 }
 
 function keyRecord(name: string, key: string, { id, hash, keep }: Row): KeyRecord {

@@ -5,11 +5,13 @@ import type { Millis } from "../protocol/task.ts";
 import type { Statement } from "../sqlite/driver.ts";
 import type { Session } from "../sqlite/session.ts";
 
-/** What a commit changes beside tasks: tombstones, keys, queues, and what goes because its time is over. */
+/** What a commit changes beside tasks: tombstones, keys, queues, the kernel's own rows, and what goes because its time is over. */
 export class SideRows {
   readonly #tombstone: Statement;
   readonly #key: Statement;
   readonly #queue: Statement;
+  readonly #put: Statement;
+  readonly #drop: Statement;
   readonly #overTasks: Statement;
   readonly #dropBytes: Statement;
   readonly #dropTasks: Statement;
@@ -19,8 +21,12 @@ export class SideRows {
   constructor(session: Session) {
     const prepare = (sql: string): Statement => session.prepare(sql);
     this.#tombstone = prepare("INSERT OR REPLACE INTO tombstone (id, shard, keep) VALUES (?, ?, ?)");
-    this.#key = prepare("INSERT OR REPLACE INTO key (name, key, id, hash, keep) VALUES (?, ?, ?, ?, ?)");
-    this.#queue = prepare("INSERT OR REPLACE INTO queue (name, shard, record) VALUES (?, ?, ?)");
+    this.#key = prepare(
+      "INSERT OR REPLACE INTO key (shard, name, key, id, hash, keep) VALUES (?, ?, ?, ?, ?, ?)",
+    );
+    this.#queue = prepare("INSERT OR REPLACE INTO queue (shard, name, record) VALUES (?, ?, ?)");
+    this.#put = prepare("INSERT OR REPLACE INTO side (shard, kind, key, value) VALUES (?, ?, ?, ?)");
+    this.#drop = prepare("DELETE FROM side WHERE shard = ? AND kind = ? AND key = ?");
     this.#overTasks = prepare(
       "SELECT id FROM task WHERE keep IS NOT NULL AND keep < ? ORDER BY keep LIMIT ?",
     );
@@ -30,7 +36,8 @@ export class SideRows {
       "DELETE FROM tombstone WHERE id IN (SELECT id FROM tombstone WHERE keep < ? ORDER BY keep LIMIT ?)",
     );
     this.#sweepKeys = prepare(
-      "DELETE FROM key WHERE (name, key) IN (SELECT name, key FROM key WHERE keep < ? ORDER BY keep LIMIT ?)",
+      `DELETE FROM key WHERE (shard, name, key) IN
+        (SELECT shard, name, key FROM key WHERE keep < ? ORDER BY keep LIMIT ?)`,
     );
   }
 
@@ -41,10 +48,14 @@ export class SideRows {
           this.#tombstone.run(change.id, shard, change.keepUntil);
           break;
         case "key":
-          this.#putKey(change.key);
+          this.#putKey(shard, change.key);
           break;
         case "queue":
-          this.#queue.run(change.queue.name, shard, encodeQueue(change.queue));
+          this.#queue.run(shard, change.queue.name, encodeQueue(change.queue));
+          break;
+        case "row":
+          if (change.value === null) this.#drop.run(shard, change.kind, change.key);
+          else this.#put.run(shard, change.kind, change.key, toBuffer(change.value));
           break;
         case "sweep":
           this.#sweep(change.before, change.limit);
@@ -58,8 +69,8 @@ export class SideRows {
     }
   }
 
-  #putKey({ name, key, id, inputHash, expiresAt }: KeyRecord): void {
-    this.#key.run(name, key, id, toBuffer(inputHash), expiresAt);
+  #putKey(shard: number, { name, key, id, inputHash, expiresAt }: KeyRecord): void {
+    this.#key.run(shard, name, key, id, toBuffer(inputHash), expiresAt);
   }
 
   #sweep(before: Millis, limit: number): void {

@@ -91,6 +91,7 @@ export class TaskRows {
       case "tombstone":
       case "key":
       case "queue":
+      case "row":
       case "sweep":
         break; // SideRows.
     }

@@ -34,7 +34,7 @@ export interface Store {
    * An empty list still checks the fence.
    */
   commit(lease: Lease, sequence: number, changes: readonly Change[]): Promise<void>;
-  /** Streams what the owner needs in memory: queues, then unfinished tasks that are not parked (assigned ones first, then by priority, then by id), then early cancels. */
+  /** Streams what the owner needs in memory: queues and rows, then unfinished tasks that are not parked (assigned ones first, then by priority, then by id), then early cancels. */
   load(shard: number): AsyncIterable<StoredItem[]>;
   /** The first `limit` parked tasks: those with the earliest `runAt`, then the highest priority, then the lowest id. */
   parked(shard: number, limit: number): Promise<StoredTask[]>;
@@ -58,6 +58,8 @@ export interface Lease {
 export interface ReadQuery {
   readonly ids?: readonly TaskId[];
   readonly keys?: readonly { readonly name: string; readonly key: string }[];
+  /** The shard whose keys are meant; default 0. */
+  readonly shard?: number;
   readonly bytes?: boolean;
 }
 

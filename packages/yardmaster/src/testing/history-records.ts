@@ -139,6 +139,7 @@ export class RecordHistory {
       case "sweep":
       case "key":
       case "queue":
+      case "row":
         break;
     }
   }

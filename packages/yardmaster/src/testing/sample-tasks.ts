@@ -18,7 +18,12 @@ export const SPEC: TaskSpec = {
 
 /** A valid id; they sort as their numbers, which go up to 65,535. */
 export function taskId(number: number): TaskId {
-  return `01900000-${number.toString(16).padStart(4, "0")}-7000-8000-000000000000`;
+  return taskIdIn(0, number);
+}
+
+export function taskIdIn(shard: number, number: number): TaskId {
+  const ending = shard.toString(16).padStart(12, "0");
+  return `01900000-${number.toString(16).padStart(4, "0")}-7000-8000-${ending}`;
 }
 
 export function sampleTask(number: number, changed: Partial<TaskRecord> = {}): TaskRecord {

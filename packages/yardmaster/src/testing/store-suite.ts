@@ -1,8 +1,17 @@
-import type { Change, StoredTask } from "../protocol/change.ts";
+import { type Change, keyOf, type StoredTask } from "../protocol/change.ts";
 import type { TaskRecord } from "../protocol/task.ts";
 import type { Lease, Store } from "../stores/store.ts";
 import { codeOf, type EngineUnderTest, failureOf, type TestApi, withYards } from "./conformance.ts";
-import { finished, inserted, loaded, loadedIds, owner, sampleTask, taskId } from "./sample-tasks.ts";
+import {
+  finished,
+  inserted,
+  loaded,
+  loadedIds,
+  owner,
+  sampleTask,
+  taskId,
+  taskIdIn,
+} from "./sample-tasks.ts";
 import { findTests, readTests, sweepTests } from "./store-suite-records.ts";
 
 /** Tests that a store keeps every promise of its interface. */
@@ -11,6 +20,7 @@ export function storeSuite(under: EngineUnderTest, api: TestApi): void {
     leaseTests(under, api);
     fenceTests(under, api);
     changeTests(under, api);
+    rowTests(under, api);
     loadTests(under, api);
     parkTests(under, api);
     readTests(under, api);
@@ -305,6 +315,49 @@ function changeTests(under: EngineUnderTest, api: TestApi): void {
   });
 }
 
+function rowTests(under: EngineUnderTest, api: TestApi): void {
+  const test = withYards(api, under);
+  const { expect } = api;
+  const row = (kind: string, key: string, value: string | null): Change => ({
+    type: "row",
+    kind,
+    key,
+    value,
+  });
+
+  test("keeps the kernel's own rows, the last value of each, until they are deleted", async (yard) => {
+    const { store } = await yard.engine();
+    const commit = await owner(store);
+    await commit(row("limit", "a", "one"), row("limit", "b", "\u0000\u00ff"), row("schedule", "a", ""));
+    await commit(row("limit", "a", "two"), row("limit", "b", null), row("limit", "c", null));
+    const rows = (await loaded(store)).map((item) => (item.type === "row" ? { ...item } : item.type));
+    expect(rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))).toEqual([
+      { type: "row", kind: "limit", key: "a", value: "two" },
+      { type: "row", kind: "schedule", key: "a", value: "" },
+    ]);
+    expect(await loaded(store, 1)).toEqual([]);
+  });
+
+  test("keeps queues and keys of one name apart in two shards", async (yard) => {
+    const { store } = await yard.engine();
+    const leases = [await store.acquire(0, "one", TTL_MS), await store.acquire(1, "one", TTL_MS)];
+    const key = { name: "a", key: "k", inputHash: "h", expiresAt: 50 };
+    const queue = { name: "media", order: "fifo", placement: "random", paused: false } as const;
+    for (const [shard, lease] of leases.entries()) {
+      if (lease === null) throw new Error("A new shard has an owner.");
+      await store.commit(lease, 1, [
+        { type: "key", key: { ...key, id: taskId(shard) } },
+        { type: "queue", queue: { ...queue, revision: shard } },
+      ]);
+    }
+    for (const shard of [0, 1]) {
+      const { keys } = await store.read({ keys: [key], shard });
+      expect(keys.get(keyOf("a", "k"))?.id).toEqual(taskId(shard));
+      expect(await loaded(store, shard)).toEqual([{ type: "queue", queue: { ...queue, revision: shard } }]);
+    }
+  });
+}
+
 async function whole(store: Store, number: number): Promise<StoredTask | undefined> {
   return (await store.read({ ids: [taskId(number)], bytes: true })).tasks.get(taskId(number));
 }
@@ -338,11 +391,11 @@ function loadTests(under: EngineUnderTest, api: TestApi): void {
     await commit(finished(sampleTask(2), "1", 9));
     const { store } = await yard.engine();
     const lease = await store.acquire(1, "two", TTL_MS);
-    if (lease !== null) await store.commit(lease, 1, [inserted(sampleTask(3))]);
+    if (lease !== null) await store.commit(lease, 1, [inserted(sampleTask(3, { id: taskIdIn(1, 3) }))]);
     expect(await loaded(store)).toEqual([
       { type: "task", task: sampleTask(1), payload: '"x"', result: null },
     ]);
-    expect(await loadedIds(store, 1)).toEqual([taskId(3)]);
+    expect(await loadedIds(store, 1)).toEqual([taskIdIn(1, 3)]);
   });
 
   test("loads small payloads and leaves large ones", async (yard) => {

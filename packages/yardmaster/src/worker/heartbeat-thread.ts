@@ -1,14 +1,14 @@
 import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Engine } from "../engine.ts";
+import type { BrokerHalf, EngineAddress } from "../engine.ts";
 import { pause, systemHost } from "../host.ts";
 import { Beater, HEARTBEAT_MS, TOUCH_MS } from "./heartbeats.ts";
 import { Pulse } from "./pulse.ts";
 
 /** The file that a worker's heartbeat thread runs. */
 export interface HeartbeatThreadData {
-  readonly url: string;
+  readonly address: EngineAddress;
   readonly module: string;
   readonly worker: string;
   readonly mailbox: string;
@@ -37,7 +37,7 @@ const pulse = new Pulse(data.shards, data.slots, data.buffer);
 
 /** What to add to this thread's clock: too little by the time that a message took, never too much. */
 let offset = data.clock - systemHost.monotonic();
-let engine: Engine | null = null;
+let engine: BrokerHalf | null = null;
 let beater: Beater | null = null;
 let isStarted = false;
 let isTicking = false;
@@ -62,8 +62,10 @@ await open();
 async function open(): Promise<void> {
   for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, MAX_RETRY_MS)) {
     try {
-      const connector: { openEngine(url: string): Promise<Engine> } = await import(data.module);
-      engine = await connector.openEngine(data.url);
+      const connector: { openBroker(address: EngineAddress): Promise<BrokerHalf> } = await import(
+        data.module
+      );
+      engine = await connector.openBroker(data.address);
       beater = new Beater(engine.broker, data, pulse, clock);
       tick();
       return;

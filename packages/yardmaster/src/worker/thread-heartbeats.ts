@@ -1,5 +1,6 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { EngineAddress } from "../engine.ts";
 import type { Cancel, Host } from "../host.ts";
 import type { HeartbeatOrder, HeartbeatThreadData } from "./heartbeat-thread.ts";
 import { type HeartbeatIdentity, type Heartbeats, type OpenHeartbeats, TOUCH_MS } from "./heartbeats.ts";
@@ -10,8 +11,8 @@ const CLOSE_MS = 500;
 
 /** How the thread opens an engine of its own. */
 export interface ThreadConnector {
-  readonly url: string;
-  /** The URL of a module that exports `openEngine(url): Promise<Engine>`. */
+  readonly address: EngineAddress;
+  /** The URL of a module that exports `openBroker(address): Promise<BrokerHalf>`. */
   readonly module: string;
 }
 
@@ -37,13 +38,13 @@ class ThreadHeartbeats implements Heartbeats {
   #isClosed = false;
 
   constructor(
-    { url, module }: ThreadConnector,
+    { address, module }: ThreadConnector,
     { engine, host, worker, mailbox, slots, report }: HeartbeatIdentity,
   ) {
     const buffer = new SharedArrayBuffer(Pulse.bytes(engine.shards, slots));
     this.pulse = new Pulse(engine.shards, slots, buffer);
     this.pulse.touch(host.monotonic());
-    this.#data = { url, module, worker, mailbox, shards: engine.shards, slots, buffer };
+    this.#data = { address, module, worker, mailbox, shards: engine.shards, slots, buffer };
     this.#host = host;
     this.#report = report;
     this.#thread = this.#open();
