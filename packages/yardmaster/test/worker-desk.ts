@@ -11,6 +11,8 @@ export class WorkerDesk {
   sent = 0;
   /** What heartbeats are answered with; null for silence. */
   known: boolean | null = true;
+  /** What waits for more credit, as heartbeats are told. */
+  ready = 0;
   /** Whether numbered frames are answered. */
   answers = true;
   readonly #engine: Engine;
@@ -81,6 +83,8 @@ export class WorkerDesk {
         number: envelope.number,
         sent: this.sent + 1,
         known: this.known,
+        credit: envelope.credit,
+        ready: this.ready,
       });
     }
   }

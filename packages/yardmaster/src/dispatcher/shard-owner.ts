@@ -80,6 +80,7 @@ export class ShardOwner {
     this.timeOrigin = host.now() - host.monotonic();
     this.kernel = new Kernel({
       shard: lease.shard,
+      shards: engine.shards,
       epoch: lease.epoch,
       seed: host.random(),
       ...(options.maxLive === undefined ? {} : { maxLive: options.maxLive }),

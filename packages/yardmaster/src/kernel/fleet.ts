@@ -1,6 +1,7 @@
 import type { HeldAttempt, Note, Outcome, Register } from "../protocol/envelope.ts";
 import { isTerminal, type Millis } from "../protocol/task.ts";
 import { abort, forgetGhost, forgetWorker, loadChanged, restartDeadline, tokenOf } from "./attempts.ts";
+import { answerHeartbeat } from "./demand.ts";
 import type { KernelEvent } from "./event.ts";
 import type { Attempt, LiveTask, Worker } from "./live.ts";
 import type { LossCause } from "./rules.ts";
@@ -40,8 +41,7 @@ export function heartbeat(shard: Shard, { heartbeat, from }: Event<"heartbeatRec
     worker.credit = heartbeat.credit;
     loadChanged(shard, worker);
   }
-  const sent = shard.outbox.frameNumber(from);
-  shard.outbox.tell(from, { type: "heartbeatAnswer", number: heartbeat.number, sent, known: isKnown }, 0);
+  answerHeartbeat(shard, from, heartbeat.number, isKnown ? worker : null);
   if (worker === undefined) shard.outbox.markDeparted(from);
 }
 

@@ -1,6 +1,7 @@
 import type { StoredItem, StoredTask } from "../protocol/change.ts";
 import type { Envelope, Query } from "../protocol/envelope.ts";
 import type { Epoch, Millis, TaskId } from "../protocol/task.ts";
+import { tellDemand } from "./demand.ts";
 import type { Effects } from "./effects.ts";
 import type { KernelEvent } from "./event.ts";
 import {
@@ -23,6 +24,8 @@ import { page, restore, restored } from "./takeover.ts";
 
 export interface KernelOptions extends Partial<Limits> {
   readonly shard: number;
+  /** How many shards the yard has; default 1. With more, workers are told what waits for their credit. */
+  readonly shards?: number;
   readonly epoch: Epoch;
   /** The same seed and the same calls give the same effects. */
   readonly seed: number;
@@ -42,6 +45,7 @@ export class Kernel {
   constructor(options: KernelOptions) {
     this.#shard = new Shard({
       shard: options.shard,
+      shards: options.shards ?? 1,
       epoch: options.epoch,
       seed: options.seed,
       validate: options.validate ?? false,
@@ -116,6 +120,7 @@ export class Kernel {
     const shard = this.#shard;
     fireDue(shard, now);
     schedule(shard, now);
+    if (shard.shards > 1) tellDemand(shard);
     sweepAlong(shard, now);
     const changes = shard.journal.take();
     const outgoing = shard.outbox.take();

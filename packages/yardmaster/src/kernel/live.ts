@@ -229,6 +229,8 @@ export class Worker {
   /** Has said goodbye: forgotten as soon as it holds nothing. */
   leaving = false;
   heartbeat = 0;
+  /** About how many tasks wait for more credit of it, as it was told last. */
+  ready = 0;
   lastHeard: Millis = 0;
   readonly held: Attempt[] = [];
   /** Attempts that count no more but may still fill a slot there: the frame that carried each, by token. */

@@ -76,6 +76,16 @@ export class Queues {
     return queue;
   }
 
+  /** The next queues of the rotation, which stays as it is. */
+  upcoming(limit: number): Queue[] {
+    const queues: Queue[] = [];
+    for (let queue = this.#turn; queue !== null && queues.length < limit; queue = queue.next) {
+      if (queue === queues[0]) break;
+      queues.push(queue);
+    }
+    return queues;
+  }
+
   /** Takes a queue out of the rotation until `resume`, because nothing of it can be placed now. */
   stall(queue: Queue): void {
     this.#unlink(queue);

@@ -36,6 +36,8 @@ export const SWEEP_EVERY_MS = 10_000;
 /** Everything that one shard has in memory, for the functions that are its rules. */
 export class Shard {
   readonly number: number;
+  /** How many shards the yard has. */
+  readonly shards: number;
   readonly epoch: Epoch;
   readonly limits: Limits;
   /** Broken invariants throw instead of being counted. */
@@ -56,8 +58,17 @@ export class Shard {
   bytes = 0;
   #moment: Moment = { at: 0 };
 
-  constructor(options: { shard: number; epoch: Epoch; seed: number; validate: boolean; limits: Limits }) {
+  constructor(options: {
+    shard: number;
+    /** Default 1. */
+    shards?: number;
+    epoch: Epoch;
+    seed: number;
+    validate: boolean;
+    limits: Limits;
+  }) {
     this.number = options.shard;
+    this.shards = options.shards ?? 1;
     this.epoch = options.epoch;
     this.limits = options.limits;
     this.validate = options.validate;

@@ -199,7 +199,13 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
     attempt: number,
     reason: fc.constantFrom("cancelled", "timedOut"),
   }),
-  heartbeatAnswer: envelope("heartbeatAnswer", { number, sent: number, known: fc.boolean() }),
+  heartbeatAnswer: envelope("heartbeatAnswer", {
+    number,
+    sent: number,
+    known: fc.boolean(),
+    credit: number,
+    ready: number,
+  }),
   takeover: fc.constant({ type: "takeover" }),
   drain: fc.constant({ type: "drain" }),
   accepted: envelope("accepted", {

@@ -82,6 +82,8 @@ export const COLD: ColdReaders = {
     number: body.uint("number"),
     sent: body.uint("sent"),
     known: body.flag("known"),
+    credit: body.uint("credit"),
+    ready: body.uint("ready"),
   }),
   takeover: () => ({ type: "takeover" }),
   drain: () => ({ type: "drain" }),

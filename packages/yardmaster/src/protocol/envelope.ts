@@ -151,17 +151,25 @@ export type ToWorker =
       readonly attempt: number;
       readonly reason: "cancelled" | "timedOut";
     }
-  /** `sent` is the sequence of the last frame sent to this worker in this epoch. `known` is false when the dispatcher does not know the worker: register again. */
-  | {
-      readonly type: "heartbeatAnswer";
-      readonly number: number;
-      readonly sent: number;
-      readonly known: boolean;
-    }
+  | HeartbeatAnswer
   /** A new owner: register, say what you hold and send your unanswered outcomes again. */
   | { readonly type: "takeover" }
   /** Take no more work and end when done. */
   | { readonly type: "drain" };
+
+/** Repeated unasked when `ready` changes, in a yard of more than one shard. */
+export interface HeartbeatAnswer {
+  readonly type: "heartbeatAnswer";
+  readonly number: number;
+  /** The sequence of the last frame sent to this worker in this epoch. */
+  readonly sent: number;
+  /** False when the dispatcher does not know the worker: register again. */
+  readonly known: boolean;
+  /** The credit that the dispatcher counts with from here on. */
+  readonly credit: number;
+  /** About how many tasks wait here for more credit of this worker; always 0 in a yard of one shard. */
+  readonly ready: number;
+}
 
 export interface Assign {
   readonly type: "assign";

@@ -188,7 +188,7 @@ const samples: Samples = {
     },
   ],
   abort: [{ type: "abort", id: ID, epoch: 7, attempt: 1, reason: "timedOut" }],
-  heartbeatAnswer: [{ type: "heartbeatAnswer", number: 4, sent: 12, known: true }],
+  heartbeatAnswer: [{ type: "heartbeatAnswer", number: 4, sent: 12, known: true, credit: 5, ready: 8 }],
   takeover: [{ type: "takeover" }],
   drain: [{ type: "drain" }],
   accepted: [{ type: "accepted", id: ID, outcome: "duplicate", of: OTHER_ID, code: "", message: "" }],

@@ -67,15 +67,16 @@ export class Beater {
     const number = pulse.sent(shard) + 1;
     const stalledMs = Math.max(0, Math.floor(now - pulse.touchedAt - TOUCH_MS));
     const { worker, mailbox } = this.#identity;
+    // Noted before it is written: an answer must never find a later time than that of sending, and whoever lowers the
+    // credit and does not see this number yet knows that it carries the lower one.
+    pulse.setSent(shard, number, now);
     const frame = encodeFrame({
       from: mailbox,
       shard,
       epoch: pulse.epoch(shard),
       sequence: 0,
-      envelopes: [{ type: "heartbeat", worker, number, credit: pulse.credit, stalledMs }],
+      envelopes: [{ type: "heartbeat", worker, number, credit: pulse.credit(shard), stalledMs }],
     });
-    // Noted before it leaves: an answer must never find a later time than that of sending.
-    pulse.setSent(shard, number, now);
     this.#failed.delete(shard);
     this.#broker.send([{ mailbox: controlLane(shard), frame }]).then(
       ([outcome]) => {

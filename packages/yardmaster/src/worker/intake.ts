@@ -1,6 +1,7 @@
 import type { Delivery } from "../brokers/broker.ts";
-import type { Envelope, Frame } from "../protocol/envelope.ts";
+import type { Envelope, Frame, HeartbeatAnswer } from "../protocol/envelope.ts";
 import { decodeFrame } from "../protocol/frame.ts";
+import type { Division } from "./division.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { Runner } from "./runner.ts";
 import type { ShardLink } from "./shard-link.ts";
@@ -9,6 +10,7 @@ export interface IntakeParts {
   readonly links: readonly ShardLink[];
   readonly runner: Runner;
   readonly heartbeats: Heartbeats;
+  readonly division: Division;
   readonly drain: () => void;
   readonly report: (what: string, error: unknown) => void;
 }
@@ -60,6 +62,7 @@ export class Intake {
   #enter(link: ShardLink, epoch: number): void {
     link.epoch = epoch;
     link.seen = 0;
+    this.#parts.division.forgetDemand(link.shard);
     this.#parts.heartbeats.pulse.setEpoch(link.shard, epoch);
   }
 
@@ -83,8 +86,8 @@ export class Intake {
     }
   }
 
-  #heard(link: ShardLink, answer: Extract<Envelope, { type: "heartbeatAnswer" }>): void {
-    const { runner, heartbeats } = this.#parts;
+  #heard(link: ShardLink, answer: HeartbeatAnswer): void {
+    const { runner, heartbeats, division } = this.#parts;
     const { shard } = link;
     heartbeats.pulse.setAnswered(shard, answer.number);
     // The mailbox is in order: what was sent before this answer and is not here is lost.
@@ -92,6 +95,7 @@ export class Intake {
     // Who does not know this worker may have given its tasks to others: nothing starts before it does.
     if (answer.known) runner.contact(shard, heartbeats.pulse.sentAt(shard, answer.number));
     else this.#resync(link);
+    division.heard(shard, answer);
   }
 
   #resync(link: ShardLink): void {

@@ -30,12 +30,13 @@ export class Pulse {
     this.#cells[0] = now;
   }
 
-  get credit(): number {
-    return this.#get(1);
+  /** The most unfinished tasks that the worker takes from a shard. */
+  credit(shard: number): number {
+    return this.#get(cellOf(shard) + CREDIT);
   }
 
-  set credit(credit: number) {
-    this.#cells[1] = credit;
+  setCredit(shard: number, credit: number): void {
+    this.#cells[cellOf(shard) + CREDIT] = credit;
   }
 
   /** The highest epoch seen of a shard. */
@@ -101,9 +102,10 @@ const REMEMBERED = 32;
 const EPOCH = 0;
 const ANSWERED = 1;
 const SENT = 2;
-const TIMES = 3;
+const CREDIT = 3;
+const TIMES = 4;
 const SHARD_CELLS = TIMES + REMEMBERED;
-const SHARDS_AT = 2;
+const SHARDS_AT = 1;
 
 function cellOf(shard: number): number {
   return SHARDS_AT + shard * SHARD_CELLS;

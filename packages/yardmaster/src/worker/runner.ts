@@ -5,6 +5,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import type { Epoch } from "../protocol/task.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
 import type { Contexts } from "./contexts.ts";
+import type { Division } from "./division.ts";
 import { type Ending, ended, execute } from "./execution.ts";
 import { failure } from "./failure.ts";
 import type { Call, Handler, Submit } from "./handlers.ts";
@@ -34,6 +35,7 @@ export interface RunnerParts {
   readonly isolation: Isolation | null;
   readonly payloads: Payloads;
   readonly pulse: Pulse;
+  readonly division: Division;
   readonly links: readonly ShardLink[];
   readonly submit: Submit;
   readonly report: (what: string, error: unknown) => void;
@@ -309,7 +311,7 @@ export class Runner {
   /** The lower credit travels before the outcome, so that the dispatcher does not fill a slot that is not free. */
   #setStuck(stuck: number): void {
     this.#stuck = stuck;
-    this.#parts.pulse.credit = this.credit;
+    this.#parts.division.resize(this.credit);
     if (this.#isTaking) for (const link of this.#parts.links) link.wantsRegister = true;
   }
 

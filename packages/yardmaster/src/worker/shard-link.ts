@@ -45,6 +45,8 @@ export class ShardLink {
   wantsHeld = false;
   wantsGoodbye = false;
   isGoodbyeAnswered = false;
+  /** Attempts in hand without an outcome. */
+  unfinished = 0;
   readonly #worker: string;
   readonly #mailbox: string;
   readonly #attempts = new Map<TaskId, Attempt>();
@@ -65,6 +67,7 @@ export class ShardLink {
   hold(attempt: Attempt): void {
     this.#attempts.set(attempt.assign.id, attempt);
     this.waiting.push(attempt);
+    this.unfinished += 1;
   }
 
   /** The latest attempt of a task that is in hand. */
@@ -82,6 +85,7 @@ export class ShardLink {
   finish(attempt: Attempt, outcome: Outcome): void {
     attempt.state = "finished";
     attempt.outcome = outcome;
+    this.unfinished -= 1;
     this.#finished.push(attempt);
   }
 

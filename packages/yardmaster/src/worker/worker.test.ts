@@ -367,7 +367,14 @@ describe("a lost frame", () => {
   it("shows with the answer to a heartbeat", async () => {
     await start();
     const seen = desk.sent + 1;
-    await tell({ type: "heartbeatAnswer", number: 1, sent: desk.sent + 5, known: true });
+    await tell({
+      type: "heartbeatAnswer",
+      number: 1,
+      sent: desk.sent + 5,
+      known: true,
+      credit: 10,
+      ready: 0,
+    });
     expect(desk.of("held")).toMatchObject([{ seen, attempts: [] }]);
   });
 

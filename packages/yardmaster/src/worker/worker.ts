@@ -10,6 +10,7 @@ import { randomId } from "../protocol/ids.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { MAX_NAME_BYTES, type TaskId } from "../protocol/task.ts";
 import { Contexts } from "./contexts.ts";
+import { Division } from "./division.ts";
 import type { Handler, Submit } from "./handlers.ts";
 import type { Heartbeats, OpenHeartbeats } from "./heartbeats.ts";
 import { Inbox } from "./inbox.ts";
@@ -132,6 +133,7 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #links: readonly ShardLink[];
   readonly #heartbeats: Heartbeats;
+  readonly #division: Division;
   readonly #runner: Runner;
   readonly #intake: Intake;
   readonly #outgoing: Outgoing;
@@ -160,10 +162,17 @@ export class Worker {
     const openHeartbeats = parts.heartbeats ?? inlineHeartbeats;
     this.#heartbeats = openHeartbeats({ engine, host, worker: id, mailbox: this.mailbox, slots, report });
     const { pulse } = this.#heartbeats;
-    pulse.credit = slots;
     const payloads = new Payloads(engine.store, host);
     const submit = parts.submit ?? submitNowhere;
     const links = this.#links;
+    const division = new Division({
+      host,
+      slots,
+      links,
+      heartbeats: this.#heartbeats,
+      isLost: (shard) => !this.#runner.isInContact(shard),
+    });
+    this.#division = division;
     this.#runner = new Runner({
       host,
       slots,
@@ -172,6 +181,7 @@ export class Worker {
       isolation,
       payloads,
       pulse,
+      division,
       links,
       submit,
       report,
@@ -181,6 +191,7 @@ export class Worker {
       links,
       runner: this.#runner,
       heartbeats: this.#heartbeats,
+      division,
       drain: () => void this.drain(),
       report,
     });
@@ -287,6 +298,7 @@ export class Worker {
     this.#runner.close();
     this.#cancelListen?.();
     this.#silence.close();
+    this.#division.close();
     this.#outgoing.close();
     await this.#all([this.#heartbeats.close(), this.#inbox?.close(), this.#parts.isolation?.close()]);
     await this.#all([this.#release?.(), broker.remove(this.mailbox), this.#parts.contexts.close()]);
@@ -310,8 +322,8 @@ export class Worker {
   #collect(): Load {
     const now = this.#parts.host.monotonic();
     const sends: Send[] = [];
-    const register = (): Register => this.#register();
-    const parcels = this.#links.map((link) => link.collect(sends, register, now));
+    this.#division.settle();
+    const parcels = this.#links.map((link) => link.collect(sends, () => this.#register(link.shard), now));
     return {
       sends,
       sent: () => this.#sent(parcels),
@@ -364,14 +376,14 @@ export class Worker {
     return next;
   }
 
-  #register(): Register {
+  #register(shard: number): Register {
     const { registry, labels = {} } = this.#parts;
     const { tasks, queues } = registry;
     return {
       type: "register",
       worker: this.id,
       mailbox: this.mailbox,
-      credit: this.#runner.credit,
+      credit: this.#division.credit(shard),
       tasks,
       queues,
       labels,
