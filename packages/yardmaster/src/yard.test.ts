@@ -30,6 +30,27 @@ function fresh(engine: "memory" | "sqlite"): string {
 }
 
 describe.each(["memory", "sqlite"] as const)("on %s", (engine) => {
+  it("says how it is", async () => {
+    const url = fresh(engine);
+    const idle = await connect(url);
+    expect(await idle.health()).toMatchObject({
+      isUp: true,
+      engines: [{ isUp: true, trouble: null, durability: expect.stringMatching(/\.$/), warnings: [] }],
+      broker: { isUp: true, trouble: null },
+      store: { isUp: true, trouble: null },
+      shards: [{ shard: 0, owner: null, epoch: 0, lease: "none" }],
+      node: process.versions.node,
+    });
+    const dispatcher = await startDispatcher({ url });
+    const [owned] = dispatcher.owned();
+    const held = { shard: 0, owner: dispatcher.owner, epoch: owned?.epoch, lease: "held" };
+    expect((await idle.health()).shards).toEqual([held]);
+    await dispatcher.close();
+    expect((await idle.health()).shards).toEqual([{ ...held, lease: "over" }]);
+    await idle.close();
+    expect(await idle.health()).toMatchObject(engine === "sqlite" ? { isUp: false, shards: [] } : {});
+  });
+
   it("runs a whole yard in one process", async () => {
     const yard = await startYard({ url: fresh(engine), handlers, slots: 2 });
     const task = await yard.submit(double, 21);

@@ -1,9 +1,12 @@
 import { Client, startClient } from "./client/client.ts";
 import { openEngine } from "./connect.ts";
 import type { OnAlarm } from "./dispatcher/alarm.ts";
-import { type Dispatcher, startDispatcherOn } from "./dispatcher/dispatcher.ts";
+import { type Dispatcher, type DispatcherOptions, startDispatcherOn } from "./dispatcher/dispatcher.ts";
 import type { Engine, EngineAddress } from "./engine.ts";
+import { type EngineWait, EngineWatch, whenReachable } from "./engine-watch.ts";
+import { type Health, healthOf } from "./health.ts";
 import { type Host, systemHost } from "./host.ts";
+import { YardmasterError } from "./protocol/errors.ts";
 import type { Handler, Submit } from "./worker/handlers.ts";
 import { inlineHeartbeats } from "./worker/inline-heartbeats.ts";
 import { threadHeartbeats } from "./worker/thread-heartbeats.ts";
@@ -12,7 +15,7 @@ import { type CloseReport, startWorkerOn, type Worker } from "./worker/worker.ts
 /** Which yard: one URL for broker and store, or one for each. */
 export type YardAddress = { readonly url: string } | { readonly broker: string; readonly store: string };
 
-export interface ConnectOptions {
+export interface ConnectOptions extends EngineWait {
   /** How many shards a yard gets that does not exist yet, 1 to 4,096; default 1. One that exists keeps its number. */
   readonly shards?: number;
 }
@@ -50,12 +53,17 @@ const LEAST_CLOSE_MS = 100;
 /** A connection to a yard, with everything that it runs itself. */
 export class Yard extends Client {
   private readonly before: readonly Part[];
-  private readonly engine: Engine;
+  private readonly opened: OpenEngine;
 
-  constructor(engine: Engine, host: Host, before: readonly Part[]) {
-    super(engine, host);
-    this.engine = engine;
+  constructor(opened: OpenEngine, host: Host, before: readonly Part[]) {
+    super(opened.engine, host);
+    this.opened = opened;
     this.before = before;
+  }
+
+  /** How the engine and the dispatchers are at the moment. Never throws; settles within seconds. */
+  health(): Promise<Health> {
+    return healthOf(this.opened.engine, this.host);
   }
 
   /** As of a client; `timeoutMs` is 30,000 by default where it also runs tasks. */
@@ -66,13 +74,13 @@ export class Yard extends Client {
 
   protected override shut(timeoutMs: number): Promise<void> {
     const client: Part = { close: (options) => super.shut(options.timeoutMs) };
-    return closeAll(this.host, timeoutMs, [...this.before, client, this.engine]);
+    return closeAll(this.host, timeoutMs, [...this.before, client, this.opened]);
   }
 }
 
 /**
- * Connects to a yard, to submit tasks and to look at it. Throws INVALID_URL, DRIVER_MISSING, BROKER_UNAVAILABLE or
- * STORE_UNAVAILABLE.
+ * Connects to a yard, to submit tasks and to look at it. Throws INVALID_URL, DRIVER_MISSING, ENGINE_DENIED, and
+ * BROKER_UNAVAILABLE or STORE_UNAVAILABLE when the engine could not be reached within `waitForEngineMs`.
  *
  * @example
  * const yard = await connect("sqlite:./yard.db");
@@ -81,8 +89,7 @@ export class Yard extends Client {
  * await yard.close();
  */
 export async function connect(address: string | YardAddress, options: ConnectOptions = {}): Promise<Yard> {
-  const engine = await engineOf(address, options);
-  return openYard(engine, []);
+  return started(address, options, (opened) => openYard(opened, []));
 }
 
 /**
@@ -97,20 +104,20 @@ export async function connect(address: string | YardAddress, options: ConnectOpt
 export async function startYard(
   options: YardAddress & ConnectOptions & WorkerSettings & DispatcherSettings,
 ): Promise<Yard> {
-  const engine = await engineOf(options, options);
-  const parts: Part[] = [];
-  const yard = await openYard(engine, parts);
-  try {
-    const dispatcher = await startDispatcherOn({ engine, host: systemHost, ...dispatcherSettings(options) });
-    parts.unshift(dispatcher);
-    const submit: Submit = (definition, input, submitOptions) =>
-      yard.submit(definition, input, submitOptions);
-    parts.unshift(await openWorker(engine, options, submit));
-    return yard;
-  } catch (error) {
-    await closeQuietly([yard]);
-    throw error;
-  }
+  return started(options, options, async (opened) => {
+    const parts: Part[] = [];
+    const yard = await openYard(opened, parts);
+    try {
+      parts.unshift(await startDispatcherOn(dispatcherOptions(opened, options)));
+      const submit: Submit = (definition, input, submitOptions) =>
+        yard.submit(definition, input, submitOptions);
+      parts.unshift(await openWorker(opened, options, submit));
+      return yard;
+    } catch (error) {
+      await closeQuietly([yard]);
+      throw error;
+    }
+  });
 }
 
 /** A worker of this process. */
@@ -137,15 +144,11 @@ export interface RunningWorker {
 export async function startWorker(
   options: YardAddress & ConnectOptions & WorkerSettings,
 ): Promise<RunningWorker> {
-  const engine = await engineOf(options, options);
-  const client: { current: Client | null } = { current: null };
-  try {
-    const worker = await openWorker(engine, options, submitThrough(client, engine));
-    return new OwnedWorker(worker, engine, client);
-  } catch (error) {
-    await closeQuietly([engine]);
-    throw error;
-  }
+  return started(options, options, async (opened) => {
+    const client: { current: Client | null } = { current: null };
+    const worker = await openWorker(opened, options, submitThrough(client, opened.engine));
+    return new OwnedWorker(worker, opened, client);
+  });
 }
 
 /** A dispatcher of this process. */
@@ -167,14 +170,10 @@ export interface RunningDispatcher {
 export async function startDispatcher(
   options: YardAddress & ConnectOptions & DispatcherSettings,
 ): Promise<RunningDispatcher> {
-  const engine = await engineOf(options, options);
-  try {
-    const dispatcher = await startDispatcherOn({ engine, host: systemHost, ...dispatcherSettings(options) });
-    return owning(dispatcher, engine);
-  } catch (error) {
-    await closeQuietly([engine]);
-    throw error;
-  }
+  return started(options, options, async (opened) => {
+    const dispatcher = await startDispatcherOn(dispatcherOptions(opened, options));
+    return owning(dispatcher, opened);
+  });
 }
 
 /** A worker with the engine that it runs on and the client that its handlers may have needed. */
@@ -182,11 +181,11 @@ class OwnedWorker implements RunningWorker {
   readonly id: string;
   readonly drained: Promise<CloseReport>;
   private readonly worker: Worker;
-  private readonly engine: Engine;
+  private readonly engine: Part;
   private readonly client: { readonly current: Client | null };
   private closing: Promise<CloseReport> | null = null;
 
-  constructor(worker: Worker, engine: Engine, client: { readonly current: Client | null }) {
+  constructor(worker: Worker, engine: Part, client: { readonly current: Client | null }) {
     this.id = worker.id;
     this.drained = worker.drained;
     this.worker = worker;
@@ -220,7 +219,7 @@ class OwnedWorker implements RunningWorker {
   }
 }
 
-function owning(dispatcher: Dispatcher, engine: Engine): RunningDispatcher {
+function owning(dispatcher: Dispatcher, engine: Part): RunningDispatcher {
   let closing: Promise<void> | null = null;
   const close: RunningDispatcher["close"] = ({ timeoutMs = CLOSE_MS } = {}) => {
     closing ??= closeAll(systemHost, timeoutMs, [dispatcher, engine]);
@@ -235,19 +234,15 @@ function owning(dispatcher: Dispatcher, engine: Engine): RunningDispatcher {
 }
 
 /** `before` may still grow: its parts close first. */
-async function openYard(engine: Engine, before: readonly Part[]): Promise<Yard> {
-  const yard = new Yard(engine, systemHost, before);
-  try {
-    await yard.open();
-    return yard;
-  } catch (error) {
-    await closeQuietly([engine]);
-    throw error;
-  }
+async function openYard(opened: OpenEngine, before: readonly Part[]): Promise<Yard> {
+  const yard = new Yard(opened, systemHost, before);
+  await yard.open();
+  return yard;
 }
 
-function openWorker(engine: Engine, settings: WorkerSettings, submit: Submit): Promise<Worker> {
-  const { handlers, slots, labels, graceMs, report } = settings;
+function openWorker(opened: OpenEngine, settings: WorkerSettings, submit: Submit): Promise<Worker> {
+  const { engine, watch } = opened;
+  const { handlers, slots, labels, graceMs, report = () => undefined } = settings;
   // Only an engine that another thread can open lets heartbeats go on while a handler blocks this one.
   const heartbeats =
     engine.url === null
@@ -262,7 +257,10 @@ function openWorker(engine: Engine, settings: WorkerSettings, submit: Submit): P
     ...(slots === undefined ? {} : { slots }),
     ...(labels === undefined ? {} : { labels }),
     ...(graceMs === undefined ? {} : { graceMs }),
-    ...(report === undefined ? {} : { report }),
+    report: (what, error) => {
+      watch.failed(error);
+      report(what, error);
+    },
   });
 }
 
@@ -285,8 +283,39 @@ function connectModule(): string {
   return new URL(`./connect${here.slice(here.lastIndexOf("."))}`, here).href;
 }
 
-function engineOf(address: string | YardAddress, { shards }: ConnectOptions): Promise<Engine> {
-  return openEngine(placeOf(address), systemHost, shards === undefined ? {} : { shards });
+/** Opens an engine and starts what runs on it, again and again while it cannot be reached and the options say so. */
+function started<T>(
+  address: string | YardAddress,
+  options: ConnectOptions,
+  start: (opened: OpenEngine) => Promise<T>,
+): Promise<T> {
+  const { shards, onEngine } = options;
+  return whenReachable(systemHost, options, async () => {
+    const engine = await openEngine(placeOf(address), systemHost, shards === undefined ? {} : { shards });
+    const opened = new OpenEngine(engine, onEngine);
+    try {
+      return await start(opened);
+    } catch (error) {
+      await closeQuietly([opened]);
+      throw error;
+    }
+  });
+}
+
+/** An engine of this process's own, and who tells of its loss. */
+class OpenEngine implements Part {
+  readonly engine: Engine;
+  readonly watch: EngineWatch;
+
+  constructor(engine: Engine, onEngine: EngineWait["onEngine"]) {
+    this.engine = engine;
+    this.watch = new EngineWatch(engine, systemHost, onEngine);
+  }
+
+  close(options: { readonly timeoutMs: number }): Promise<void> {
+    this.watch.close();
+    return this.engine.close(options);
+  }
 }
 
 function placeOf(address: string | YardAddress): EngineAddress {
@@ -294,8 +323,21 @@ function placeOf(address: string | YardAddress): EngineAddress {
   return "url" in address ? address.url : { broker: address.broker, store: address.store };
 }
 
-function dispatcherSettings({ maxLive, onAlarm }: DispatcherSettings): DispatcherSettings {
-  return { ...(maxLive === undefined ? {} : { maxLive }), ...(onAlarm === undefined ? {} : { onAlarm }) };
+function dispatcherOptions(
+  { engine, watch }: OpenEngine,
+  { maxLive, onAlarm = () => undefined }: DispatcherSettings,
+): DispatcherOptions {
+  return {
+    engine,
+    host: systemHost,
+    ...(maxLive === undefined ? {} : { maxLive }),
+    onAlarm: (alarm) => {
+      if (alarm.code === "ENGINE_UNAVAILABLE") {
+        watch.failed(new YardmasterError("BROKER_UNAVAILABLE", alarm.message));
+      }
+      onAlarm(alarm);
+    },
+  };
 }
 
 /** Closes one after the other, whatever fails, within `timeoutMs` in all; then throws what failed first. */

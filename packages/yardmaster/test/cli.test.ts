@@ -292,6 +292,36 @@ describe("workers", () => {
   });
 });
 
+describe("doctor", () => {
+  it("says what the engine is, how durable, and who dispatches", async () => {
+    const { code, stdout } = await yard.run("doctor");
+    expect(stdout).toContain(`node        ${process.versions.node}`);
+    expect(stdout).toMatch(/^engine +SQLite at .*yard\.db: up$/m);
+    expect(stdout).toContain("survives a power cut (synchronous=FULL)");
+    expect(stdout).toMatch(/^shard 0 +dispatcher \w+, epoch \d+$/m);
+    expect(code).toBe(0);
+  });
+
+  it("answers with one object", async () => {
+    const answers = await yard.json("doctor");
+    expect(answers).toMatchObject([{ isUp: true, engines: [{ isUp: true }], shards: [{ lease: "held" }] }]);
+  });
+
+  it("advises to start a dispatcher where there is none", async () => {
+    const { code, stderr } = await yard.run("doctor", "--url", "sqlite:./other.db");
+    expect(stderr).toContain("start one with yardmaster dispatcher");
+    expect(code).toBe(0);
+  });
+
+  it("ends with 4 and the reason for an engine that cannot be opened", async () => {
+    writeFileSync(join(yard.folder, "letter.db"), "This is not a database. ".repeat(100));
+    const { code, stdout, stderr } = await yard.run("doctor", "--json", "--url", "sqlite:./letter.db");
+    expect(code).toBe(4);
+    expect(stderr.split("\n")).toEqual([expect.stringContaining("STORE_CORRUPT")]);
+    expect(JSON.parse(stdout)).toMatchObject({ isUp: false, error: { code: "STORE_CORRUPT" } });
+  });
+});
+
 describe("the command line itself", () => {
   it("says its version and lists its commands", async () => {
     expect(await yard.run("--version")).toMatchObject({ code: 0, stdout: manifest.version });

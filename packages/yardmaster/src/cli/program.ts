@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addDev } from "./commands/dev.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addList } from "./commands/list.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addServe } from "./commands/serve.ts";
@@ -35,7 +36,7 @@ function createProgram(exit: Exit): Command {
     .showHelpAfterError("(yardmaster --help lists the commands)")
     .configureHelp({ showGlobalOptions: true });
   addTargetOptions(program);
-  for (const add of [addDev, addServe, addSubmit, addTask, addList, addQueues, addWorkers])
+  for (const add of [addDev, addServe, addSubmit, addTask, addList, addQueues, addWorkers, addDoctor])
     add(program, exit);
   return program;
 }

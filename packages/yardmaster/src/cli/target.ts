@@ -1,17 +1,22 @@
 import { type Command, Option } from "commander";
 import { YardmasterError } from "../protocol/errors.ts";
+import type { ConnectOptions } from "../yard.ts";
+import { whole } from "./options.ts";
 import { type Output, outputTo } from "./output.ts";
 
 /** Which yard a command speaks to. */
 export type Target = { readonly url: string } | { readonly broker: string; readonly store: string };
 
 const DEFAULT_URL = "sqlite:./yard.db";
+/** A day: who wants more has a supervisor that starts it again. */
+const MAX_WAIT_SECONDS = 86_400;
 
 interface TargetOptions {
   readonly url?: string;
   readonly broker?: string;
   readonly store?: string;
   readonly json?: boolean;
+  readonly waitForEngine?: number;
 }
 
 /** The options that every command takes, before or after its name. */
@@ -27,6 +32,11 @@ export function addTargetOptions(program: Command): Command {
     )
     .addOption(
       new Option("--store <url>", "the result store, where the broker is another").env("YARDMASTER_STORE"),
+    )
+    .option(
+      "--wait-for-engine <seconds>",
+      "how long an engine that cannot be reached is tried again (default: 30 for what runs on, 0 else)",
+      whole(0, MAX_WAIT_SECONDS),
     )
     .option("--json", "print JSON: one object, and lists as one object a line");
 }
@@ -51,9 +61,27 @@ export function outputOf(command: Command): Output {
   return outputTo(process.stdout, process.stderr, command.optsWithGlobals<TargetOptions>().json === true);
 }
 
+/** How long the command waits for its engine, and where it says that it does; `seconds` unless told otherwise. */
+export function engineWaitOf(command: Command, output: Output, seconds: number): ConnectOptions {
+  const { waitForEngine = seconds } = command.optsWithGlobals<TargetOptions>();
+  return {
+    waitForEngineMs: waitForEngine * 1_000,
+    onEngine: ({ isUp, message }) => {
+      output.note(`engine: ${message}`);
+      output.emit({ event: "engine", isUp, message });
+    },
+  };
+}
+
 /** The target as flags, for a child process. */
 export function targetFlags(target: Target): string[] {
   return "url" in target ? ["--url", target.url] : ["--broker", target.broker, "--store", target.store];
+}
+
+/** `--wait-for-engine` as it was given, for a child process. */
+export function waitFlags(command: Command): string[] {
+  const { waitForEngine } = command.optsWithGlobals<TargetOptions>();
+  return waitForEngine === undefined ? [] : ["--wait-for-engine", String(waitForEngine)];
 }
 
 export function usage(message: string): YardmasterError {

@@ -10,7 +10,7 @@ import { whole } from "../options.ts";
 import type { Output } from "../output.ts";
 import { shutdownAsked } from "../shutdown.ts";
 import { watchSources } from "../source-watch.ts";
-import { outputOf, targetFlags, targetOf, usage } from "../target.ts";
+import { outputOf, targetFlags, targetOf, usage, waitFlags } from "../target.ts";
 import type { Exit } from "../yard-command.ts";
 
 const MAX_SLOTS = 10_000;
@@ -25,7 +25,7 @@ export function addDev(program: Command, exit: Exit): void {
     .action(async (file: string, { slots }: { slots: number }, command: Command) => {
       const path = resolve(file);
       if (!existsSync(path)) throw usage(`there is no file ${file}`);
-      const flags = [...targetFlags(targetOf(command)), "--slots", String(slots)];
+      const flags = [...targetFlags(targetOf(command)), ...waitFlags(command), "--slots", String(slots)];
       exit(await develop(path, flags, outputOf(command)));
     });
 }

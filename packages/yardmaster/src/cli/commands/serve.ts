@@ -1,15 +1,16 @@
 import type { Command } from "commander";
 import type { Alarm } from "../../dispatcher/alarm.ts";
+import { isUnavailable } from "../../engine-watch.ts";
 import type { Handler } from "../../worker/handlers.ts";
 import { loadHandlers } from "../../worker/loader.ts";
-import { startDispatcher, startWorker } from "../../yard.ts";
+import { type ConnectOptions, startDispatcher, startWorker } from "../../yard.ts";
 import { EXIT, exitCodeOf } from "../exit-code.ts";
 import { GUIDE_VARIABLE, guide } from "../guide.ts";
 import { label, MAX_MS, whole } from "../options.ts";
 import { errorLine, type Output } from "../output.ts";
 import { plain } from "../plain-text.ts";
 import { shutdownAsked } from "../shutdown.ts";
-import { outputOf, type Target, targetOf } from "../target.ts";
+import { engineWaitOf, outputOf, type Target, targetOf } from "../target.ts";
 import type { Exit } from "../yard-command.ts";
 
 interface WorkerOptions {
@@ -27,6 +28,8 @@ const GRACE_MS = 30_000;
 /** What closing may take beyond the time that tasks have. */
 const CLOSE_MS = 5_000;
 const MAX_SLOTS = 10_000;
+/** Long enough for a server that is started at the same time, short enough for a supervisor to notice a wrong address. */
+const WAIT_FOR_ENGINE_SECONDS = 30;
 
 /** The commands that run until they are told to end: start, worker, dispatcher. */
 export function addServe(program: Command, exit: Exit): void {
@@ -60,10 +63,16 @@ function addWorkerOptions(command: Command): Command {
 
 async function serveDispatcher(command: Command): Promise<number> {
   const output = outputOf(command);
-  const asked = shutdownAsked();
-  const dispatcher = await openDispatcher(targetOf(command), output);
-  output.note(`${await asked}: giving up what it owns`);
-  return closeAll([dispatcher], CLOSE_MS, output);
+  return untilAsked(command, output, async (target, wait) => {
+    const dispatcher = await openDispatcher(target, wait, output);
+    return {
+      drained: null,
+      close: () => {
+        output.note("giving up what it owns");
+        return closeAll([dispatcher], CLOSE_MS, output);
+      },
+    };
+  });
 }
 
 async function serveWorker(
@@ -72,23 +81,59 @@ async function serveWorker(
   file: string,
   withDispatcher: boolean,
 ): Promise<number> {
-  const target = targetOf(command);
   const output = outputOf(command);
-  const asked = shutdownAsked();
   const handlers = await loadHandlers(file);
-  const dispatcher = withDispatcher ? [await openDispatcher(target, output)] : [];
-  const worker = await startWorker({
-    ...target,
-    handlers,
-    slots,
-    labels,
-    report: (what, error) => output.note(`${what}: ${errorLine(error)}`),
+  return untilAsked(command, output, async (target, wait) => {
+    const dispatcher = withDispatcher ? [await openDispatcher(target, wait, output)] : [];
+    const report = (what: string, error: unknown): void => {
+      // The engine's loss is told once, elsewhere.
+      if (!isUnavailable(error)) output.note(`${what}: ${errorLine(error)}`);
+    };
+    const worker = await startWorker({ ...target, ...wait, handlers, slots, labels, report });
+    announce(worker.id, handlers, slots, output);
+    if (process.env[GUIDE_VARIABLE] !== undefined) output.note(guide(handlers, target));
+    return {
+      drained: worker.drained,
+      close: () => {
+        output.note("finishing what runs and handing back the rest (once more to end at once)");
+        return closeAll([worker, ...dispatcher], graceMs, output);
+      },
+    };
   });
-  announce(worker.id, handlers, slots, output);
-  if (process.env[GUIDE_VARIABLE] !== undefined) output.note(guide(handlers, target));
-  const reason = await Promise.race([asked, worker.drained.then(() => "drained")]);
-  output.note(`${reason}: finishing what runs and handing back the rest (once more to end at once)`);
-  return closeAll([worker, ...dispatcher], graceMs, output);
+}
+
+/** What a long-running command has started. */
+interface Running {
+  /** Resolves when it has nothing more to do; null for what never has. */
+  readonly drained: Promise<unknown> | null;
+  /** Ends it and answers with the exit code. */
+  close(): Promise<number>;
+}
+
+/** Starts what `open` does and lets it run until a signal asks it to end, also while it still waits for its engine. */
+async function untilAsked(
+  command: Command,
+  output: Output,
+  open: (target: Target, wait: ConnectOptions) => Promise<Running>,
+): Promise<number> {
+  const asked = shutdownAsked();
+  const wait = engineWaitOf(command, output, WAIT_FOR_ENGINE_SECONDS);
+  let isReachable = true;
+  const onEngine: ConnectOptions["onEngine"] = (news) => {
+    // A worker and a dispatcher of one process both notice.
+    if (news.isUp === isReachable) return;
+    isReachable = news.isUp;
+    wait.onEngine?.(news);
+  };
+  const opening = open(targetOf(command), { ...wait, onEngine });
+  const running = await Promise.race([opening, asked.then(() => (isReachable ? opening : null))]);
+  if (running === null) {
+    output.note(`${await asked}: ending before the engine could be reached`);
+    return EXIT.ok;
+  }
+  const drained = running.drained?.then(() => "drained") ?? asked;
+  output.note(`${await Promise.race([asked, drained])}: ending`);
+  return running.close();
 }
 
 function announce(id: string, handlers: readonly Handler[], slots: number, output: Output): void {
@@ -111,12 +156,14 @@ async function closeAll(services: readonly Service[], timeoutMs: number, output:
   return code;
 }
 
-async function openDispatcher(target: Target, output: Output): Promise<Service> {
+async function openDispatcher(target: Target, wait: ConnectOptions, output: Output): Promise<Service> {
   const onAlarm = ({ code, shard, message }: Alarm): void => {
+    // As in the worker: told once, elsewhere.
+    if (code === "ENGINE_UNAVAILABLE") return;
     output.note(`dispatcher: ${message}`);
     output.emit({ event: "alarm", code, shard, message });
   };
-  const dispatcher = await startDispatcher({ ...target, onAlarm });
+  const dispatcher = await startDispatcher({ ...target, ...wait, onAlarm });
   const isOwner = dispatcher.owned().length > 0;
   output.note(`dispatcher ${dispatcher.owner} is ready${isOwner ? "" : ", standing by"}`);
   output.emit({ event: "ready", dispatcher: dispatcher.owner });
