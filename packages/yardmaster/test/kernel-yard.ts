@@ -1,5 +1,6 @@
 import type { Effects, Outgoing } from "../src/kernel/effects.ts";
 import { Kernel, type KernelOptions } from "../src/kernel/kernel.ts";
+import type { LossCause } from "../src/kernel/rules.ts";
 import type { Change, KeyRecord, StoredItem } from "../src/protocol/change.ts";
 import { keyOf } from "../src/protocol/change.ts";
 import type { Assign, Command, Envelope, Outcome } from "../src/protocol/envelope.ts";
@@ -392,7 +393,7 @@ export class TestWorker {
   }
 
   /** Its process is gone, with all that it held. */
-  die(cause: "died" | "gone" = "died"): void {
+  die(cause: LossCause = "died"): void {
     this.held = [];
     this.#yard.workers.delete(this.id);
     this.#yard.kernel.apply({ type: "workerLost", worker: this.id, cause }, this.#yard.now);

@@ -46,16 +46,26 @@ describe("the tick", () => {
     expect(client.all("settled")).toHaveLength(6);
   });
 
-  it("gives a task to another worker at once when the mailbox that it went to is gone", async () => {
+  it("gives a task that was lost with a mailbox to another worker once its own says so, for free", async () => {
     await stage.dispatcher("one");
-    const { client } = await workerAndClient();
+    const { worker, client } = await workerAndClient();
     await client.engine.broker.remove("worker:w");
+    const submission = stage.submission({ spec: { ...SPEC, delivery: "at-most-once" } });
+    await client.say(submitLane(0), [{ type: "submit", submission }]);
     const other = await stage.actor("worker:x");
     await other.register("x");
-    const submission = stage.submission();
-    await client.say(submitLane(0), [{ type: "submit", submission }]);
-    await stage.host.advance(10);
-    expect(other.all("assign")).toMatchObject([{ id: submission.id }]);
+    await client.say(submitLane(0), [{ type: "submit", submission: stage.submission() }]);
+    expect(other.all("assign")).toHaveLength(1);
+    await worker.engine.broker.declare("worker:w", { durable: false });
+    await worker.beat("w");
+    const [answer] = worker.all("heartbeatAnswer");
+    expect(answer).toMatchObject({ known: true });
+    const { epoch } = worker;
+    const held = { type: "held", worker: "w", epoch, seen: answer?.sent ?? 0, attempts: [] } as const;
+    await worker.say(controlLane(0), [held], epoch);
+    expect([...other.all("assign"), ...worker.all("assign")]).toContainEqual(
+      expect.objectContaining({ id: submission.id, attempt: 1 }),
+    );
   });
 
   it("ignores what a stranger puts into a lane, and keeps its ownership", async () => {

@@ -114,11 +114,16 @@ export function toEvent(envelope: ToDispatcher, from: string, known: ReadAnswer 
     case "command":
       return { type: "commanded", command: envelope.command, request: envelope.request, replyTo: from };
     case "marker":
-      return { type: "workerLost", worker: envelope.worker, cause: "died" };
+      return lost(envelope);
     // Queries and echoes; and what a stranger put into the lane, whatever the type says.
     default:
       return null;
   }
+}
+
+function lost({ worker, heardAt }: Extract<ToDispatcher, { type: "marker" }>): KernelEvent {
+  if (heardAt === 0) return { type: "workerLost", worker, cause: "died" };
+  return { type: "workerLost", worker, cause: "absent", heardAt };
 }
 
 /** The record of a task; of the first one when it is a duplicate of a task that is not in memory. */

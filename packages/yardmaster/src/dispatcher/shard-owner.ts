@@ -150,7 +150,14 @@ export class ShardOwner {
       broker,
       host: this.host,
       shard,
-      workers: () => this.kernel.workers(),
+      watched: {
+        ids: () => this.kernel.workers(),
+        heardAt: (worker) => this.kernel.heardAt(worker),
+        changed: (worker, isAbsent) => {
+          this.kernel.apply({ type: "presenceChanged", worker, isAbsent }, this.now());
+          this.wakeUp();
+        },
+      },
       onStall: () => this.kernel.apply({ type: "deadlinesRestarted" }, this.now()),
     });
   }
@@ -299,7 +306,7 @@ export class ShardOwner {
 
   private gone(send: Send | undefined): void {
     if (send === undefined) return;
-    this.kernel.mailboxGone(send.mailbox, this.now());
+    this.kernel.mailboxGone(send.mailbox);
     this.wakeUp();
   }
 

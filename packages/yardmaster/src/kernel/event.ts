@@ -1,6 +1,7 @@
 import type { KeyRecord } from "../protocol/change.ts";
 import type { Command, Heartbeat, Held, Note, Outcome, Register } from "../protocol/envelope.ts";
-import type { Submission, TaskId, TaskRecord } from "../protocol/task.ts";
+import type { Millis, Submission, TaskId, TaskRecord } from "../protocol/task.ts";
+import type { LossCause } from "./rules.ts";
 
 /** A fact that the kernel is told. Names are in the past tense; `from` and `replyTo` are mailboxes. */
 export type KernelEvent =
@@ -22,8 +23,18 @@ export type KernelEvent =
   /** A worker's inventory: to a new owner, or after it noticed a lost frame. */
   | { readonly type: "attemptsHeld"; readonly held: Held }
   | { readonly type: "workerLeft"; readonly worker: string }
-  /** `died`: its process is proven gone, which counts towards quarantine. Silence is noticed by the kernel itself. */
-  | { readonly type: "workerLost"; readonly worker: string; readonly cause: "died" | "gone" }
+  /**
+   * What the engine says of a worker's process; silence is noticed by the kernel itself. Where that may be wrong,
+   * `heardAt` is when the worker had been heard last: heard since, it is not lost.
+   */
+  | {
+      readonly type: "workerLost";
+      readonly worker: string;
+      readonly cause: LossCause;
+      readonly heardAt?: Millis;
+    }
+  /** The engine has lost sight of a worker, or sees it again: an absent one is given nothing. */
+  | { readonly type: "presenceChanged"; readonly worker: string; readonly isAbsent: boolean }
   | {
       readonly type: "cancelRequested";
       readonly id: TaskId;

@@ -4,6 +4,7 @@ import { abort, forgetGhost, forgetWorker, loadChanged, restartDeadline, tokenOf
 import { answerHeartbeat } from "./demand.ts";
 import type { KernelEvent } from "./event.ts";
 import type { Attempt, LiveTask, Worker } from "./live.ts";
+import { presumeDead, takeDeathsBack } from "./presumed-deaths.ts";
 import type { LossCause } from "./rules.ts";
 import { configureAbsent } from "./settings.ts";
 import type { Shard } from "./shard.ts";
@@ -15,8 +16,11 @@ type Event<T extends KernelEvent["type"]> = Extract<KernelEvent, { type: T }>;
 
 export function register(shard: Shard, registration: Register, now: Millis): void {
   shard.outbox.heardFrom(registration.mailbox);
-  const worker = shard.roster.register(registration);
+  takeDeathsBack(shard, registration.worker, now);
+  const worker = shard.roster.worker(registration.worker, registration.mailbox);
   worker.leaving = false;
+  worker.cutOff = false;
+  shard.roster.register(registration);
   hear(shard, worker, now);
   for (const queue of registration.queues) configureAbsent(shard, queue);
   reconsiderStranded(shard, now);
@@ -36,6 +40,7 @@ export function heartbeat(shard: Shard, { heartbeat, from }: Event<"heartbeatRec
   const worker = shard.roster.workers.get(heartbeat.worker);
   const isKnown = worker !== undefined && worker.group !== null;
   if (worker !== undefined) hear(shard, worker, now);
+  else takeDeathsBack(shard, heartbeat.worker, now);
   if (isKnown && heartbeat.number > worker.heartbeat) {
     worker.heartbeat = heartbeat.number;
     worker.credit = heartbeat.credit;
@@ -61,6 +66,7 @@ export function silenceOver(shard: Shard, worker: Worker, now: Millis): void {
 export function report(shard: Shard, outcome: Outcome, workerId: string, now: Millis): void {
   const worker = shard.roster.workers.get(workerId);
   if (worker !== undefined) hear(shard, worker, now);
+  else takeDeathsBack(shard, workerId, now);
   const task = shard.tasks.get(outcome.id);
   if (task !== undefined && worker !== undefined && isCurrent(task, worker, outcome)) {
     if (outcome.kind === "succeeded") happen(shard, task, now, "succeeded", outcome);
@@ -116,6 +122,7 @@ export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Mi
   const worker = shard.roster.workers.get(held.worker);
   if (worker === undefined || held.epoch !== shard.epoch) return;
   hear(shard, worker, now);
+  worker.cutOff = false;
   const listed = new Map<string, HeldAttempt>();
   for (const attempt of held.attempts)
     listed.set(tokenOf(attempt.id, attempt.epoch, attempt.attempt), attempt);
@@ -167,10 +174,38 @@ export function leave(shard: Shard, id: string): void {
   loadChanged(shard, worker);
 }
 
-export function loseWorker(shard: Shard, worker: Worker, cause: LossCause, now: Millis): void {
+/** What the engine says of a process counts only as long as nobody hears of it. */
+export function reportLoss(
+  shard: Shard,
+  { worker: id, cause, heardAt }: Event<"workerLost">,
+  now: Millis,
+): void {
+  const worker = shard.roster.workers.get(id);
+  if (worker === undefined || (heardAt !== undefined && heardAt !== worker.lastHeard)) return;
+  loseWorker(shard, worker, cause, now);
+}
+
+export function changePresence(shard: Shard, { worker: id, isAbsent }: Event<"presenceChanged">): void {
+  const worker = shard.roster.workers.get(id);
+  if (worker === undefined) return;
+  worker.absent = isAbsent;
+  loadChanged(shard, worker);
+}
+
+export function cutOff(shard: Shard, mailbox: string): void {
+  for (const worker of shard.roster.workers.values()) {
+    if (worker.mailbox !== mailbox) continue;
+    worker.cutOff = true;
+    shard.roster.loadChanged(worker);
+  }
+  shard.outbox.markGone(mailbox);
+}
+
+function loseWorker(shard: Shard, worker: Worker, cause: LossCause, now: Millis): void {
   worker.ghosts.clear();
   worker.draining = true;
   shard.roster.loadChanged(worker);
+  if (cause === "absent") presumeDead(shard, worker);
   for (const { task } of [...worker.held]) happen(shard, task, now, "lost", cause);
   forgetWorker(shard, worker);
   reconsiderStranded(shard, now);

@@ -89,7 +89,7 @@ function checkQueue(queue: Queue, counts: Tally): void {
 
 function checkWorker(shard: Shard, worker: Worker): void {
   const { id, group, slot } = worker;
-  const isFree = group !== null && !worker.draining && usedCredit(worker) < worker.credit;
+  const isFree = group !== null && worker.takesWork && usedCredit(worker) < worker.credit;
   demand(isFree === (slot !== -1), `Worker ${id} is wrongly ${isFree ? "out of" : "in"} its pool.`);
   if (group !== null && slot !== -1)
     demand(group.pool.at(slot) === worker, `Worker ${id} is lost in its pool.`);

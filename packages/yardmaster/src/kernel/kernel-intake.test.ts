@@ -186,7 +186,7 @@ describe("a cancel", () => {
     const old = yard.worker("old");
     const id = yard.submit();
     yard.tick();
-    yard.kernel.apply({ type: "workerLost", worker: "old", cause: "gone" }, yard.now);
+    yard.kernel.apply({ type: "workerLost", worker: "old", cause: "silent" }, yard.now);
     const current = yard.worker("new");
     current.isStubborn = true;
     yard.tick();
@@ -292,7 +292,7 @@ describe("a watcher", () => {
     const worker = yard.worker("w", { credit: 2 });
     yard.submit();
     yard.tick();
-    yard.kernel.mailboxGone(CLIENT, yard.now);
+    yard.kernel.mailboxGone(CLIENT);
     worker.finish();
     expect(yard.tick().outgoing).toEqual([]);
     yard.submit();

@@ -237,7 +237,7 @@ describe("a late outcome", () => {
     const first = yard.worker("a");
     const id = yard.submit();
     yard.tick();
-    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "gone" }, yard.now);
+    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "silent" }, yard.now);
     const second = yard.worker("b");
     yard.tick();
     expect(second.held).toHaveLength(1);
@@ -258,7 +258,7 @@ describe("a late outcome", () => {
     yard.tick();
     worker.report({ ...outcome, kind: "succeeded", result: "1" });
     worker.report({ ...outcome, kind: "failed" });
-    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "gone" }, yard.now);
+    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "silent" }, yard.now);
     worker.finish();
     yard.tick();
     expect([yard.record(lost).state, yard.record(failed).state]).toEqual(["succeeded", "succeeded"]);

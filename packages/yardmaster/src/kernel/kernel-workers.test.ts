@@ -168,11 +168,11 @@ describe("a lost worker", () => {
     yard.worker("a");
     yard.tick();
     yard.worker("b");
-    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "gone" }, yard.now);
-    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "gone" }, yard.now);
+    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "silent" }, yard.now);
+    yard.kernel.apply({ type: "workerLost", worker: "a", cause: "silent" }, yard.now);
     yard.tick();
     expect(yard.record(id)).toMatchObject({ state: "assigned", attempt: 2, worker: "b" });
-    yard.kernel.mailboxGone("worker:b", yard.now);
+    yard.kernel.apply({ type: "workerLost", worker: "b", cause: "silent" }, yard.now);
     yard.tick();
     expect(yard.record(id)).toMatchObject({ state: "failed", code: "WORKER_LOST" });
   });
@@ -190,7 +190,7 @@ describe("a lost worker", () => {
   it("has killed by its task when its process died three times, not when it was cut off", () => {
     const yard = new KernelYard();
     const id = yard.submit({ spec: { attempts: 9 } });
-    const fates = ["died", "gone", "died", "gone"] as const;
+    const fates = ["died", "silent", "died", "silent"] as const;
     for (const [index, fate] of fates.entries()) {
       const worker = yard.worker(`w${index}`);
       yard.tick();
@@ -204,6 +204,75 @@ describe("a lost worker", () => {
     last.die();
     yard.tick();
     expect(yard.record(id)).toMatchObject({ state: "failed", code: "QUARANTINED", deaths: 3, attempt: 5 });
+  });
+
+  it("counts as dead where the engine lost sight of it, until it is heard again", () => {
+    const yard = new KernelYard();
+    const id = yard.submit({ spec: { attempts: 9 } });
+    const workers = ["a", "b", "c"].map((name) => {
+      const worker = yard.worker(name);
+      yard.tick();
+      yard.kernel.apply({ type: "workerLost", worker: name, cause: "absent" }, yard.now);
+      yard.tick(1);
+      return worker;
+    });
+    expect(yard.record(id)).toMatchObject({ state: "scheduled", deaths: 3, attempt: 3 });
+    workers[1]?.beat();
+    for (let ticks = 0; ticks < 3; ticks++) yard.tick();
+    expect(yard.record(id)).toMatchObject({ deaths: 2, attempt: 4, worker: "b" });
+    yard.kernel.apply({ type: "workerLost", worker: "b", cause: "absent" }, yard.now);
+    yard.tick();
+    yard.tick(9_999);
+    expect(yard.state(id)).toBe("scheduled");
+    yard.tick(1);
+    expect(yard.record(id)).toMatchObject({ state: "failed", code: "QUARANTINED", deaths: 3 });
+  });
+
+  it("that was only out of sight does not give a task an attempt more than it has", () => {
+    const yard = new KernelYard({ quarantineDeaths: 1 });
+    const id = yard.submit({ spec: { attempts: 1 } });
+    const worker = yard.worker("w");
+    yard.tick();
+    yard.kernel.apply({ type: "workerLost", worker: "w", cause: "absent" }, yard.now);
+    yard.tick();
+    expect(yard.state(id)).toBe("scheduled");
+    worker.beat();
+    yard.tick();
+    expect(yard.record(id)).toMatchObject({ state: "failed", code: "WORKER_LOST", deaths: 0, attempt: 1 });
+  });
+
+  it("is not one that was heard since the engine lost sight of it", () => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w");
+    const id = yard.submit();
+    yard.tick();
+    const heardAt = yard.kernel.heardAt("w");
+    yard.now += 1;
+    worker.beat();
+    yard.kernel.apply({ type: "workerLost", worker: "w", cause: "absent", heardAt }, yard.now);
+    yard.tick();
+    expect(yard.state(id)).toBe("assigned");
+    const again = yard.kernel.heardAt("w");
+    yard.kernel.apply({ type: "workerLost", worker: "w", cause: "absent", heardAt: again }, yard.now);
+    yard.tick();
+    expect(yard.state(id)).toBe("ready");
+  });
+
+  it("is not one whose mailbox is gone: it is given nothing until it says what it holds", () => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w", { credit: 2 });
+    const first = yard.submit();
+    yard.tick();
+    yard.kernel.mailboxGone("worker:w");
+    worker.losesFrame = true;
+    const second = yard.submit();
+    yard.tick();
+    expect([yard.state(first), yard.state(second)]).toEqual(["assigned", "ready"]);
+    worker.beat();
+    yard.tick();
+    yard.tick();
+    expect([yard.state(first), yard.state(second)]).toEqual(["assigned", "assigned"]);
+    expect(yard.record(first)).toMatchObject({ attempt: 1, deaths: 0 });
   });
 
   it("is asked to register again when it comes back, and its stale attempts are aborted", () => {

@@ -52,6 +52,8 @@ const ACTS = [
   "beat",
   "held",
   "die",
+  "vanish",
+  "outOfSight",
   "cutOff",
   "leave",
   "fallSilent",
@@ -135,7 +137,7 @@ class History {
     else if (act === "cancelEarly") yard.cancel(`early${pick % 3}`);
     else if (act === "submitEarly") this.#submitEarly(`early${pick % 3}`);
     else if (act === "deaf") yard.kernel.apply({ type: "deadlinesRestarted" }, yard.now);
-    else if (act === "clientGone") yard.kernel.mailboxGone(CLIENT, yard.now);
+    else if (act === "clientGone") yard.kernel.mailboxGone(CLIENT);
     else if (act === "pause" || act === "resume") this.#order({ type: act, queue });
     else if (act === "reorder")
       this.#order({
@@ -164,7 +166,9 @@ class History {
     else if (act === "beat") worker.beat();
     else if (act === "held") worker.reportHeld();
     else if (act === "die") worker.die();
-    else if (act === "cutOff") this.yard.kernel.mailboxGone(worker.mailbox, this.yard.now);
+    else if (act === "vanish") worker.die("absent");
+    else if (act === "outOfSight") this.#lookAway(worker, other);
+    else if (act === "cutOff") this.#cutOff(worker);
     else if (act === "leave") worker.leave();
     else if (act === "fallSilent") this.silent.add(worker.id);
     else if (act === "loseFrame") worker.losesFrame = true;
@@ -172,6 +176,18 @@ class History {
     else if (act === "drain") this.#order({ type: "drain", worker: worker.id });
     else if (act === "credit") this.#changeCredit(worker, other % 4);
     else if (act === "repeatOutcome") this.#repeat(other);
+  }
+
+  #lookAway({ id: worker }: TestWorker, other: number): void {
+    const { kernel, now } = this.yard;
+    if (other % 3 > 0) kernel.apply({ type: "presenceChanged", worker, isAbsent: other % 3 === 1 }, now);
+    else kernel.apply({ type: "workerLost", worker, cause: "absent" }, now);
+  }
+
+  /** The next frame that arrives leaves a gap. */
+  #cutOff(worker: TestWorker): void {
+    this.yard.kernel.mailboxGone(worker.mailbox);
+    worker.losesFrame = true;
   }
 
   #finish(worker: TestWorker, kind: Outcome["kind"], index: number): void {
@@ -217,7 +233,10 @@ class History {
     const { yard } = this;
     this.silent.clear();
     for (const queue of QUEUES) yard.order({ type: "resume", queue });
-    for (const worker of yard.workers.values()) worker.isStubborn = false;
+    for (const worker of yard.workers.values()) {
+      worker.isStubborn = false;
+      yard.kernel.apply({ type: "presenceChanged", worker: worker.id, isAbsent: false }, yard.now);
+    }
     yard.worker("healer", { credit: 4, tasks: ["work", "play", "unheard"] });
     for (let round = 0; round < 400 && !this.#isOver(); round++) {
       this.tick(1_000);

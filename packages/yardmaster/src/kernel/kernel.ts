@@ -5,13 +5,15 @@ import { tellDemand } from "./demand.ts";
 import type { Effects } from "./effects.ts";
 import type { KernelEvent } from "./event.ts";
 import {
+  changePresence,
+  cutOff,
   heartbeat,
   leave,
-  loseWorker,
   note,
   reconcile,
   register,
   report,
+  reportLoss,
   restartDeadlines,
 } from "./fleet.ts";
 import { type Answer, answer } from "./inspection.ts";
@@ -105,13 +107,12 @@ export class Kernel {
     this.#shard.outbox.heardFrom(mailbox);
   }
 
-  /** Nobody receives there any more: its watchers are not told anything, and a worker there is lost. */
-  mailboxGone(mailbox: string, now: Millis): void {
-    const { outbox, roster } = this.#shard;
-    for (const worker of roster.workers.values()) {
-      if (worker.mailbox === mailbox) loseWorker(this.#shard, worker, "gone", now);
-    }
-    outbox.markGone(mailbox);
+  /**
+   * Nobody receives there any more: its watchers are not told anything. A worker there may live, as an engine that
+   * starts again loses mailboxes: it is given nothing until it says what it holds, and its silence decides.
+   */
+  mailboxGone(mailbox: string): void {
+    cutOff(this.#shard, mailbox);
     this.#validate();
   }
 
@@ -142,6 +143,11 @@ export class Kernel {
   /** The ids of the workers that are counted on, those that a load only knows by their tasks included. */
   workers(): string[] {
     return [...this.#shard.roster.workers.keys()];
+  }
+
+  /** When a worker was heard last; 0 for one that is not counted on. */
+  heardAt(worker: string): Millis {
+    return this.#shard.roster.workers.get(worker)?.lastHeard ?? 0;
   }
 
   /** Answers a question with plain values; times are milliseconds. */
@@ -179,11 +185,12 @@ function dispatch(shard: Shard, event: KernelEvent, now: Millis): void {
     case "workerLeft":
       leave(shard, event.worker);
       return;
-    case "workerLost": {
-      const worker = shard.roster.workers.get(event.worker);
-      if (worker !== undefined) loseWorker(shard, worker, event.cause, now);
+    case "workerLost":
+      reportLoss(shard, event, now);
       return;
-    }
+    case "presenceChanged":
+      changePresence(shard, event);
+      return;
     case "cancelRequested":
       requestCancel(shard, event, now);
       return;

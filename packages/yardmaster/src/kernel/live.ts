@@ -228,6 +228,10 @@ export class Worker {
   draining = false;
   /** Has said goodbye: forgotten as soon as it holds nothing. */
   leaving = false;
+  /** The engine has lost sight of its process. */
+  absent = false;
+  /** Its mailbox was gone; it has not said since what it holds. */
+  cutOff = false;
   heartbeat = 0;
   /** About how many tasks wait for more credit of it, as it was told last. */
   ready = 0;
@@ -244,6 +248,10 @@ export class Worker {
     this.mailbox = mailbox;
     this.number = number;
     this.silence = new Silence(this);
+  }
+
+  get takesWork(): boolean {
+    return !this.draining && !this.absent && !this.cutOff;
   }
 }
 

@@ -72,7 +72,7 @@ export class Roster {
   loadChanged(worker: Worker): void {
     const { group } = worker;
     if (group === null) return;
-    const isFree = !worker.draining && usedCredit(worker) < worker.credit;
+    const isFree = worker.takesWork && usedCredit(worker) < worker.credit;
     if (isFree && worker.slot !== -1) group.pool.moved(worker);
     else if (isFree) this.#enterPool(group, worker);
     else if (worker.slot !== -1) this.#leavePool(group, worker);

@@ -30,8 +30,11 @@ export interface TaskEvents {
 }
 export type TaskEventType = keyof TaskEvents;
 
-/** Only a proven death counts towards quarantine. */
-export type LossCause = "died" | "gone" | "silent";
+/**
+ * `died` is proven. `absent` is a process that its engine lost sight of and that nobody heard since: it counts as dead
+ * until it is heard again. Silence alone never counts towards quarantine.
+ */
+export type LossCause = "died" | "absent" | "silent";
 
 type Run<E extends TaskEventType> = (shard: Shard, task: LiveTask, now: Millis, fact: TaskEvents[E]) => void;
 
@@ -86,9 +89,14 @@ export const buryEarly: Rule<"cancelled"> = {
 
 export const enqueue: Rule<"due"> = {
   name: "enqueue",
-  leadsTo: ["ready"],
-  says: "The task joins the end of its line.",
+  leadsTo: ["ready", "failed"],
+  says: "The task joins the end of its line, unless it was held back for the deaths of its workers: they are certain now, or its attempts are used up.",
   run(shard, task, now) {
+    const { deaths, error } = detailsOf(task);
+    if (deaths >= shard.limits.quarantineDeaths)
+      return stop(shard, task, now, "failed", quarantineError(deaths));
+    if (task.attempt > 0 && isSpent(task))
+      return stop(shard, task, now, "failed", error ?? lossError(task, "absent"));
     task.state = "ready";
     shard.journal.changed(task);
     joinLine(shard, task, now, false);
@@ -187,14 +195,16 @@ export const giveBack: Rule<"returned"> = {
 
 export const lose: Rule<"lost"> = {
   name: "lose",
-  leadsTo: ["ready", "failed", "cancelled"],
-  says: "The attempt counts. The task takes its old place in its line, unless its attempts are used up, it runs at most once, or too many processes died of it.",
+  leadsTo: ["ready", "scheduled", "failed", "cancelled"],
+  says: "The attempt counts. The task takes its old place in its line, unless its attempts are used up, it runs at most once, or too many processes died of it: where that is not certain, it is held back until it is.",
   run(shard, task, now, cause) {
     const details = detailsOf(task);
-    if (cause === "died") details.deaths++;
+    if (cause !== "silent") details.deaths++;
     const error = lossError(task, cause);
     if (task.last !== null) release(shard, task.last);
     if (details.cancelRequested) endCancelled(shard, task, now);
+    else if (details.deaths >= shard.limits.quarantineDeaths && cause === "absent")
+      holdBack(shard, task, now, error);
     else if (details.deaths >= shard.limits.quarantineDeaths)
       stop(shard, task, now, "failed", quarantineError(details.deaths));
     else if (isSpent(task)) stop(shard, task, now, "failed", error);
@@ -283,6 +293,18 @@ function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, d
   shard.tellEvent(task, { type: "retried", attempt: task.attempt, runAt: details.runAt, error });
 }
 
+/** Its workers may only have been out of sight: whoever is not heard within the limit of silence is dead. */
+function holdBack(shard: Shard, task: LiveTask, now: Millis, error: TaskError): void {
+  const details = detailsOf(task);
+  details.runAt = now + shard.limits.workerLossMs;
+  details.error = error;
+  details.expiresAt = 0;
+  task.state = "scheduled";
+  shard.journal.changed(task);
+  setTimer(shard, task);
+  shard.tellEvent(task, { type: "retried", attempt: task.attempt, runAt: details.runAt, error });
+}
+
 function backToLine(shard: Shard, task: LiveTask, now: Millis): void {
   task.state = "ready";
   shard.journal.changed(task);
@@ -311,7 +333,7 @@ function noteReturn(task: LiveTask, worker: string): void {
 }
 
 function lossError(task: LiveTask, cause: LossCause): TaskError {
-  const how = { died: "died", gone: "is gone", silent: "fell silent" }[cause];
+  const how = { died: "died", absent: "is gone", silent: "fell silent" }[cause];
   return {
     code: "WORKER_LOST",
     message: `Worker ${task.last?.workerId ?? ""} ${how} during attempt ${task.attempt}.`,

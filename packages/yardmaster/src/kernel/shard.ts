@@ -51,6 +51,11 @@ export class Shard {
   readonly timers: Timers<LiveTimer> = new Timers<LiveTimer>();
   readonly outbox: Outbox = new Outbox();
   readonly journal: Journal = new Journal(this.tasks);
+  /**
+   * Deaths that the engine could not prove, by worker: the tasks that they were counted for. A worker that is heard
+   * again did not die, and what was counted for it is taken back.
+   */
+  readonly presumedDeaths: Map<string, readonly TaskId[]> = new Map<string, readonly TaskId[]>();
   readonly parking: Parking;
   readonly sweep: Sweep = new Sweep();
   readonly oddities: Oddities = { impossible: 0, lateOutcomes: 0 };

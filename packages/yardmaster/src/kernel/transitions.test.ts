@@ -28,7 +28,7 @@ const facts: TaskEvents = {
   succeeded: outcome,
   failed: outcome,
   returned: "w",
-  lost: "gone",
+  lost: "silent",
   timedOut: null,
   cancelled: error,
   expired: null,

@@ -180,7 +180,7 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
       fc.record({ type: fc.constant("drain"), worker: text }),
     ),
   }),
-  marker: envelope("marker", { worker: text, boot: text }),
+  marker: envelope("marker", { worker: text, boot: text, heardAt: number }),
   echo: envelope("echo", { nonce: number }),
   assign: envelope("assign", {
     id,

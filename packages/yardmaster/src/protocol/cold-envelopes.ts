@@ -68,7 +68,12 @@ export const COLD: ColdReaders = {
     request: body.uint("request"),
     command: readCommand(body.shape("command")),
   }),
-  marker: (body) => ({ type: "marker", worker: text(body, "worker"), boot: text(body, "boot") }),
+  marker: (body) => ({
+    type: "marker",
+    worker: text(body, "worker"),
+    boot: text(body, "boot"),
+    heardAt: body.uint("heardAt"),
+  }),
   echo: (body) => ({ type: "echo", nonce: body.uint("nonce") }),
   abort: (body) => ({
     type: "abort",

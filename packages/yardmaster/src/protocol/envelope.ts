@@ -42,8 +42,11 @@ export type ToDispatcher =
   | { readonly type: "note"; readonly note: Note }
   | { readonly type: "query"; readonly request: number; readonly query: Query }
   | { readonly type: "command"; readonly request: number; readonly command: Command }
-  /** Sent by the owner to itself through its own lane: what was sent before it has arrived by now. */
-  | { readonly type: "marker"; readonly worker: string; readonly boot: string }
+  /**
+   * Sent by the owner to itself through its own lane: what was sent before it has arrived by now. `heardAt` is when it
+   * had heard the worker last, or 0 where the worker's death is proven.
+   */
+  | { readonly type: "marker"; readonly worker: string; readonly boot: string; readonly heardAt: Millis }
   | { readonly type: "echo"; readonly nonce: number };
 
 /** How an attempt ended. Repeated by the worker until answered. */

@@ -159,7 +159,7 @@ const samples: Samples = {
     { type: "command", request: 2, command: { type: "apply", queues: [queue] } },
     { type: "command", request: 3, command: { type: "drain", worker: "w" } },
   ],
-  marker: [{ type: "marker", worker: "w", boot: "b" }],
+  marker: [{ type: "marker", worker: "w", boot: "b", heardAt: 3 }],
   echo: [{ type: "echo", nonce: 9 }],
   assign: [
     {

@@ -57,9 +57,9 @@ export class Stage {
 
   async actor(mailbox: string): Promise<Actor> {
     const engine = this.world.open(this.host);
-    await engine.broker.presence.hold(mailbox);
+    const release = await engine.broker.presence.hold(mailbox);
     await engine.broker.declare(mailbox, { durable: false });
-    return new Actor(this.host, engine, mailbox, await engine.broker.receive(mailbox));
+    return new Actor(this.host, engine, mailbox, await engine.broker.receive(mailbox), release);
   }
 
   submission(changes: Partial<Submission> = {}): Submission {
@@ -93,14 +93,23 @@ export class Actor {
   readonly engine: MemoryEngine;
   readonly mailbox: string;
   readonly heard: Frame[] = [];
+  /** Lets go of the presence as a lost connection does. */
+  readonly losePresence: () => Promise<void>;
   readonly #host: ManualHost;
   #sequence = 0;
   #heartbeats = 0;
 
-  constructor(host: ManualHost, engine: MemoryEngine, mailbox: string, receiver: Receiver) {
+  constructor(
+    host: ManualHost,
+    engine: MemoryEngine,
+    mailbox: string,
+    receiver: Receiver,
+    losePresence: () => Promise<void>,
+  ) {
     this.#host = host;
     this.engine = engine;
     this.mailbox = mailbox;
+    this.losePresence = losePresence;
     void this.#listen(engine, receiver);
   }
 
@@ -152,6 +161,12 @@ export class Actor {
       await broker.send([], batch);
     }
   }
+}
+
+/** An engine whose presence goes with a connection. */
+export function withoutProof(engine: Engine): Engine {
+  const { hold, absent } = engine.broker.presence;
+  return { ...engine, broker: { ...engine.broker, presence: { provesDeath: false, hold, absent } } };
 }
 
 export function succeeded(id: TaskId, epoch: number, attempt: number, result: string): Outcome {
