@@ -9,6 +9,7 @@ import { addSubmit } from "./commands/submit.ts";
 import { addTask } from "./commands/task.ts";
 import { addWorkers } from "./commands/workers.ts";
 import { EXIT } from "./exit-code.ts";
+import { addServeHttp } from "./serve-http.ts";
 import { addTargetOptions } from "./target.ts";
 import type { Exit } from "./yard-command.ts";
 
@@ -36,7 +37,17 @@ function createProgram(exit: Exit): Command {
     .showHelpAfterError("(yardmaster --help lists the commands)")
     .configureHelp({ showGlobalOptions: true });
   addTargetOptions(program);
-  for (const add of [addDev, addServe, addSubmit, addTask, addList, addQueues, addWorkers, addDoctor])
+  for (const add of [
+    addDev,
+    addServe,
+    addServeHttp,
+    addSubmit,
+    addTask,
+    addList,
+    addQueues,
+    addWorkers,
+    addDoctor,
+  ])
     add(program, exit);
   return program;
 }

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { DEFAULT_PORT, isLoopback } from "../http/options.ts";
+import { startHttp } from "../http.ts";
+import { messageOf } from "../protocol/errors.ts";
+import { connect } from "../yard.ts";
+import { EXIT } from "./exit-code.ts";
+import { whole } from "./options.ts";
+import { errorLine } from "./output.ts";
+import { tokensOf } from "./serve-tokens.ts";
+import { shutdownAsked } from "./shutdown.ts";
+import { outputOf, targetOf, usage } from "./target.ts";
+import type { Exit } from "./yard-command.ts";
+
+interface ServeOptions {
+  readonly port: number;
+  readonly address: string;
+  readonly serverName?: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly behindProxy?: boolean;
+  readonly tokens?: string;
+  readonly hideKey?: readonly string[];
+}
+
+const CLOSE_MS = 5_000;
+const MAX_PORT = 65_535;
+
+/** The command that serves the HTTP API. */
+export function addServeHttp(program: Command, exit: Exit): void {
+  program
+    .command("serve")
+    .description("serve the HTTP API, on this machine only unless told otherwise")
+    .option("--port <number>", "0 for any free one", whole(0, MAX_PORT), DEFAULT_PORT)
+    .option("--address <address>", "the address to bind to", "127.0.0.1")
+    .option(
+      "--server-name <name>",
+      "a name that callers use, such as yard.example.com; may be repeated",
+      several,
+    )
+    .option("--tls-cert <file>", "the certificate, in PEM")
+    .option("--tls-key <file>", "its key, in PEM")
+    .option("--behind-proxy", "a proxy that speaks TLS is in front, and nobody else can reach the port")
+    .option("--tokens <file>", "the token file (default: beside the yard; or YARDMASTER_TOKENS)")
+    .option("--hide-key <key>", "a key whose values people are not shown; may be repeated", several)
+    .action(async (options: ServeOptions, command: Command) => exit(await serve(command, options)));
+}
+
+async function serve(command: Command, options: ServeOptions): Promise<number> {
+  const target = targetOf(command);
+  const output = outputOf(command);
+  const asked = shutdownAsked();
+  const tls = tlsOf(options);
+  const tokens = tokensOf(target, options.tokens, isLoopback(options.address), output);
+  const yard = await connect(target);
+  try {
+    const server = await startHttp(yard, {
+      port: options.port,
+      address: options.address,
+      tokens,
+      behindProxy: options.behindProxy === true,
+      hosts: options.serverName ?? [],
+      secretKeys: options.hideKey ?? [],
+      report: (what, error) => output.note(`${what}: ${errorLine(error)}`),
+      ...(tls === undefined ? {} : { tls }),
+    });
+    output.note(`HTTP API is ready at ${server.url}`);
+    output.emit({ event: "ready", url: server.url });
+    output.note(`${await asked}: answering whoever waits`);
+    await server.close({ timeoutMs: CLOSE_MS });
+    return EXIT.ok;
+  } finally {
+    await yard.close({ timeoutMs: CLOSE_MS });
+  }
+}
+
+function tlsOf({ tlsCert, tlsKey }: ServeOptions): { cert: string; key: string } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) throw usage("--tls-cert and --tls-key go together");
+  return { cert: textOf(tlsCert, "--tls-cert"), key: textOf(tlsKey, "--tls-key") };
+}
+
+function textOf(file: string, option: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw usage(`${option}: ${messageOf(error)}`);
+  }
+}
+
+function several(text: string, previous: readonly string[] = []): string[] {
+  return [...previous, text];
+}

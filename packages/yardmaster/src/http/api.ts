@@ -1,0 +1,177 @@
+import type { TaskUpdate } from "../client/handle.ts";
+import type { TaskStatus } from "../client/task-status.ts";
+import type { BackoffOptions } from "../definition/backoff.ts";
+import type { State, TaskId, TerminalState } from "../protocol/task.ts";
+
+/**
+ * What a token may do. A viewer sees how tasks, queues and workers stand; a producer submits and fetches results; an
+ * operator also stops, repeats and pauses, and sees values redacted; an admin may do all of it.
+ */
+export type Role = "viewer" | "producer" | "operator" | "admin";
+export const ROLES: readonly Role[] = ["viewer", "producer", "operator", "admin"];
+
+/** A task to submit. Times in milliseconds; what is left out is as `defineTask` and `submit` have it. */
+export interface SubmitBody {
+  readonly name: string;
+  readonly input?: unknown;
+  readonly queue?: string;
+  readonly version?: number;
+  readonly attempts?: number;
+  readonly backoff?: BackoffOptions;
+  readonly timeoutMs?: number;
+  readonly priority?: number;
+  readonly delayMs?: number;
+  /** ISO time with a zone; excludes `delayMs`. */
+  readonly runAt?: string;
+  readonly expiresInMs?: number;
+  readonly idempotencyKey?: string;
+  readonly idempotencyWindowMs?: number;
+}
+
+export interface SubmitQuery {
+  /** Also waits up to 10 s for a dispatcher, to say whether the task is new; refusals are errors then. */
+  readonly accepted?: boolean;
+}
+
+export interface Submitted {
+  readonly id: TaskId;
+  /** Null where nobody waited for it, or no dispatcher answered in time. */
+  readonly outcome: "created" | "duplicate" | null;
+}
+
+export interface BatchBody {
+  readonly tasks: readonly SubmitBody[];
+}
+
+/** In the order of the tasks: each has an id or an error. */
+export interface BatchAnswer {
+  readonly tasks: readonly ({ readonly id: TaskId } | { readonly error: Failure })[];
+}
+
+/** An error as a part of an answer. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** How a task ended, or that it has not. */
+export type ResultAnswer =
+  | { readonly id: TaskId; readonly ended: false }
+  | { readonly id: TaskId; readonly ended: true; readonly ok: true; readonly result: unknown }
+  | {
+      readonly id: TaskId;
+      readonly ended: true;
+      readonly ok: false;
+      /** `cause` is the handler's own error, where it was one. */
+      readonly error: Failure & { readonly cause: Failure | null };
+    };
+
+export interface ResultQuery {
+  /** 0 (default) to 60,000. */
+  readonly waitMs?: number;
+}
+
+/** A value for people: JSON text with secrets taken out, cut where it is long. */
+export interface ShownValue {
+  readonly json: string;
+  readonly isCut: boolean;
+}
+
+/** Null where there is none, or it is not JSON. */
+export interface ValuesAnswer {
+  readonly input: ShownValue | null;
+  readonly result: ShownValue | null;
+}
+
+export interface CancelBody {
+  readonly reason?: string;
+}
+
+export interface CancelAnswer {
+  readonly id: TaskId;
+  /** As it ended: `succeeded` when it was faster. */
+  readonly state: TerminalState;
+}
+
+export interface RetryAnswer {
+  readonly id: TaskId;
+  readonly retryOf: TaskId;
+}
+
+export interface ListQuery {
+  readonly state?: State;
+  readonly queue?: string;
+  readonly name?: string;
+  readonly limit?: number;
+}
+
+export interface HistoryQuery {
+  readonly state?: State | readonly State[];
+  readonly queue?: string;
+  readonly name?: string;
+  /** Submitted at or after, and before: ISO times. */
+  readonly from?: string;
+  readonly to?: string;
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
+export interface TaskListAnswer {
+  readonly tasks: readonly TaskStatus[];
+}
+
+export type WaitingState = Exclude<State, TerminalState>;
+
+/** Unfinished tasks to cancel: at least one of the first three. */
+export interface BulkCancelBody {
+  readonly queue?: string;
+  readonly name?: string;
+  readonly state?: WaitingState;
+  readonly reason?: string;
+  /** From the answer before. */
+  readonly cursor?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
+  /** Only says which tasks it would be. */
+  readonly dryRun?: boolean;
+}
+
+/** Ended tasks to submit again: at least one of the first five. */
+export interface BulkRetryBody {
+  readonly queue?: string;
+  readonly name?: string;
+  readonly state?: TerminalState;
+  readonly from?: string;
+  readonly to?: string;
+  /** From the answer before. */
+  readonly cursor?: string;
+  readonly limit?: number;
+  readonly dryRun?: boolean;
+}
+
+export interface BulkAnswer {
+  /** The tasks that the filter found for this step. */
+  readonly matched: readonly TaskId[];
+  /** How many were cancelled or submitted again. */
+  readonly done: number;
+  readonly failed: readonly (Failure & { readonly id: TaskId })[];
+  /** Whether there is more: call again, with `cursor` where it is not null. */
+  readonly more: boolean;
+  readonly cursor: string | null;
+}
+
+/** What the events of a task carry, by their `event` name. */
+export type TaskNews = TaskUpdate;
+
+/** An error answer (RFC 9457, `application/problem+json`). Branch on `code`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly requestId: string;
+  /** What is wrong where in the request. */
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+}

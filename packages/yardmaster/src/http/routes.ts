@@ -1,0 +1,15 @@
+import { bulkRoutes } from "./bulk-routes.ts";
+import { probeRoutes } from "./probe-routes.ts";
+import type { Route } from "./route.ts";
+import { submitRoutes } from "./submit-routes.ts";
+import { taskRoutes } from "./task-routes.ts";
+import { yardRoutes } from "./yard-routes.ts";
+
+/** All that the server answers, beside `/openapi.json`, which is made of it. */
+export const ROUTES: readonly Route[] = [
+  ...submitRoutes,
+  ...taskRoutes,
+  ...bulkRoutes,
+  ...yardRoutes,
+  ...probeRoutes,
+];

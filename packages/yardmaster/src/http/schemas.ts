@@ -1,0 +1,258 @@
+import { z } from "zod";
+import type { QueueStatus, TaskPage, WorkerStatus } from "../client/directory.ts";
+import type { TaskStatus } from "../client/task-status.ts";
+import type { BackoffOptions } from "../definition/backoff.ts";
+import { isKey, isName, MAX_DELAY_MS } from "../protocol/check.ts";
+import { isTaskId } from "../protocol/ids.ts";
+import { isTerminal, MAX_PRIORITY, STATES, TERMINAL_STATES } from "../protocol/task.ts";
+import type {
+  BatchAnswer,
+  BatchBody,
+  BulkAnswer,
+  BulkCancelBody,
+  BulkRetryBody,
+  CancelAnswer,
+  CancelBody,
+  HistoryQuery,
+  ListQuery,
+  Problem,
+  ResultAnswer,
+  ResultQuery,
+  RetryAnswer,
+  SubmitBody,
+  SubmitQuery,
+  Submitted,
+  TaskListAnswer,
+  ValuesAnswer,
+  WaitingState,
+} from "./api.ts";
+
+/** The longest that one request waits for a result. */
+export const MAX_WAIT_MS = 60_000;
+export const MAX_BATCH = 1_000;
+const MAX_LIMIT = 1_000;
+const MAX_REASON = 1_000;
+const MAX_CURSOR = 4_096;
+/** Every state that is not an end. */
+export const WAITING_STATES: readonly WaitingState[] = STATES.filter((state) => !isTerminal(state));
+
+const taskId = z.string().refine(isTaskId, "must be a task's id").meta({ description: "A task's id." });
+const name = z.string().refine(isName, "must have 1 to 256 bytes and no control characters");
+const key = z.string().refine(isKey, "must have 1 to 1,024 bytes and no control characters");
+const delayMs = z.number().min(0).max(MAX_DELAY_MS);
+const time = z.iso.datetime({ offset: true });
+const limit = z.coerce.number().int().min(1).max(MAX_LIMIT);
+const cursor = z.string().max(MAX_CURSOR);
+const jitter = z.exactOptional(z.enum(["none", "full"]));
+
+const backoff: z.ZodType<BackoffOptions> = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("fixed"), baseMs: delayMs, jitter }),
+  z.strictObject({
+    type: z.literal("exponential"),
+    baseMs: z.exactOptional(delayMs),
+    maxMs: z.exactOptional(delayMs),
+    jitter,
+  }),
+  z.strictObject({ type: z.literal("list"), delaysMs: z.array(delayMs).min(1).max(100), jitter }),
+]);
+
+export const idParams: z.ZodType<{ id: string }> = z.strictObject({ id: taskId });
+export const nameParams: z.ZodType<{ name: string }> = z.strictObject({ name });
+export const nothing: z.ZodType<Record<string, never>> = z.strictObject({});
+
+export const submitBody: z.ZodType<SubmitBody> = z
+  .strictObject({
+    name,
+    input: z.exactOptional(z.unknown()),
+    queue: z.exactOptional(name),
+    version: z.exactOptional(z.int().min(1).max(65_535)),
+    attempts: z.exactOptional(z.int().min(1).max(1_000)),
+    backoff: z.exactOptional(backoff),
+    timeoutMs: z.exactOptional(delayMs),
+    priority: z.exactOptional(z.int().min(0).max(MAX_PRIORITY)),
+    delayMs: z.exactOptional(delayMs),
+    runAt: z.exactOptional(time),
+    expiresInMs: z.exactOptional(delayMs),
+    idempotencyKey: z.exactOptional(key),
+    idempotencyWindowMs: z.exactOptional(delayMs),
+  })
+  .meta({ id: "Submission" });
+
+export const submitQuery: z.ZodType<SubmitQuery> = z.strictObject({
+  accepted: z.exactOptional(z.stringbool()),
+});
+
+export const submitted: z.ZodType<Submitted> = z.object({
+  id: taskId,
+  outcome: z.enum(["created", "duplicate"]).nullable(),
+});
+
+const failure = z.object({ code: z.string(), message: z.string() });
+
+export const batchBody: z.ZodType<BatchBody> = z.strictObject({
+  tasks: z.array(submitBody).min(1).max(MAX_BATCH),
+});
+export const batchAnswer: z.ZodType<BatchAnswer> = z.object({
+  tasks: z.array(z.union([z.object({ id: taskId }), z.object({ error: failure })])),
+});
+
+const taskError = z.object({ code: z.string(), message: z.string(), stack: z.string() });
+export const taskStatus: z.ZodType<TaskStatus> = z
+  .object({
+    id: taskId,
+    name: z.string(),
+    queue: z.string(),
+    state: z.enum(STATES),
+    code: z.string().nullable(),
+    attempt: z.int(),
+    attempts: z.int(),
+    priority: z.int(),
+    submittedAt: z.string().nullable(),
+    startedAt: z.string().nullable(),
+    finishedAt: z.string().nullable(),
+    worker: z.string().nullable(),
+    error: taskError.nullable(),
+  })
+  .meta({ id: "Task" });
+
+export const resultQuery: z.ZodType<ResultQuery> = z.strictObject({
+  waitMs: z.exactOptional(z.coerce.number().int().min(0).max(MAX_WAIT_MS)),
+});
+export const resultAnswer: z.ZodType<ResultAnswer> = z.union([
+  z.object({ id: taskId, ended: z.literal(false) }),
+  z.object({ id: taskId, ended: z.literal(true), ok: z.literal(true), result: z.unknown() }),
+  z.object({
+    id: taskId,
+    ended: z.literal(true),
+    ok: z.literal(false),
+    error: failure.extend({ cause: failure.nullable() }),
+  }),
+]);
+
+const shown = z.object({ json: z.string(), isCut: z.boolean() });
+export const valuesAnswer: z.ZodType<ValuesAnswer> = z.object({
+  input: shown.nullable(),
+  result: shown.nullable(),
+});
+
+export const cancelBody: z.ZodType<CancelBody> = z.strictObject({
+  reason: z.exactOptional(z.string().max(MAX_REASON)),
+});
+export const cancelAnswer: z.ZodType<CancelAnswer> = z.object({ id: taskId, state: z.enum(TERMINAL_STATES) });
+export const retryAnswer: z.ZodType<RetryAnswer> = z.object({ id: taskId, retryOf: taskId });
+
+export const listQuery: z.ZodType<ListQuery> = z.strictObject({
+  state: z.exactOptional(z.enum(STATES)),
+  queue: z.exactOptional(name),
+  name: z.exactOptional(name),
+  limit: z.exactOptional(limit),
+});
+export const taskList: z.ZodType<TaskListAnswer> = z.object({ tasks: z.array(taskStatus) });
+
+export const historyQuery: z.ZodType<HistoryQuery> = z.strictObject({
+  state: z.exactOptional(z.union([z.enum(STATES), z.array(z.enum(STATES)).max(STATES.length)])),
+  queue: z.exactOptional(name),
+  name: z.exactOptional(name),
+  from: z.exactOptional(time),
+  to: z.exactOptional(time),
+  cursor: z.exactOptional(cursor),
+  limit: z.exactOptional(limit),
+});
+export const taskPage: z.ZodType<TaskPage> = z.object({
+  tasks: z.array(taskStatus),
+  cursor: z.string().nullable(),
+});
+
+export const bulkCancelBody: z.ZodType<BulkCancelBody> = z
+  .strictObject({
+    queue: z.exactOptional(name),
+    name: z.exactOptional(name),
+    state: z.exactOptional(z.enum(WAITING_STATES)),
+    reason: z.exactOptional(z.string().max(MAX_REASON)),
+    cursor: z.exactOptional(cursor),
+    limit: z.exactOptional(z.int().min(1).max(MAX_LIMIT)),
+    dryRun: z.exactOptional(z.boolean()),
+  })
+  .refine((body) => [body.queue, body.name, body.state].some(isGiven), "needs a queue, name or state");
+
+export const bulkRetryBody: z.ZodType<BulkRetryBody> = z
+  .strictObject({
+    queue: z.exactOptional(name),
+    name: z.exactOptional(name),
+    state: z.exactOptional(z.enum(TERMINAL_STATES)),
+    from: z.exactOptional(time),
+    to: z.exactOptional(time),
+    cursor: z.exactOptional(cursor),
+    limit: z.exactOptional(z.int().min(1).max(MAX_LIMIT)),
+    dryRun: z.exactOptional(z.boolean()),
+  })
+  .refine(
+    (body) => [body.queue, body.name, body.state, body.from, body.to].some(isGiven),
+    "needs a queue, name, state or time",
+  );
+
+export const bulkAnswer: z.ZodType<BulkAnswer> = z.object({
+  matched: z.array(taskId),
+  done: z.int(),
+  failed: z.array(failure.extend({ id: taskId })),
+  more: z.boolean(),
+  cursor: z.string().nullable(),
+});
+
+export const queueList: z.ZodType<{ readonly queues: readonly QueueStatus[] }> = z.object({
+  queues: z.array(
+    z.object({
+      name: z.string(),
+      order: z.enum(["fifo", "priority"]),
+      placement: z.enum(["least-loaded", "random"]),
+      paused: z.boolean(),
+      revision: z.int(),
+      scheduled: z.int(),
+      ready: z.int(),
+      active: z.int(),
+      parked: z.int(),
+    }),
+  ),
+});
+export const pausedAnswer: z.ZodType<{ readonly queue: string; readonly paused: boolean }> = z.object({
+  queue: z.string(),
+  paused: z.boolean(),
+});
+
+export const workerList: z.ZodType<{ readonly workers: readonly WorkerStatus[] }> = z.object({
+  workers: z.array(
+    z.object({
+      id: z.string(),
+      credit: z.int(),
+      used: z.int(),
+      draining: z.boolean(),
+      registered: z.boolean(),
+      lastHeardAt: z.string().nullable(),
+      labels: z.record(z.string(), z.string()),
+      tasks: z.array(z.string()),
+    }),
+  ),
+});
+export const drainAnswer: z.ZodType<{ readonly worker: string; readonly draining: true }> = z.object({
+  worker: z.string(),
+  draining: z.literal(true),
+});
+
+export const probeAnswer: z.ZodType<{ readonly status: "ok" }> = z.object({ status: z.literal("ok") });
+
+export const problem: z.ZodType<Problem> = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    retryable: z.boolean(),
+    requestId: z.string(),
+    errors: z.exactOptional(z.array(z.object({ path: z.string(), message: z.string() }))),
+  })
+  .meta({ id: "Problem" });
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined;
+}
