@@ -1,0 +1,28 @@
+import { afterAll, describe, it } from "vitest";
+import { type Server, ServerMissing } from "../../../servers/server.ts";
+
+/**
+ * Starts a server for the tests of a file, which `declare` declares, and ends it after them. Where its program is not
+ * installed, one test stands for all of them: it is skipped with the line that installs the program, and fails in CI.
+ */
+export async function serverTests<S extends Server>(
+  name: string,
+  start: () => Promise<S>,
+  declare: (server: S) => void,
+): Promise<void> {
+  let server: S;
+  try {
+    server = await start();
+  } catch (error) {
+    if (!(error instanceof ServerMissing)) throw error;
+    describe(name, () => {
+      it("is tested on a real server", (context) => {
+        if (process.env["CI"] === "true") throw error;
+        context.skip(error.message);
+      });
+    });
+    return;
+  }
+  afterAll(() => server.stop());
+  declare(server);
+}
