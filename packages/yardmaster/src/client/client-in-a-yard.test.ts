@@ -205,7 +205,7 @@ describe("a client in a yard", () => {
     expect(await driven(client.pause("q1"))).toBeUndefined();
     const paused = (await driven(client.queues())).filter(({ paused: isPaused }) => isPaused);
     expect(paused.map(({ name }) => name)).toEqual(["q1"]);
-    expect(await driven(client.workers())).toMatchObject([{ id: worker.id, credit: 12 }]);
+    expect(await driven(client.workers())).toMatchObject([{ id: worker.id, credit: 4 }]);
     expect(await driven(client.list({ state: "succeeded" }))).toHaveLength(12);
   });
 

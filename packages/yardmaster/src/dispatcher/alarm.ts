@@ -3,6 +3,7 @@ export interface Alarm {
   readonly code:
     | "FRAME_QUARANTINED"
     | "FRAME_SET_ASIDE"
+    | "SHARD_HANDED_OVER"
     | "SHARD_LOST"
     | "SHARD_TAKEN"
     | "COMMIT_REFUSED"

@@ -4,7 +4,7 @@ import { controlLane, type Engine, submitLane } from "../engine.ts";
 import { type Cancel, fraction, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
+import type { Envelope, Frame, Handover, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import type { TaskId } from "../protocol/task.ts";
@@ -38,6 +38,7 @@ export class ShardOwner {
   private readonly engine: Engine;
   private readonly host: Host;
   private readonly onAlarm: OnAlarm;
+  private readonly onHandover: (handover: Handover) => void;
   private readonly kernel: Kernel;
   private readonly encoder: FrameEncoder;
   private readonly echo: Echo;
@@ -69,6 +70,8 @@ export class ShardOwner {
     readonly times: LeaseTimes;
     readonly quarantine: Quarantine;
     readonly onAlarm: OnAlarm;
+    /** Another dispatcher asks this ownership for its shard. */
+    readonly onHandover: (handover: Handover) => void;
     readonly maxLive?: number;
   }) {
     const { engine, host, lease } = options;
@@ -77,6 +80,7 @@ export class ShardOwner {
     this.lease = lease;
     this.quarantine = options.quarantine;
     this.onAlarm = options.onAlarm;
+    this.onHandover = options.onHandover;
     this.timeOrigin = host.now() - host.monotonic();
     this.kernel = new Kernel({
       shard: lease.shard,
@@ -260,6 +264,10 @@ export class ShardOwner {
   private decideOne(envelope: ToDispatcher, { from, epoch }: Frame, known: ReadAnswer | null): void {
     if (envelope.type === "echo") {
       this.echo.hear(envelope.nonce);
+      return;
+    }
+    if (envelope.type === "handover") {
+      if (envelope.epoch === this.lease.epoch) this.onHandover(envelope);
       return;
     }
     if (envelope.type === "query") {

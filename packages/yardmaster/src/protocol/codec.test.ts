@@ -182,6 +182,7 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
   }),
   marker: envelope("marker", { worker: text, boot: text, heardAt: number }),
   echo: envelope("echo", { nonce: number }),
+  handover: envelope("handover", { owner: text, epoch: number, shards: number }),
   assign: envelope("assign", {
     id,
     attempt: number,

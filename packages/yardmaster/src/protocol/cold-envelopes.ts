@@ -75,6 +75,12 @@ export const COLD: ColdReaders = {
     heardAt: body.uint("heardAt"),
   }),
   echo: (body) => ({ type: "echo", nonce: body.uint("nonce") }),
+  handover: (body) => ({
+    type: "handover",
+    owner: text(body, "owner"),
+    epoch: body.uint("epoch"),
+    shards: body.uint("shards"),
+  }),
   abort: (body) => ({
     type: "abort",
     id: body.id("id"),

@@ -47,7 +47,17 @@ export type ToDispatcher =
    * had heard the worker last, or 0 where the worker's death is proven.
    */
   | { readonly type: "marker"; readonly worker: string; readonly boot: string; readonly heardAt: Millis }
-  | { readonly type: "echo"; readonly nonce: number };
+  | { readonly type: "echo"; readonly nonce: number }
+  | Handover;
+
+/** A dispatcher with fewer shards wants this one, of which it has seen that epoch. May be ignored. */
+export interface Handover {
+  readonly type: "handover";
+  readonly owner: string;
+  readonly epoch: Epoch;
+  /** How many shards the sender has, those that it has asked for included. */
+  readonly shards: number;
+}
 
 /** How an attempt ended. Repeated by the worker until answered. */
 export interface Outcome {

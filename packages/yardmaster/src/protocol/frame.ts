@@ -62,6 +62,7 @@ const TYPES = [
   "reply",
   "unknown",
   "cancelDone",
+  "handover",
 ] as const satisfies readonly Envelope["type"][];
 
 const NUMBERS: ReadonlyMap<Envelope["type"], number> = new Map(TYPES.map((type, number) => [type, number]));

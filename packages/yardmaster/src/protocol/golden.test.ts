@@ -161,6 +161,7 @@ const samples: Samples = {
   ],
   marker: [{ type: "marker", worker: "w", boot: "b", heardAt: 3 }],
   echo: [{ type: "echo", nonce: 9 }],
+  handover: [{ type: "handover", owner: "d", epoch: 7, shards: 1 }],
   assign: [
     {
       type: "assign",

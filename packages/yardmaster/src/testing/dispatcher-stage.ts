@@ -40,6 +40,10 @@ export class Stage {
   readonly ids: TaskIds = createTaskIds(this.host);
   readonly #started: Dispatcher[] = [];
 
+  constructor({ shards = 1 }: { readonly shards?: number } = {}) {
+    this.world = createMemoryWorld(this.host, { shards });
+  }
+
   async dispatcher(owner: string, changes: DispatcherChanges = {}): Promise<StagedDispatcher> {
     const { wrap = (engine: Engine) => engine, ...options } = changes;
     const engine = this.world.open(this.host);
