@@ -52,7 +52,10 @@ export class Inbox {
   private async listen(): Promise<Receiver> {
     const { broker, mailbox } = this.link;
     await broker.declare(mailbox, { durable: false });
-    this.releasePresence = await broker.presence.hold(mailbox);
+    // Held once: the engine takes it again by itself, and what took it away may have taken the mailbox too.
+    this.releasePresence ??= await broker.presence.hold(mailbox, (isHeld) => {
+      if (isHeld) void this.refresh();
+    });
     return broker.receive(mailbox);
   }
 
@@ -84,8 +87,6 @@ export class Inbox {
     for (let delayMs = FIRST_RETRY_MS; !this.isClosed; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
       try {
         await this.receiver?.close();
-        await this.releasePresence?.();
-        this.releasePresence = null;
         this.receiver = await this.listen();
         return this.receiver;
       } catch (error) {

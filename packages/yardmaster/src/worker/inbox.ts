@@ -13,6 +13,7 @@ export class Inbox {
   readonly #take: (deliveries: readonly Delivery[]) => void;
   readonly #broken: (error: unknown) => void;
   readonly #reopening: () => void;
+  readonly #reopened: () => void;
   #receiver: Receiver;
   #isClosed = false;
 
@@ -23,6 +24,7 @@ export class Inbox {
     this.#take = parts.take;
     this.#broken = parts.broken;
     this.#reopening = parts.reopening;
+    this.#reopened = parts.reopened;
     this.#receiver = receiver;
     void this.#run();
   }
@@ -65,6 +67,7 @@ export class Inbox {
         await this.#broker.declare(this.#mailbox, { durable: false });
         this.#receiver = await this.#broker.receive(this.#mailbox);
         if (this.#isClosed) await this.#receiver.close();
+        else this.#reopened();
         return;
       } catch (error) {
         this.#broken(error);
@@ -82,4 +85,6 @@ export interface InboxParts {
   readonly broken: (error: unknown) => void;
   /** Told that what was delivered and not acknowledged comes again. */
   readonly reopening: () => void;
+  /** The mailbox exists and is listened to again; what was in it may be lost. */
+  readonly reopened: () => void;
 }

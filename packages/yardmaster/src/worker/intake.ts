@@ -33,6 +33,11 @@ export class Intake {
     }
   }
 
+  /** The mailbox was opened anew, and what was in it may be lost: every dispatcher is told what is held. */
+  reopened(): void {
+    for (const link of this.#parts.links) link.resync();
+  }
+
   take(deliveries: readonly Delivery[]): void {
     for (const { frame } of deliveries) {
       try {
@@ -93,7 +98,7 @@ export class Intake {
     // The mailbox is in order: what was sent before this answer and is not here is lost.
     if (answer.sent > link.seen) link.wantsHeld = true;
     // Who does not know this worker may have given its tasks to others: nothing starts before it does.
-    if (answer.known) runner.contact(shard, heartbeats.pulse.sentAt(shard, answer.number));
+    if (answer.known) runner.contact(shard, answer.number);
     else this.#resync(link);
     division.heard(shard, answer);
   }

@@ -107,7 +107,15 @@ export class Outgoing {
   async #send(sends: readonly Send[], acks: readonly Delivery[]): Promise<unknown> {
     try {
       const outcomes = await answeredWithin(this.#host, SEND_TIMEOUT_MS, this.#broker.send(sends, acks));
-      return outcomes.includes("gone") ? "there is no control lane yet" : null;
+      const gone = new Set(
+        sends.flatMap(({ mailbox }, index) => (outcomes[index] === "gone" ? mailbox : [])),
+      );
+      if (gone.size === 0) return null;
+      for (const mailbox of gone) {
+        const declared = this.#broker.declare(mailbox, { durable: false });
+        await answeredWithin(this.#host, SEND_TIMEOUT_MS, declared);
+      }
+      return `there was no ${[...gone].join(", ")}: the engine has lost it, or no dispatcher has come yet`;
     } catch (error) {
       return error;
     }

@@ -50,6 +50,8 @@ export class Runner {
   readonly #sweep: Sweep;
   /** By shard: when the last heartbeat that was answered had been sent. */
   readonly #contactAt: number[];
+  /** By shard: only later heartbeats were sent by a worker that was present. Infinity while it is not. */
+  readonly #absentUpTo: number[];
   #isTaking = true;
   #stuck = 0;
   #turn = 0;
@@ -63,6 +65,7 @@ export class Runner {
     );
     this.#sweep = new Sweep(parts.host, (now) => this.#look(now));
     this.#contactAt = parts.links.map(() => Number.NEGATIVE_INFINITY);
+    this.#absentUpTo = parts.links.map(() => 0);
   }
 
   /** Slots less those that a handler fills beyond its attempt's end. */
@@ -86,9 +89,22 @@ export class Runner {
     return this.#parts.host.monotonic() - (this.#contactAt[shard] ?? Number.NEGATIVE_INFINITY) < CONTACT_MS;
   }
 
-  /** A heartbeat that was sent at `sentAt` was answered by a dispatcher that knows this worker. */
-  contact(shard: number, sentAt: number): void {
+  /** The heartbeat of that number was answered by a dispatcher that knows this worker. */
+  contact(shard: number, number: number): void {
+    if (number <= (this.#absentUpTo[shard] ?? 0)) return;
+    const sentAt = this.#parts.pulse.sentAt(shard, number);
     this.#contactAt[shard] = Math.max(sentAt, this.#contactAt[shard] ?? sentAt);
+  }
+
+  /** A dispatcher may take this worker for dead now: nothing starts. What runs goes on. */
+  presenceLost(): void {
+    this.#contactAt.fill(Number.NEGATIVE_INFINITY);
+    this.#absentUpTo.fill(Number.POSITIVE_INFINITY);
+  }
+
+  /** What starts waits for the answer to a heartbeat that is sent from now on. */
+  presenceHeld(): void {
+    for (const shard of this.#absentUpTo.keys()) this.#absentUpTo[shard] = this.#parts.pulse.sent(shard);
   }
 
   assign(link: ShardLink, epoch: Epoch, assign: Assign): void {

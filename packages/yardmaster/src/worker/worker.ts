@@ -64,6 +64,8 @@ const TEARDOWN_MS = 1_000;
 const GREET_MS = 1_000;
 /** A worker that has received nothing for this long, though its heartbeats want answers, opens its mailbox again. */
 const DEAF_MS = 10_000;
+/** A worker that its engine has lost sight of shows this often that it lives. */
+const ABSENT_BEAT_MS = 300;
 const MAX_LABELS = 100;
 const OPTIONS = [
   "engine",
@@ -145,6 +147,9 @@ export class Worker {
   /** When something last came into the mailbox. */
   #heardAt = 0;
   #cancelListen: Cancel | null = null;
+  #cancelAbsentBeat: Cancel | null = null;
+  /** The connection was lost: a heartbeat asks for an answer as soon as one can be heard. */
+  #wasCutOff = false;
   readonly #greetedAt: number[] = [];
   #isEnding = false;
   /** How long closing may take in all, and until when. */
@@ -208,7 +213,7 @@ export class Worker {
     const { broker } = this.#parts.engine;
     const { host } = this.#parts;
     try {
-      this.#release = await broker.presence.hold(this.mailbox);
+      this.#release = await broker.presence.hold(this.mailbox, (isHeld) => this.#presenceChanged(isHeld));
       this.#inbox = await Inbox.open({
         broker,
         host,
@@ -219,8 +224,12 @@ export class Worker {
           this.#outgoing.ack(deliveries);
           this.#changed();
         },
-        broken: (error) => this.#report("The worker cannot receive and tries again", error),
+        broken: (error) => {
+          this.#wasCutOff = true;
+          this.#report("The worker cannot receive and tries again", error);
+        },
         reopening: () => this.#outgoing.forgetAcks(),
+        reopened: () => this.#reopened(),
       });
     } catch (error) {
       await this.#tearDown();
@@ -297,6 +306,7 @@ export class Worker {
     const { broker } = this.#parts.engine;
     this.#runner.close();
     this.#cancelListen?.();
+    this.#cancelAbsentBeat?.();
     this.#silence.close();
     this.#division.close();
     this.#outgoing.close();
@@ -352,6 +362,37 @@ export class Worker {
     this.#heartbeats.beat(shard);
   }
 
+  /** Whatever took the presence, a lost connection or an engine that starts again, may have taken the mailbox too. */
+  #presenceChanged(isHeld: boolean): void {
+    this.#cancelAbsentBeat?.();
+    this.#wasCutOff = true;
+    if (isHeld) {
+      this.#runner.presenceHeld();
+      this.#refresh();
+    } else {
+      this.#runner.presenceLost();
+      this.#beatWhileAbsent();
+    }
+  }
+
+  #beatWhileAbsent(): void {
+    for (const { shard } of this.#links) this.#heartbeats.beat(shard);
+    this.#cancelAbsentBeat = this.#parts.host.after(ABSENT_BEAT_MS, () => this.#beatWhileAbsent());
+  }
+
+  #refresh(): void {
+    this.#inbox
+      ?.refresh()
+      .catch((error: unknown) => this.#report("The worker cannot receive and tries again", error));
+  }
+
+  #reopened(): void {
+    this.#intake.reopened();
+    this.#changed();
+    if (this.#wasCutOff) for (const { shard } of this.#links) this.#heartbeats.beat(shard);
+    this.#wasCutOff = false;
+  }
+
   /** Heartbeats that nobody answers may mean that the mailbox is gone: a sweep may take a live worker for a dead one. */
   #listen(): void {
     const { host } = this.#parts;
@@ -359,9 +400,7 @@ export class Worker {
     const look = (): void => {
       if (host.monotonic() - this.#heardAt >= DEAF_MS) {
         this.#heardAt = host.monotonic();
-        this.#inbox
-          ?.refresh()
-          .catch((error: unknown) => this.#report("The worker cannot receive and tries again", error));
+        this.#refresh();
       }
       this.#cancelListen = host.after(DEAF_MS / 2, look);
     };
