@@ -45,6 +45,7 @@ const makers: Record<string, () => Envelope> = {
       retryOf: "",
       replyTo: "client:9tbymn82gd9qy8pspafkaraach",
       copy: false,
+      terms: null,
       payload,
     },
   }),
@@ -104,6 +105,7 @@ const record: TaskRecord = {
   code: "",
   error: null,
   aliasOf: "",
+  terms: null,
   payloadBytes: payload.length,
 };
 

@@ -104,6 +104,7 @@ function submissionOf(index: number): Submission {
     retryOf: "",
     replyTo: "client:bench",
     copy: false,
+    terms: null,
     payload: fresh(digits.padEnd(100, "x")),
   };
 }

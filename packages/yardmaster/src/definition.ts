@@ -3,6 +3,15 @@ import { type BackoffOptions, backoffOf } from "./definition/backoff.ts";
 import { type Codec, codecOf } from "./definition/codec.ts";
 import { type OptionCheck, optionCheck } from "./definition/options.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "./definition/queue.ts";
+import {
+  type ConcurrencyOptions,
+  type FairnessOptions,
+  type KeyedRateOptions,
+  limitsOf,
+  type TermsMaker,
+  type TermsOptions,
+  termsMaker,
+} from "./definition/terms.ts";
 import { checkName, MAX_DELAY_MS } from "./protocol/check.ts";
 import { MAX_BYTES, MAX_PRIORITY, type TaskSpec } from "./protocol/task.ts";
 
@@ -12,7 +21,7 @@ import { MAX_BYTES, MAX_PRIORITY, type TaskSpec } from "./protocol/task.ts";
  * `Input` is what producers submit (the input schema's input), `Parsed` what the handler gets (its output),
  * `Returned` what the handler returns (the output schema's input) and `Output` what waiters get (its output).
  */
-export interface TaskOptions<Input, Parsed, Returned, Output> {
+export interface TaskOptions<Input, Parsed, Returned, Output> extends TermsOptions<Parsed> {
   /** At most 256 bytes, without control characters; unique in the yard. */
   readonly name: string;
   /** A queue or its name; default "default". */
@@ -49,6 +58,12 @@ export interface TaskOptions<Input, Parsed, Returned, Output> {
   readonly maxResultBytes?: number;
   /** How input and output become bytes; default strict JSON. */
   readonly codec?: Codec;
+  /** Whose share of the queue's workers a task uses, in a queue ordered `fair`. */
+  readonly fairness?: FairnessOptions<Parsed>;
+  /** How many tasks of the definition, or of each key, may run at a time; a number of the shard's that the queue is in. */
+  readonly concurrency?: ConcurrencyOptions<Parsed>;
+  /** How often tasks of the definition, or of each key, may start. */
+  readonly rate?: KeyedRateOptions<Parsed>;
 }
 
 /** A checked, frozen definition. Carries no handler: producers import it without the handler's code. */
@@ -66,6 +81,8 @@ export interface TaskDefinition<Input, Output, Parsed = Input, Returned = Output
   readonly maxPayloadBytes: number;
   readonly maxResultBytes: number;
   readonly codec: Codec | undefined;
+  /** Asks the key functions; undefined where there are none. */
+  readonly terms: TermsMaker<Parsed> | undefined;
   /** One frozen object for all submissions. */
   readonly spec: TaskSpec;
   /** Never set: keeps the four types for inference. */
@@ -92,6 +109,7 @@ export type AnyTask = Pick<
   | "maxPayloadBytes"
   | "maxResultBytes"
   | "codec"
+  | "terms"
   | "spec"
 > & { readonly input: StandardSchemaV1 | undefined; readonly output: StandardSchemaV1 | undefined };
 
@@ -114,6 +132,9 @@ const FIELDS = [
   "maxPayloadBytes",
   "maxResultBytes",
   "codec",
+  "fairness",
+  "concurrency",
+  "rate",
 ] as const satisfies readonly (keyof TaskOptions<unknown, unknown, unknown, unknown>)[];
 
 const MINUTE_MS = 60_000;
@@ -153,6 +174,7 @@ export function defineTask<Input = unknown, Output = unknown, Parsed = Input, Re
     maxPayloadBytes: check.whole("maxPayloadBytes", options.maxPayloadBytes, bytes),
     maxResultBytes: check.whole("maxResultBytes", options.maxResultBytes, bytes),
     codec: codecOf(options.codec, check),
+    terms: termsOf(options, check),
     spec,
   });
 }
@@ -172,6 +194,7 @@ function specFrom(
     otherwise: number,
   ): number => check.whole(field, options[field], { min: 0, max: MAX_DELAY_MS, otherwise });
   checkName(options.name, "A task's name");
+  const limits = limitsOf(options, check);
   return Object.freeze({
     name: options.name,
     queue: queueName(options.queue, check),
@@ -183,7 +206,20 @@ function specFrom(
     delivery: check.oneOf("delivery", options.delivery, ["at-least-once", "at-most-once"]),
     keepResultMs: duration("keepResultMs", DAY_MS),
     keepFailureMs: duration("keepFailureMs", 7 * DAY_MS),
+    ...(limits === undefined ? {} : { limits }),
   });
+}
+
+function termsOf<Parsed>(
+  options: TermsOptions<Parsed> & { readonly name: string; readonly queue?: string | QueueDefinition },
+  check: OptionCheck,
+): TermsMaker<Parsed> | undefined {
+  const { fairness, queue } = options;
+  if (fairness !== undefined && typeof queue === "object" && queue.order !== "fair") {
+    const must = `left out, or its queue ${JSON.stringify(queue.name)} ordered "fair" instead of "${queue.order}"`;
+    check.refuse("fairness", must, fairness);
+  }
+  return termsMaker(options, options.name, check);
 }
 
 function queueName(queue: string | QueueDefinition | undefined, check: OptionCheck): string {

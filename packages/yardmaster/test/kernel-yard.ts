@@ -85,6 +85,7 @@ export class KernelYard {
       retryOf: "",
       replyTo: CLIENT,
       copy: false,
+      terms: null,
     };
     const submission: Submission = { ...plain, payload: `"${id}"`, ...wish, id, spec };
     const keyed =

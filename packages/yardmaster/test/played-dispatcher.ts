@@ -130,6 +130,7 @@ function recordFor(submission: Submission): TaskRecord {
     code: "",
     error: null,
     aliasOf: "",
+    terms: null,
     payloadBytes: payload.length,
   };
 }

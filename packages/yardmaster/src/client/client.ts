@@ -163,7 +163,7 @@ export class Client {
     checkId(id);
     const stored = await this.switchboard.stored(id);
     if (stored === null || stored.payload === null) throw notFound(id);
-    const { spec, state, priority } = stored.task;
+    const { spec, state, priority, terms } = stored.task;
     if (!isTerminal(state)) {
       throw new YardmasterError("INVALID_OPTIONS", `Task ${id} has not ended (${state}): cancel it first.`);
     }
@@ -175,6 +175,8 @@ export class Client {
       expiresInMs: 0,
       key: null,
       retryOf: id,
+      // The first one's deadline does not bind the second.
+      terms: terms === null ? null : { ...terms, deadline: 0 },
       payload: stored.payload,
     };
     return this.switchboard.send(again, { name: spec.name, codec: undefined });

@@ -21,6 +21,7 @@ describe("draft", () => {
       expiresInMs: 9,
       key: null,
       retryOf: "",
+      terms: null,
       payload: "1",
     };
     expect(drafted(1)).toEqual({ spec: task.spec, ...defaults });

@@ -3,12 +3,13 @@ import { type BackoffOptions, backoffOf } from "../definition/backoff.ts";
 import { encodeValue } from "../definition/codec.ts";
 import { optionCheck } from "../definition/options.ts";
 import { validate } from "../definition/schema.ts";
+import { NO_TERMS } from "../definition/terms.ts";
 import type { AnyTask } from "../definition.ts";
 import { type ByteString, fromBuffer } from "../protocol/bytes.ts";
 import { checkDelay, checkKey, checkPriority, MAX_DELAY_MS } from "../protocol/check.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { Interner } from "../protocol/interner.ts";
-import type { IdempotencyKey, Submission, TaskSpec } from "../protocol/task.ts";
+import type { IdempotencyKey, Submission, TaskSpec, TaskTerms } from "../protocol/task.ts";
 import type { RunStatement } from "./transaction.ts";
 
 /** How one task differs from its definition's defaults. */
@@ -21,6 +22,10 @@ export interface SubmitOptions {
   readonly runAt?: number | { getTime(): number };
   /** Must start within this long after acceptance, or it ends as `expired`; 0 for ever; default the definition's. */
   readonly expiresInMs?: number;
+  /** When it should have ended, as a date or in milliseconds since the Unix epoch: for queues ordered by deadline. */
+  readonly deadline?: number | { getTime(): number };
+  /** The deadline, counted from acceptance; 1 ms up to ten years. Excludes `deadline`. */
+  readonly deadlineInMs?: number;
   /** The same key, definition and input within the window is the same task. Up to 1,024 bytes. */
   readonly idempotencyKey?: string;
   /** How long the key is remembered; default 24 hours. */
@@ -45,6 +50,8 @@ const FIELDS = [
   "delayMs",
   "runAt",
   "expiresInMs",
+  "deadline",
+  "deadlineInMs",
   "idempotencyKey",
   "idempotencyWindowMs",
   "attempts",
@@ -69,33 +76,46 @@ export function draft(
   const { input: schema } = definition;
   if (schema !== undefined) {
     const parsed = validate(schema, input, "INVALID_INPUT");
-    if (parsed instanceof Promise) return parsed.then(() => drafted(definition, input, options));
+    if (parsed instanceof Promise)
+      return parsed.then((late) => drafted(definition, input, options, termsOf(definition, late)));
+    return drafted(definition, input, options, termsOf(definition, parsed));
   }
-  return drafted(definition, input, options);
+  return drafted(definition, input, options, termsOf(definition, input));
+}
+
+/** Key functions get what the schema made of the input. */
+function termsOf({ terms }: AnyTask, parsed: unknown): TaskTerms | null {
+  return terms === undefined ? null : terms.of(parsed);
 }
 
 /** The original input travels, not the parsed one: the worker parses again, and a transform must not run twice. */
-function drafted(definition: AnyTask, input: unknown, options: SubmitOptions): Draft {
+function drafted(
+  definition: AnyTask,
+  input: unknown,
+  options: SubmitOptions,
+  terms: TaskTerms | null,
+): Draft {
   const payload = encodeValue(definition, input, "INVALID_INPUT");
   if (payload.length > definition.maxPayloadBytes) throw tooLarge(definition, payload.length);
-  if (options === NO_OPTIONS) return plainDraft(definition, payload);
+  if (options === NO_OPTIONS) return plainDraft(definition, payload, terms);
   checkOptions(options);
   const { priority, delayMs = 0, runAt, expiresInMs } = options;
   return {
     spec: specOf(definition, options),
     priority: priority ?? definition.priority,
-    runAt: runAt === undefined ? 0 : millisOf(runAt),
+    runAt: runAt === undefined ? 0 : millisOf(runAt, "runAt"),
     delayMs,
     expiresInMs: expiresInMs ?? definition.expiresInMs,
     key: keyOf(options, payload),
     retryOf: "",
+    terms: withDeadline(terms, options),
     payload,
   };
 }
 
-function plainDraft(definition: AnyTask, payload: ByteString): Draft {
+function plainDraft(definition: AnyTask, payload: ByteString, terms: TaskTerms | null): Draft {
   const { spec, priority, expiresInMs } = definition;
-  return { spec, priority, runAt: 0, delayMs: 0, expiresInMs, key: null, retryOf: "", payload };
+  return { spec, priority, runAt: 0, delayMs: 0, expiresInMs, key: null, retryOf: "", terms, payload };
 }
 
 function checkOptions(options: SubmitOptions): void {
@@ -110,6 +130,11 @@ function checkOptions(options: SubmitOptions): void {
   if (options.delayMs !== undefined && options.runAt !== undefined) {
     check.refuse("runAt", "left out where delayMs is given", options.runAt);
   }
+  if (options.deadlineInMs !== undefined) {
+    check.whole("deadlineInMs", options.deadlineInMs, { min: 1, max: MAX_DELAY_MS, otherwise: 1 });
+    if (options.deadline !== undefined)
+      check.refuse("deadline", "left out where deadlineInMs is given", options.deadline);
+  }
   if (options.idempotencyWindowMs !== undefined && options.idempotencyKey === undefined) {
     check.refuse(
       "idempotencyWindowMs",
@@ -119,13 +144,20 @@ function checkOptions(options: SubmitOptions): void {
   }
 }
 
-function millisOf(runAt: number | { getTime(): number }): number {
-  const millis = typeof runAt === "number" ? runAt : runAt.getTime();
+function withDeadline(terms: TaskTerms | null, { deadline, deadlineInMs }: SubmitOptions): TaskTerms | null {
+  if (deadlineInMs !== undefined) return { ...(terms ?? NO_TERMS), deadlineInMs };
+  return deadline === undefined
+    ? terms
+    : { ...(terms ?? NO_TERMS), deadline: millisOf(deadline, "deadline") };
+}
+
+function millisOf(date: number | { getTime(): number }, field: "runAt" | "deadline"): number {
+  const millis = typeof date === "number" ? date : date.getTime();
   if (millis >= 0 && millis <= Number.MAX_SAFE_INTEGER - MAX_DELAY_MS) return Math.ceil(millis);
   throw new YardmasterError(
     "INVALID_OPTIONS",
-    `submit: runAt must be a date or milliseconds since the Unix epoch, not ${String(millis)}.`,
-    { details: { field: "runAt" } },
+    `submit: ${field} must be a date or milliseconds since the Unix epoch, not ${String(millis)}.`,
+    { details: { field } },
   );
 }
 

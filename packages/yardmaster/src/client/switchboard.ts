@@ -201,9 +201,10 @@ export class Switchboard implements TicketHome, InboxListener {
 
   /** Hot. */
   private submissionOf(id: TaskId, draft: Draft): Submission {
-    const { spec, priority, runAt, delayMs, expiresInMs, key, retryOf, payload } = draft;
+    const { spec, priority, runAt, delayMs, expiresInMs, key, retryOf, terms, payload } = draft;
     const replyTo = this.link.mailbox;
-    return { id, spec, priority, runAt, delayMs, expiresInMs, key, retryOf, replyTo, copy: false, payload };
+    const copy = false;
+    return { id, spec, priority, runAt, delayMs, expiresInMs, key, retryOf, replyTo, copy, terms, payload };
   }
 
   private startOver(shard: number): void {

@@ -1,22 +1,59 @@
-import { checkName } from "../protocol/check.ts";
-import type { QueueRecord } from "../protocol/task.ts";
-import { optionCheck } from "./options.ts";
+import { checkName, MAX_DELAY_MS } from "../protocol/check.ts";
+import {
+  ADMISSIONS,
+  type Admission,
+  DEFAULT_SETTINGS,
+  MAX_PRIORITY,
+  MAX_QUEUE_WEIGHT,
+  ORDERS,
+  type Order,
+  PLACEMENTS,
+  type QueueRecord,
+  type QueueSettings,
+} from "../protocol/task.ts";
+import { type OptionCheck, optionCheck } from "./options.ts";
+import { type RateOptions, rateOf } from "./terms.ts";
 
 export interface QueueOptions {
   /** At most 256 bytes, without control characters. */
   readonly name: string;
-  /** `fifo` (default) starts tasks in order of submission, `priority` those with the larger priority first. */
-  readonly order?: "fifo" | "priority";
+  /**
+   * Which task goes first: `fifo` (default) the one that came first, `lifo` the one that came last, `priority` the one
+   * of the largest priority, which rises while it waits, `fair` the one whose fairness key has used the least of its
+   * share, `deadline` the one with the earliest deadline, `shortest` the one whose definition takes the least time.
+   */
+  readonly order?: Order;
   /** Which of the workers with a free slot takes a task; default `least-loaded`. */
   readonly placement?: "least-loaded" | "random";
+  /** Its share of the workers beside queues of the same precedence, 1 to 1,000; default 1. */
+  readonly weight?: number;
+  /** 0 to 255; queues with a larger one go first, always; default 0. */
+  readonly precedence?: number;
+  /** With `order: "priority"`: how long a task waits until it counts as one priority higher; default 10,000. */
+  readonly agingMs?: number;
+  /** How many of its tasks may run at a time; default any number. */
+  readonly concurrency?: number;
+  /** How often its tasks may start. */
+  readonly rate?: RateOptions;
+  /**
+   * With `order: "deadline"`: what becomes of a task that cannot meet its deadline beside those that go before it: it
+   * waits like `any` other (default), is accepted with a `flag` in its code, or is refused.
+   */
+  readonly admission?: Admission;
 }
 
 /** A named line of tasks. A starting worker creates it where it is absent and never changes one that exists. */
 export interface QueueDefinition {
   readonly name: string;
-  readonly order: "fifo" | "priority";
+  readonly order: Order;
   readonly placement: "least-loaded" | "random";
+  /** Absent where all are as they are by default. */
+  readonly settings?: QueueSettings;
 }
+
+const SETTINGS = ["weight", "precedence", "agingMs", "concurrency", "rate", "admission"] as const;
+const FIELDS = ["name", "order", "placement", ...SETTINGS] as const satisfies readonly (keyof QueueOptions)[];
+const MAX_CONCURRENCY = 1_000_000;
 
 /** The queue of definitions that name none. */
 export const DEFAULT_QUEUE = "default";
@@ -29,16 +66,40 @@ export const DEFAULT_QUEUE = "default";
  */
 export function defineQueue(options: QueueOptions): QueueDefinition {
   const check = optionCheck(`defineQueue ${JSON.stringify(options?.name)}`);
-  check.known(options, ["name", "order", "placement"]);
+  check.known(options, FIELDS);
   checkName(options.name, "A queue's name");
   return Object.freeze({
     name: options.name,
-    order: check.oneOf("order", options.order, ["fifo", "priority"]),
-    placement: check.oneOf("placement", options.placement, ["least-loaded", "random"]),
+    order: check.oneOf("order", options.order, ORDERS),
+    placement: check.oneOf("placement", options.placement, PLACEMENTS),
+    ...settingsOf(options, check),
   });
 }
 
+function settingsOf(options: QueueOptions, check: OptionCheck): { readonly settings?: QueueSettings } {
+  const { order, agingMs, admission } = options;
+  if (agingMs !== undefined && order !== "priority")
+    check.refuse("agingMs", 'left out where the order is not "priority"', agingMs);
+  if (admission !== undefined && order !== "deadline")
+    check.refuse("admission", 'left out where the order is not "deadline"', admission);
+  const whole = (
+    field: "weight" | "precedence" | "agingMs" | "concurrency",
+    min: number,
+    max: number,
+  ): number => check.whole(field, options[field], { min, max, otherwise: DEFAULT_SETTINGS[field] });
+  const settings: QueueSettings = Object.freeze({
+    weight: whole("weight", 1, MAX_QUEUE_WEIGHT),
+    precedence: whole("precedence", 0, MAX_PRIORITY),
+    agingMs: whole("agingMs", 1, MAX_DELAY_MS),
+    concurrency: whole("concurrency", 1, MAX_CONCURRENCY),
+    rate: rateOf(options.rate, ["limit", "perMs", "burst"], check),
+    admission: check.oneOf("admission", admission, ADMISSIONS),
+  });
+  return SETTINGS.every((field) => settings[field] === DEFAULT_SETTINGS[field]) ? {} : { settings };
+}
+
 /** The record that a worker or `apply` offers for a queue; its revision counts from 1. */
-export function queueRecordOf({ name, order, placement }: QueueDefinition): QueueRecord {
-  return { name, order, placement, paused: false, revision: 1 };
+export function queueRecordOf({ name, order, placement, settings }: QueueDefinition): QueueRecord {
+  const record = { name, order, placement, paused: false, revision: 1 };
+  return settings === undefined ? record : { ...record, settings };
 }

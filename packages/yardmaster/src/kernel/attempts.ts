@@ -27,7 +27,9 @@ export function hold(shard: Shard, worker: Worker, attempt: Attempt, now: Millis
   attempt.heldSlot = worker.held.length;
   worker.held.push(attempt);
   attempt.task.last = attempt;
-  attempt.task.kind.line.queue.active++;
+  const { queue } = attempt.task.kind.line;
+  queue.active++;
+  shard.queues.start(queue, attempt);
   restartDeadline(shard, attempt, now);
   shard.roster.loadChanged(worker);
 }
@@ -37,8 +39,8 @@ export function restartDeadline(shard: Shard, attempt: Attempt, now: Millis): vo
   if (timeoutMs > 0) shard.timers.set(attempt, now + timeoutMs + graceMs + TIMEOUT_MARGIN_MS);
 }
 
-/** Takes an attempt out of its worker's hands. */
-export function release(shard: Shard, attempt: Attempt): void {
+/** Takes an attempt out of its worker's hands, where it has held a slot for so long. */
+export function release(shard: Shard, attempt: Attempt, usedMs: Millis): void {
   const { worker } = attempt;
   if (worker === null) return;
   const last = worker.held.pop();
@@ -48,17 +50,24 @@ export function release(shard: Shard, attempt: Attempt): void {
   }
   attempt.worker = null;
   attempt.heldSlot = -1;
-  attempt.task.kind.line.queue.active--;
+  const { queue } = attempt.task.kind.line;
+  queue.active--;
+  shard.queues.end(queue, attempt, usedMs);
   shard.timers.clear(attempt);
   loadChanged(shard, worker);
 }
 
+/** How long an attempt has held its slot. One that ends at once has used something too: many of them are not free. */
+export function usedMs(attempt: Attempt, now: Millis): Millis {
+  return Math.max(1, now - attempt.assignedAt);
+}
+
 /** Ends an attempt that its worker may still run: it fills its slot until the worker says that it is gone. */
-export function abandon(shard: Shard, attempt: Attempt, reason: "cancelled" | "timedOut"): void {
+export function abandon(shard: Shard, attempt: Attempt, reason: "cancelled" | "timedOut", now: Millis): void {
   const { worker } = attempt;
   if (worker === null) return;
   worker.ghosts.set(tokenOf(attempt.task.id, attempt.epoch, attempt.number), attempt.frame);
-  release(shard, attempt);
+  release(shard, attempt, usedMs(attempt, now));
   abort(shard, worker, attempt, reason);
 }
 

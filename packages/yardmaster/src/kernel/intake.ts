@@ -6,6 +6,7 @@ import {
   type TaskError,
   type TaskId,
   type TaskRecord,
+  type TaskTerms,
   type TerminalState,
 } from "../protocol/task.ts";
 import type { KernelEvent } from "./event.ts";
@@ -56,12 +57,10 @@ function accept(shard: Shard, submission: Submission, now: Millis): void {
 }
 
 function createTask(shard: Shard, submission: Submission, now: Millis): LiveTask {
-  const task = new LiveTask(
-    shard.kindOf(submission.spec),
-    submission,
-    submission.payload,
-    shard.momentOf(now),
-  );
+  const { terms } = submission;
+  const bound =
+    terms === null || terms.deadlineInMs === 0 ? submission : withDeadline(submission, terms, now);
+  const task = new LiveTask(shard.kindOf(submission.spec), bound, submission.payload, shard.momentOf(now));
   const { runAt, delayMs, expiresInMs, key, retryOf } = submission;
   if (runAt > 0 || delayMs > 0 || expiresInMs > 0 || key !== null || retryOf !== "") {
     const details = detailsOf(task);
@@ -72,6 +71,11 @@ function createTask(shard: Shard, submission: Submission, now: Millis): LiveTask
   }
   shard.tasks.set(task.id, task);
   return task;
+}
+
+function withDeadline(submission: Submission, terms: TaskTerms, now: Millis): Submission {
+  const deadline = now + terms.deadlineInMs;
+  return { ...submission, terms: { ...terms, deadline, deadlineInMs: 0 } };
 }
 
 /** A cancel came first. */

@@ -20,9 +20,9 @@ export function checkInvariants(shard: Shard): void {
   let backlogged = 0;
   for (const queue of shard.queues.all) {
     checkQueue(queue, tallies.get(queue) ?? { live: 0, ready: 0, active: 0 });
-    if (queue.next !== null) backlogged++;
+    if (queue.slot !== -1) backlogged++;
   }
-  demand(backlogged === shard.queues.backlogged, "The rotation has lost count.");
+  demand(backlogged === shard.queues.backlogged, "The backlog has lost count.");
   let free = 0;
   for (const worker of shard.roster.workers.values()) {
     checkWorker(shard, worker);
@@ -82,8 +82,8 @@ function checkQueue(queue: Queue, counts: Tally): void {
     `Queue ${name} has lost count of its lines.`,
   );
   demand(
-    (queue.next !== null) === (queue.ready > 0 && !paused),
-    `Queue ${name} is wrongly in or out of the rotation.`,
+    (queue.slot !== -1) === (queue.ready > 0 && !paused),
+    `Queue ${name} is wrongly in or out of the backlog.`,
   );
 }
 

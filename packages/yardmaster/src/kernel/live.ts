@@ -1,16 +1,21 @@
 import type { ByteString } from "../protocol/bytes.ts";
-import type {
-  Epoch,
-  Millis,
-  QueueRecord,
-  State,
-  TaskError,
-  TaskId,
-  TaskRecord,
-  TaskSpec,
+import {
+  DEFAULT_SETTINGS,
+  type Epoch,
+  type Millis,
+  type QueueRecord,
+  type QueueSettings,
+  type State,
+  type TaskError,
+  type TaskId,
+  type TaskRecord,
+  type TaskSpec,
+  type TaskTerms,
 } from "../protocol/task.ts";
+import type { Share } from "./fair-share.ts";
+import { type Flow, Flows } from "./flows.ts";
 import type { Heap } from "./heap.ts";
-import type { Ordering } from "./ordering.ts";
+import type { InLine, OrderContext, Ordering } from "./ordering.ts";
 
 /*
  * What lives in a shard's memory, as data alone: tasks, attempts, queues and workers point at each other. The
@@ -32,7 +37,7 @@ export type Mark = "clean" | "insert" | "park" | "update" | "adopt" | "done";
  * A task in memory. A million of them may wait, so that every field counts: what most tasks do not have is in
  * `details`, what only assigned ones have is in `last`.
  */
-export class LiveTask {
+export class LiveTask implements InLine {
   readonly id: TaskId;
   readonly kind: Kind;
   /** Null when it is too large to keep: it stays in the store. */
@@ -40,6 +45,7 @@ export class LiveTask {
   readonly replyTo: string;
   readonly accepted: Moment;
   readonly priority: number;
+  readonly terms: TaskTerms | null;
   state: Stage = "submitted";
   attempt = 0;
   order = 0;
@@ -51,7 +57,7 @@ export class LiveTask {
 
   constructor(
     kind: Kind,
-    of: Pick<TaskRecord, "id" | "replyTo" | "priority">,
+    of: Pick<TaskRecord, "id" | "replyTo" | "priority" | "terms">,
     payload: ByteString | null,
     accepted: Moment,
   ) {
@@ -61,6 +67,27 @@ export class LiveTask {
     this.replyTo = of.replyTo;
     this.accepted = accepted;
     this.priority = of.priority;
+    this.terms = of.terms;
+  }
+
+  get since(): Millis {
+    return this.details === null ? this.accepted.at : Math.max(this.accepted.at, this.details.runAt);
+  }
+
+  get deadline(): Millis {
+    return this.terms === null || this.terms.deadline === 0 ? Number.POSITIVE_INFINITY : this.terms.deadline;
+  }
+
+  get expectedMs(): number {
+    return this.kind.line.skill.expectedMs;
+  }
+
+  get fairnessKey(): string {
+    return this.terms === null ? "" : this.terms.fairnessKey;
+  }
+
+  get weight(): number {
+    return this.terms === null ? 1 : this.terms.weight;
   }
 }
 
@@ -113,9 +140,17 @@ export class Attempt {
   frame = 0;
   /** Its number leaves one out that its worker may still mean with a repeated return. */
   skipped = false;
-  /** Assigned by an earlier owner, and its worker has not said yet what became of it. */
+  /** Assigned by an earlier owner. */
+  inherited = false;
+  /** Inherited, and its worker has not said yet what became of it. */
   restored = false;
   startedAt: Millis;
+  /** By the owner's own clock. */
+  readonly assignedAt: Millis;
+  /** What it was expected to cost its queue and its flow, in milliseconds of a slot. */
+  guessMs = 0;
+  /** Whose share of a fair queue it uses. */
+  flow: Flow | null = null;
   slot = -1;
   dueAt: Millis = 0;
   tie = 0;
@@ -126,6 +161,7 @@ export class Attempt {
     this.epoch = epoch;
     this.workerId = workerId;
     this.startedAt = startedAt;
+    this.assignedAt = startedAt;
   }
 }
 
@@ -154,7 +190,7 @@ export class Line {
   }
 }
 
-export class Queue {
+export class Queue implements Share, OrderContext {
   record: QueueRecord;
   /** Who paused or resumed it last, and the number of that request. */
   orderedBy = "";
@@ -168,14 +204,33 @@ export class Queue {
   active = 0;
   /** How many of its ready tasks are parked. */
   parked = 0;
-  /** Its neighbours in the rotation of backlogged queues; null outside. */
-  next: Queue | null = null;
-  previous: Queue | null = null;
+  /** Among the backlogged queues; -1 outside. */
+  slot = -1;
+  tag = 0;
+  turn = 0;
+  readonly flows: Flows = new Flows();
 
   constructor(record: QueueRecord) {
     this.record = record;
   }
+
+  get settings(): QueueSettings {
+    return this.record.settings ?? DEFAULT_SETTINGS;
+  }
+
+  get weight(): number {
+    return this.settings.weight;
+  }
+
+  get agingMs(): Millis {
+    return this.settings.agingMs;
+  }
 }
+
+/** How long a task is expected to run as long as none of its definition has ended. */
+const FIRST_GUESS_MS = 100;
+/** How much of the expectation the last duration makes. */
+const NEWS_SHARE = 0.1;
 
 /** A definition's name and version, as workers know it. Also the timer after which a task that nobody knows goes to anybody. */
 export class Skill {
@@ -190,6 +245,10 @@ export class Skill {
   stranded = false;
   /** How many lines need it, so that an unused skill can be forgotten. */
   lines = 0;
+  /** The moving average of how long its tasks hold a slot. */
+  expectedMs: Millis = FIRST_GUESS_MS;
+  /** How many durations that stands on. */
+  known = 0;
   slot = -1;
   dueAt: Millis = 0;
   tie = 0;
@@ -197,6 +256,12 @@ export class Skill {
   constructor(name: string, version: number) {
     this.name = name;
     this.version = version;
+  }
+
+  /** The first durations count alike, so that no guess lives on. */
+  learn(durationMs: number): void {
+    const share = Math.max(NEWS_SHARE, 1 / ++this.known);
+    this.expectedMs += (durationMs - this.expectedMs) * share;
   }
 }
 

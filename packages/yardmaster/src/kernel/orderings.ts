@@ -1,7 +1,15 @@
-import type { QueueRecord } from "../protocol/task.ts";
+import type { Order } from "../protocol/task.ts";
+import { fair } from "./fair-ordering.ts";
 import { fifo } from "./fifo-ordering.ts";
 import type { OrderingPolicy } from "./ordering.ts";
-import { priority } from "./priority-ordering.ts";
+import { deadline, lifo, priority, shortest } from "./ranked-orderings.ts";
 
 /** Every order that a queue can have. */
-export const ORDERINGS: Readonly<Record<QueueRecord["order"], OrderingPolicy>> = { fifo, priority };
+export const ORDERINGS: Readonly<Record<Order, OrderingPolicy>> = {
+  fifo,
+  priority,
+  lifo,
+  fair,
+  deadline,
+  shortest,
+};

@@ -1,11 +1,13 @@
 import type { QueueRecord, TaskSpec } from "../protocol/task.ts";
-import { Kind, Line, type LiveTask, Queue, type Skill } from "./live.ts";
+import { FairClock, isServedBefore } from "./fair-share.ts";
+import { Heap } from "./heap.ts";
+import { type Attempt, Kind, Line, type LiveTask, Queue, type Skill } from "./live.ts";
 import { ORDERINGS } from "./orderings.ts";
 
 /** The settings of a queue that nobody declared. */
 const UNDECLARED = { order: "fifo", placement: "least-loaded", paused: false, revision: 0 } as const;
 
-/** All queues, their lines, and the rotation of those in which a task is ready and not paused. */
+/** All queues, their lines, and the backlog of those in which a task is ready and not paused. */
 export class Queues {
   readonly #queues = new Map<string, Queue>();
   readonly #kinds = new Map<string, Kind>();
@@ -14,16 +16,17 @@ export class Queues {
   #lastSpec: TaskSpec | null = null;
   #lastKind: Kind | null = null;
   #orders = 0;
-  /** The queue whose turn it is. */
-  #turn: Queue | null = null;
-  #backlogged = 0;
+  /** Those in which a task is ready and may start. */
+  readonly #backlog = new Heap<Queue>(goesBefore);
+  /** By precedence: only queues of the same one share anything. */
+  readonly #clocks = new Map<number, FairClock>();
 
   get all(): Iterable<Queue> {
     return this.#queues.values();
   }
 
   get backlogged(): number {
-    return this.#backlogged;
+    return this.#backlog.size;
   }
 
   /** The queue with this name; created where absent. */
@@ -69,26 +72,46 @@ export class Queues {
     if (--line.queue.ready === 0) this.#refresh(line.queue);
   }
 
-  /** The queue whose turn it is, which makes it the last one in the rotation. */
-  nextTurn(): Queue | null {
-    const queue = this.#turn;
-    if (queue !== null) this.#turn = queue.next;
-    return queue;
+  /** The queue whose turn it is. */
+  next(): Queue | undefined {
+    return this.#backlog.peek();
   }
 
-  /** The next queues of the rotation, which stays as it is. */
+  /** Some queues of the backlog, the first included. */
   upcoming(limit: number): Queue[] {
     const queues: Queue[] = [];
-    for (let queue = this.#turn; queue !== null && queues.length < limit; queue = queue.next) {
-      if (queue === queues[0]) break;
+    for (let slot = 0; slot < limit; slot++) {
+      const queue = this.#backlog.at(slot);
+      if (queue === undefined) break;
       queues.push(queue);
     }
     return queues;
   }
 
-  /** Takes a queue out of the rotation until `resume`, because nothing of it can be placed now. */
+  /** A task of the queue starts: it uses the queue's share, and its flow's where the queue is fair. */
+  start(queue: Queue, attempt: Attempt): void {
+    const { task } = attempt;
+    attempt.guessMs = task.expectedMs;
+    this.#clockOf(queue).charge(queue, attempt.guessMs);
+    this.#rank(queue);
+    if (queue.record.order !== "fair") return;
+    attempt.flow = queue.flows.of(task.fairnessKey);
+    queue.flows.start(attempt.flow, attempt.guessMs);
+  }
+
+  /** A task that was started has held its slot for so long. */
+  end(queue: Queue, attempt: Attempt, usedMs: number): void {
+    const more = usedMs - attempt.guessMs;
+    this.#clockOf(queue).correct(queue, more);
+    this.#rank(queue);
+    if (attempt.flow === null) return;
+    queue.flows.end(attempt.flow, more);
+    attempt.flow = null;
+  }
+
+  /** Takes a queue out of the backlog until `resume`, because nothing of it can be placed now. */
   stall(queue: Queue): void {
-    this.#unlink(queue);
+    if (queue.slot !== -1) this.#backlog.remove(queue);
   }
 
   resume(queue: Queue): void {
@@ -96,9 +119,12 @@ export class Queues {
   }
 
   configure(queue: Queue, record: QueueRecord): void {
-    const reorder = record.order !== queue.record.order;
+    const { order } = queue.record;
+    const { agingMs } = queue;
+    this.stall(queue);
     queue.record = record;
-    if (reorder) for (const line of queue.lines) reorderLine(line);
+    if (order !== record.order || agingMs !== queue.agingMs)
+      for (const line of queue.lines) reorderLine(line);
     this.#refresh(queue);
   }
 
@@ -107,6 +133,7 @@ export class Queues {
     const gone: Line[] = [];
     for (const [key, kind] of this.#kinds) if (kind.live === 0) this.#kinds.delete(key);
     for (const [name, queue] of this.#queues) {
+      queue.flows.forgetUnused(queue.live === 0);
       if (queue.live > 0 || queue.parked > 0) continue;
       gone.push(...queue.lines);
       queue.lines.length = 0;
@@ -128,50 +155,46 @@ export class Queues {
 
   #lineOf(queue: Queue, skill: Skill): Line {
     for (const line of queue.lines) if (line.skill === skill) return line;
-    const line = new Line(queue, skill, ORDERINGS[queue.record.order].create());
+    const line = new Line(queue, skill, ORDERINGS[queue.record.order].create(queue));
     skill.lines++;
     queue.lines.push(line);
     return line;
   }
 
   #refresh(queue: Queue): void {
-    if (queue.ready > 0 && !queue.record.paused) this.#link(queue);
-    else this.#unlink(queue);
+    const isBacklogged = queue.ready > 0 && !queue.record.paused;
+    if (isBacklogged === (queue.slot !== -1)) return;
+    if (isBacklogged) {
+      this.#clockOf(queue).enter(queue);
+      this.#backlog.push(queue);
+    } else this.#backlog.remove(queue);
   }
 
-  #link(queue: Queue): void {
-    if (queue.next !== null) return;
-    this.#backlogged++;
-    if (this.#turn === null) {
-      queue.next = queue;
-      queue.previous = queue;
-      this.#turn = queue;
-      return;
+  #rank(queue: Queue): void {
+    if (queue.slot !== -1) this.#backlog.moved(queue);
+  }
+
+  #clockOf({ settings: { precedence } }: Queue): FairClock {
+    let clock = this.#clocks.get(precedence);
+    if (clock === undefined) {
+      clock = new FairClock();
+      this.#clocks.set(precedence, clock);
     }
-    const last = this.#turn.previous ?? this.#turn;
-    queue.next = this.#turn;
-    queue.previous = last;
-    last.next = queue;
-    this.#turn.previous = queue;
+    return clock;
   }
+}
 
-  #unlink(queue: Queue): void {
-    const { next, previous } = queue;
-    if (next === null || previous === null) return;
-    this.#backlogged--;
-    previous.next = next;
-    next.previous = previous;
-    if (this.#turn === queue) this.#turn = next === queue ? null : next;
-    queue.next = null;
-    queue.previous = null;
-  }
+/** Those of larger precedence first, whatever their shares. */
+function goesBefore(a: Queue, b: Queue): boolean {
+  const difference = a.settings.precedence - b.settings.precedence;
+  return difference === 0 ? isServedBefore(a, b) : difference > 0;
 }
 
 function reorderLine(line: Line): void {
   const tasks: LiveTask[] = [];
   for (let task = line.ordering.pop(); task !== undefined; task = line.ordering.pop()) tasks.push(task);
   tasks.sort((a, b) => a.order - b.order);
-  line.ordering = ORDERINGS[line.queue.record.order].create();
+  line.ordering = ORDERINGS[line.queue.record.order].create(line.queue);
   for (const task of tasks) line.ordering.push(task);
 }
 
@@ -187,5 +210,6 @@ function specKey(spec: TaskSpec): string {
     spec.delivery,
     spec.keepResultMs,
     spec.keepFailureMs,
+    spec.limits,
   ]);
 }

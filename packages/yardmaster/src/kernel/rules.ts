@@ -1,6 +1,6 @@
 import type { Outcome } from "../protocol/envelope.ts";
 import type { Millis, TaskError } from "../protocol/task.ts";
-import { abandon, abort, assignTo, release } from "./attempts.ts";
+import { abandon, abort, assignTo, release, usedMs } from "./attempts.ts";
 import { backoffMs } from "./backoff.ts";
 import { Attempt, type LiveTask, type Stage, type Worker } from "./live.ts";
 import { succeed as finish, stop } from "./settle.ts";
@@ -130,7 +130,7 @@ export const succeed: Rule<"succeeded"> = {
   leadsTo: ["succeeded", "cancelled"],
   says: "The result is kept; after a cancel was recorded, it is ignored.",
   run(shard, task, now, outcome) {
-    learnStart(task, outcome);
+    learn(task, outcome, now);
     if (isCancelRequested(task)) endCancelled(shard, task, now);
     else finish(shard, task, now, outcome.result);
   },
@@ -153,7 +153,7 @@ export const overtake: Rule<"succeededLate"> = {
   says: "An older attempt has succeeded after all: its result is kept and the current attempt is aborted; after a cancel was recorded, it is ignored.",
   run(shard, task, now, late) {
     if (isCancelRequested(task)) return;
-    if (task.last !== null) abandon(shard, task.last, "cancelled");
+    if (task.last !== null) abandon(shard, task.last, "cancelled", now);
     succeedLate.run(shard, task, now, late);
   },
 };
@@ -163,7 +163,7 @@ export const retry: Rule<"failed"> = {
   leadsTo: ["scheduled", "failed", "cancelled", "expired"],
   says: "The task is tried again after its backoff, unless its attempts are used up or its worker rules it out.",
   run(shard, task, now, outcome) {
-    learnStart(task, outcome);
+    learn(task, outcome, now);
     const error = outcome.error ?? {
       code: "HANDLER_FAILED",
       message: "The attempt failed without a reason.",
@@ -181,7 +181,7 @@ export const giveBack: Rule<"returned"> = {
   leadsTo: ["ready", "cancelled", "expired"],
   says: "The attempt never began and does not count: the task takes its old place in its line.",
   run(shard, task, now, worker) {
-    if (task.last !== null) release(shard, task.last);
+    if (task.last !== null) release(shard, task.last, 0);
     // A number that was skipped is skipped again, unless nobody ever saw it.
     task.attempt -= worker === "" && task.last?.skipped === true ? 2 : 1;
     if (isCancelRequested(task)) endCancelled(shard, task, now);
@@ -201,7 +201,7 @@ export const lose: Rule<"lost"> = {
     const details = detailsOf(task);
     if (cause !== "silent") details.deaths++;
     const error = lossError(task, cause);
-    if (task.last !== null) release(shard, task.last);
+    if (task.last !== null) release(shard, task.last, usedMs(task.last, now));
     if (details.cancelRequested) endCancelled(shard, task, now);
     else if (details.deaths >= shard.limits.quarantineDeaths && cause === "absent")
       holdBack(shard, task, now, error);
@@ -222,7 +222,7 @@ export const timeOut: Rule<"timedOut"> = {
   leadsTo: ["scheduled", "failed", "cancelled"],
   says: "The worker did not end the attempt in time: it is aborted and counts as failed.",
   run(shard, task, now) {
-    if (task.last !== null) abandon(shard, task.last, "timedOut");
+    if (task.last !== null) abandon(shard, task.last, "timedOut", now);
     if (isCancelRequested(task)) endCancelled(shard, task, now);
     else tryAgain(shard, task, now, TIMED_OUT, null);
   },
@@ -277,7 +277,7 @@ const TIMED_OUT: TaskError = { code: "TIMED_OUT", message: "The attempt ran over
 const CANCELLED: TaskError = { code: "TASK_CANCELLED", message: "The task was cancelled.", stack: "" };
 
 function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, delayMs: Millis | null): void {
-  if (task.last !== null) release(shard, task.last);
+  if (task.last !== null) release(shard, task.last, usedMs(task.last, now));
   if (isSpent(task)) {
     stop(shard, task, now, "failed", error);
     return;
@@ -323,8 +323,11 @@ function isOver(task: LiveTask, now: Millis): boolean {
   return task.details !== null && task.details.expiresAt > 0 && task.details.expiresAt <= now;
 }
 
-function learnStart(task: LiveTask, outcome: Outcome): void {
-  if (task.last !== null && outcome.startedAt > 0) task.last.startedAt = outcome.startedAt;
+function learn(task: LiveTask, outcome: Outcome, now: Millis): void {
+  if (task.last === null) return;
+  if (outcome.startedAt > 0) task.last.startedAt = outcome.startedAt;
+  // An earlier owner's note of the start may be by its worker's clock.
+  if (!task.last.inherited) task.kind.line.skill.learn(usedMs(task.last, now));
 }
 
 function noteReturn(task: LiveTask, worker: string): void {

@@ -62,15 +62,15 @@ export function sweepAlong(shard: Shard, now: Millis): void {
 }
 
 /**
- * Gives free credit to ready tasks, one task of each queue in turn. While this runs, credit and ready tasks only
+ * Gives free credit to ready tasks, a task at a time of the queue that has used the least of its share. While this runs, credit and ready tasks only
  * become fewer: a queue that cannot place its task once need not be asked again.
  */
 export function schedule(shard: Shard, now: Millis): void {
   const { queues, roster } = shard;
   const stalled: Queue[] = [];
   while (roster.free > 0) {
-    const queue = queues.nextTurn();
-    if (queue === null) break;
+    const queue = queues.next();
+    if (queue === undefined) break;
     const task = bestPlaceable(shard, queue);
     const worker =
       task === undefined
@@ -94,7 +94,7 @@ function bestPlaceable(shard: Shard, queue: Queue): LiveTask | undefined {
   let best: LiveTask | undefined;
   for (const line of lines) {
     const head = placeableHead(shard, line);
-    if (head !== undefined && (best === undefined || before(head, best))) best = head;
+    if (head !== undefined && (best === undefined || before(head, best, queue))) best = head;
   }
   return best;
 }

@@ -35,9 +35,9 @@ function overtaken(
 function carryOut(shard: Shard, order: Command): unknown {
   switch (order.type) {
     case "pause":
-      return revise(shard, shard.queues.get(order.queue), { paused: true });
+      return pause(shard, shard.queues.get(order.queue), true);
     case "resume":
-      return revise(shard, shard.queues.get(order.queue), { paused: false });
+      return pause(shard, shard.queues.get(order.queue), false);
     case "apply":
       return order.queues.map((queue) => apply(shard, queue));
     case "drain":
@@ -48,16 +48,12 @@ function carryOut(shard: Shard, order: Command): unknown {
 /** Whether a queue is paused belongs to who operates it, not to who declares it: an existing one stays as it is. */
 function apply(shard: Shard, record: QueueRecord): QueueRecord {
   const queue = shard.queues.get(record.name);
-  const { order, placement } = record;
-  return revise(shard, queue, {
-    order,
-    placement,
-    paused: queue.declared ? queue.record.paused : record.paused,
-  });
+  const paused = queue.declared ? queue.record.paused : record.paused;
+  return configure(shard, queue, { ...record, paused, revision: queue.record.revision + 1 });
 }
 
-function revise(shard: Shard, queue: Queue, settings: Partial<QueueRecord>): QueueRecord {
-  return configure(shard, queue, { ...queue.record, ...settings, revision: queue.record.revision + 1 });
+function pause(shard: Shard, queue: Queue, paused: boolean): QueueRecord {
+  return configure(shard, queue, { ...queue.record, paused, revision: queue.record.revision + 1 });
 }
 
 function configure(shard: Shard, queue: Queue, record: QueueRecord): QueueRecord {

@@ -7,7 +7,7 @@ import {
   type TaskRecord,
   type TerminalState,
 } from "../protocol/task.ts";
-import { release } from "./attempts.ts";
+import { release, usedMs } from "./attempts.ts";
 import type { LiveTask } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
@@ -36,10 +36,10 @@ export function stop(
 }
 
 /** Takes a task out of whatever keeps it: its line, its timer, its worker. */
-function detach(shard: Shard, task: LiveTask): void {
+function detach(shard: Shard, task: LiveTask, now: Millis): void {
   if (task.slot !== -1) shard.queues.remove(task);
   if (task.details !== null) shard.timers.clear(task.details);
-  if (task.last !== null) release(shard, task.last);
+  if (task.last !== null) release(shard, task.last, usedMs(task.last, now));
 }
 
 /** Keeps the record for as long as its spec says, and never shorter than a copy of the submission may travel. */
@@ -70,7 +70,7 @@ function end(
   state: TerminalState,
   result: ByteString | null,
 ): void {
-  detach(shard, task);
+  detach(shard, task, now);
   if (task.mark === "park") shard.parking.unparked(task.kind.line.queue, task.state === "ready");
   else uncount(shard, task);
   task.state = state;

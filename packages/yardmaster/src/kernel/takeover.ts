@@ -84,6 +84,7 @@ function restoreAttempt(shard: Shard, task: LiveTask, record: TaskRecord, now: M
   task.state = "assigned";
   const attempt = pastAttempt(task, record);
   attempt.restored = true;
+  attempt.inherited = true;
   hold(shard, shard.roster.worker(record.worker, workerMailbox(record.worker)), attempt, now);
 }
 

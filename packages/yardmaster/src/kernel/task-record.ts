@@ -39,6 +39,7 @@ export function recordOf(task: LiveTask, finishedAt: Millis): TaskRecord {
     error: details === null ? null : details.error,
     aliasOf: "",
     payloadBytes: payloadBytesOf(task),
+    terms: task.terms,
   };
 }
 

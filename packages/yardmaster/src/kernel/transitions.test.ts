@@ -54,7 +54,7 @@ function taskIn(shard: Shard, state: Stage): LiveTask {
     keepResultMs: 1,
     keepFailureMs: 1,
   });
-  const task = new LiveTask(kind, { id: "t", replyTo: "", priority: 0 }, "", shard.momentOf(1));
+  const task = new LiveTask(kind, { id: "t", replyTo: "", priority: 0, terms: null }, "", shard.momentOf(1));
   task.state = state;
   return task;
 }

@@ -1,5 +1,5 @@
 import type { Millis } from "../protocol/task.ts";
-import type { LiveTask, Skill } from "./live.ts";
+import type { LiveTask, Queue, Skill } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { keptBytesOf } from "./task-record.ts";
 
@@ -14,10 +14,17 @@ export function wait(shard: Shard, task: LiveTask, now: Millis): void {
 }
 
 export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: boolean): void {
+  const { queue } = task.kind.line;
+  if (task.fairnessKey !== "" && !queue.declared && queue.record.order === "fifo") makeFair(shard, queue);
   shard.queues.push(task, keepOrder);
   if (task.details !== null) setTimer(shard, task);
   const { skill } = task.kind.line;
   if (skill.groups.length === 0) considerStranded(shard, skill, now);
+}
+
+/** A queue that nobody declared is fair as soon as its tasks bring a fairness key. */
+function makeFair(shard: Shard, queue: Queue): void {
+  shard.queues.configure(queue, { ...queue.record, order: "fair" });
 }
 
 /** Wakes a waiting task when it is due or expires, whichever is first. */

@@ -6,13 +6,21 @@ import { YardmasterError } from "./errors.ts";
 import { decodeFrame, encodeFrame, readHeader } from "./frame.ts";
 import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "./record.ts";
 import {
+  ADMISSIONS,
   type Backoff,
+  MAX_WEIGHT,
+  MIN_WEIGHT,
+  ORDERS,
+  PLACEMENTS,
   type QueueRecord,
+  type QueueSettings,
+  type Rate,
   STATES,
   type Submission,
   type TaskError,
   type TaskRecord,
   type TaskSpec,
+  type TaskTerms,
   TERMINAL_STATES,
 } from "./task.ts";
 
@@ -30,7 +38,11 @@ const backoff: fc.Arbitrary<Backoff> = fc.oneof(
   fc.record({ type: fc.constant("exponential"), baseMs: number, maxMs: number, jitter }),
   fc.record({ type: fc.constant("list"), delaysMs: fc.array(number, { maxLength: 5 }), jitter }),
 );
-const spec: fc.Arbitrary<TaskSpec> = fc.record({
+const positive = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1 }));
+const rateOrNull: fc.Arbitrary<Rate | null> = fc.option(
+  fc.record({ limit: positive, perMs: positive, burst: positive }),
+);
+const plainSpec: fc.Arbitrary<TaskSpec> = fc.record({
   name,
   queue: name,
   version: number,
@@ -42,8 +54,24 @@ const spec: fc.Arbitrary<TaskSpec> = fc.record({
   keepResultMs: number,
   keepFailureMs: number,
 });
+const limits = fc.record({ concurrency: number, rate: rateOrNull });
+const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
+  plainSpec,
+  fc.tuple(plainSpec, limits).map(([plain, limits]) => ({ ...plain, limits })),
+);
 const error: fc.Arbitrary<TaskError> = fc.record({ code: text, message: text, stack: text });
 const errorOrNull = fc.option(error);
+const keyOrNone = fc.oneof(fc.constantFrom("", "tenant-7"), text.filter(isKey));
+const termsOrNull: fc.Arbitrary<TaskTerms | null> = fc.option(
+  fc.record({
+    deadline: number,
+    deadlineInMs: number,
+    fairnessKey: keyOrNone,
+    weight: fc.constantFrom(1, 0.5, MIN_WEIGHT, MAX_WEIGHT),
+    concurrencyKey: keyOrNone,
+    rateKey: keyOrNone,
+  }),
+);
 const submission: fc.Arbitrary<Submission> = fc.record({
   id,
   spec,
@@ -61,15 +89,28 @@ const submission: fc.Arbitrary<Submission> = fc.record({
   retryOf: idOrNone,
   replyTo: mailbox,
   copy: fc.boolean(),
+  terms: termsOrNull,
   payload: byteString,
 });
-const queue: fc.Arbitrary<QueueRecord> = fc.record({
+const plainQueue: fc.Arbitrary<QueueRecord> = fc.record({
   name,
-  order: fc.constantFrom("fifo", "priority"),
-  placement: fc.constantFrom("least-loaded", "random"),
+  order: fc.constantFrom(...ORDERS),
+  placement: fc.constantFrom(...PLACEMENTS),
   paused: fc.boolean(),
   revision: number,
 });
+const settings: fc.Arbitrary<QueueSettings> = fc.record({
+  weight: fc.integer({ min: 1, max: 1000 }),
+  precedence: fc.nat(255),
+  agingMs: positive,
+  concurrency: number,
+  rate: rateOrNull,
+  admission: fc.constantFrom(...ADMISSIONS),
+});
+const queue: fc.Arbitrary<QueueRecord> = fc.oneof(
+  plainQueue,
+  fc.tuple(plainQueue, settings).map(([plain, settings]) => ({ ...plain, settings })),
+);
 const queues = fc.array(queue, { maxLength: 3 });
 /** Values as JSON has them: `fc.jsonValue` also makes -0, which JSON writes as 0. */
 const jsonValue: fc.Arbitrary<unknown> = fc
@@ -103,6 +144,7 @@ const record: fc.Arbitrary<TaskRecord> = fc.record({
   error: errorOrNull,
   aliasOf: idOrNone,
   payloadBytes: fc.nat(4096),
+  terms: termsOrNull,
 });
 
 function envelope<T extends Envelope["type"], F extends object>(

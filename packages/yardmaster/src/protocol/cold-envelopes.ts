@@ -1,6 +1,18 @@
 import type { Command, Envelope, HeldAttempt, LogLine, Note, Query, TaskEvent } from "./envelope.ts";
 import type { Shape } from "./shape.ts";
-import { MAX_KEY_BYTES, type QueueRecord, type TaskError, TERMINAL_STATES } from "./task.ts";
+import {
+  ADMISSIONS,
+  MAX_KEY_BYTES,
+  MAX_PRIORITY,
+  MAX_QUEUE_WEIGHT,
+  ORDERS,
+  PLACEMENTS,
+  type QueueRecord,
+  type QueueSettings,
+  type Rate,
+  type TaskError,
+  TERMINAL_STATES,
+} from "./task.ts";
 import { MAX_TEXT_BYTES } from "./writer.ts";
 
 type HotType = "submit" | "assign" | "outcome" | "answered" | "settled";
@@ -22,8 +34,6 @@ const LEVELS = ["debug", "info", "warn", "error"] as const;
 const QUERIES = ["status", "list", "queues", "workers"] as const;
 const COMMANDS = ["pause", "resume", "apply", "drain"] as const;
 const EVENTS = ["started", "progress", "log", "retried"] as const;
-const ORDERS = ["fifo", "priority"] as const;
-const PLACEMENTS = ["least-loaded", "random"] as const;
 
 /** What each envelope must look like whose body travels as JSON. */
 export const COLD: ColdReaders = {
@@ -129,7 +139,25 @@ function readQueue(queue: Shape): QueueRecord {
     placement: queue.oneOf("placement", PLACEMENTS),
     paused: queue.flag("paused"),
     revision: queue.uint("revision"),
+    ...(queue.has("settings") ? { settings: readSettings(queue.shape("settings")) } : {}),
   };
+}
+
+function readSettings(settings: Shape): QueueSettings {
+  return {
+    // A share or a time of nothing would divide by zero.
+    weight: Math.max(1, settings.uint("weight", MAX_QUEUE_WEIGHT)),
+    precedence: settings.uint("precedence", MAX_PRIORITY),
+    agingMs: Math.max(1, settings.uint("agingMs")),
+    concurrency: settings.uint("concurrency"),
+    rate: settings.isNull("rate") ? null : readRate(settings.shape("rate")),
+    admission: settings.oneOf("admission", ADMISSIONS),
+  };
+}
+
+function readRate(rate: Shape): Rate {
+  const [limit, perMs, burst] = [rate.uint("limit"), rate.uint("perMs"), rate.uint("burst")];
+  return { limit: Math.max(1, limit), perMs: Math.max(1, perMs), burst: Math.max(1, burst) };
 }
 
 function readHeldAttempt(held: Shape): HeldAttempt {

@@ -28,6 +28,7 @@ const submission: Submission = {
   retryOf: "",
   replyTo: "client:c",
   copy: false,
+  terms: null,
   payload: "{}",
 };
 const submit = (changes: Partial<Submission> = {}): Envelope => ({

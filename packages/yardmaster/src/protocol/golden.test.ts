@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Envelope, Frame } from "./envelope.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "./record.ts";
-import type { QueueRecord, Submission, TaskError, TaskRecord, TaskSpec } from "./task.ts";
+import type { QueueRecord, Submission, TaskError, TaskRecord, TaskSpec, TaskTerms } from "./task.ts";
 
 /**
  * Bytes that were written once must be readable for ever. With UPDATE_GOLDEN=1 the vectors are written anew: only
@@ -53,6 +53,7 @@ const plain: Submission = {
   retryOf: "",
   replyTo: "client:c",
   copy: false,
+  terms: null,
   payload: '{"width":1}',
 };
 const full: Submission = {
@@ -67,6 +68,32 @@ const full: Submission = {
   retryOf: ID,
   copy: true,
   payload: "\x00\xff",
+};
+
+const limited: TaskSpec = {
+  ...spec,
+  limits: { concurrency: 2, rate: { limit: 100, perMs: 60_000, burst: 10 } },
+};
+const terms: TaskTerms = {
+  deadline: NOW,
+  deadlineInMs: 5000,
+  fairnessKey: "tenant-7",
+  weight: 2.5,
+  concurrencyKey: "ténant",
+  rateKey: "api",
+};
+const bound: Submission = { ...full, spec: limited, terms };
+const settledQueue: QueueRecord = {
+  ...queue,
+  order: "shortest",
+  settings: {
+    weight: 3,
+    precedence: 7,
+    agingMs: 1000,
+    concurrency: 200,
+    rate: { limit: 5, perMs: 1000, burst: 1 },
+    admission: "refuse",
+  },
 };
 
 type Samples = { readonly [T in Envelope["type"]]: readonly Extract<Envelope, { readonly type: T }>[] };
@@ -245,6 +272,7 @@ const waiting: TaskRecord = {
   code: "",
   error: null,
   aliasOf: "",
+  terms: null,
   payloadBytes: 11,
 };
 const ended: TaskRecord = {
@@ -300,13 +328,25 @@ describe("the bytes of version 1", () => {
     });
   }
 
-  for (const [name, task] of Object.entries({ "waiting task": waiting, "ended task": ended })) {
+  it("of a submission with terms stay what they are", () => {
+    const frame = frameOf([{ type: "submit", submission: bound }]);
+    expect(decodeFrame(expectGolden("frames.json", "submit with terms", encodeFrame(frame)))).toEqual(frame);
+  });
+
+  const tasks = {
+    "waiting task": waiting,
+    "ended task": ended,
+    "bound task": { ...ended, spec: limited, terms },
+  };
+  for (const [name, task] of Object.entries(tasks)) {
     it(`of the record of a ${name} stay what they are`, () => {
       expect(decodeRecord(expectGolden("records.json", name, encodeRecord(task)))).toEqual(task);
     });
   }
 
-  it("of the record of a queue stay what they are", () => {
-    expect(decodeQueue(expectGolden("records.json", "queue", encodeQueue(queue)))).toEqual(queue);
-  });
+  for (const [name, record] of Object.entries({ queue, "queue with settings": settledQueue })) {
+    it(`of the record of a ${name} stay what they are`, () => {
+      expect(decodeQueue(expectGolden("records.json", name, encodeQueue(record)))).toEqual(record);
+    });
+  }
 });

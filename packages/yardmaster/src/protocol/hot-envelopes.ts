@@ -10,6 +10,7 @@ import {
   type Submission,
   TERMINAL_STATES,
 } from "./task.ts";
+import { readTerms, writeTerms } from "./terms.ts";
 import { unwritable, type Writer } from "./writer.ts";
 
 /** The most bytes of the hash that tells one input from another. */
@@ -23,7 +24,8 @@ const COPY = 1;
 const KEYED = 2;
 const REPEATS = 4;
 const TIMED = 8;
-const SUBMISSION_FLAGS = 15;
+const WITH_TERMS = 16;
+const SUBMISSION_FLAGS = 31;
 
 // Above the number of the kind or state.
 const CHOICE = 15;
@@ -37,7 +39,11 @@ export function writeSubmission(writer: Writer, submission: Submission, tables: 
   writer.uint(tables.spec(submission.spec));
   writer.uint(tables.text(submission.replyTo));
   writer.byte(
-    (submission.copy ? COPY : 0) | (key ? KEYED : 0) | (retryOf === "" ? 0 : REPEATS) | (timed ? TIMED : 0),
+    (submission.copy ? COPY : 0) |
+      (key ? KEYED : 0) |
+      (retryOf === "" ? 0 : REPEATS) |
+      (timed ? TIMED : 0) |
+      (submission.terms ? WITH_TERMS : 0),
   );
   if (!(submission.priority <= MAX_PRIORITY))
     throw unwritable(`priority ${submission.priority} is too large`);
@@ -49,6 +55,7 @@ export function writeSubmission(writer: Writer, submission: Submission, tables: 
   }
   if (key) writeKey(writer, key);
   if (retryOf !== "") writer.id(retryOf);
+  if (submission.terms) writeTerms(writer, submission.terms);
   writer.bytes(submission.payload);
 }
 
@@ -66,8 +73,9 @@ export function readSubmission(reader: Reader, tables: ReaderTables): Submission
   const key = (flags & KEYED) === 0 ? null : readKey(reader);
   const retryOf = (flags & REPEATS) === 0 ? "" : reader.id();
   const copy = (flags & COPY) !== 0;
+  const terms = (flags & WITH_TERMS) === 0 ? null : readTerms(reader);
   const payload = reader.bytes();
-  return { id, spec, priority, runAt, delayMs, expiresInMs, key, retryOf, replyTo, copy, payload };
+  return { id, spec, priority, runAt, delayMs, expiresInMs, key, retryOf, replyTo, copy, terms, payload };
 }
 
 function writeKey(writer: Writer, key: IdempotencyKey): void {

@@ -4,14 +4,19 @@ import { internText } from "./interner.ts";
 import { Reader } from "./reader.ts";
 import { readSpec, writeSpec } from "./spec.ts";
 import {
+  ADMISSIONS,
   MAX_BYTES,
   MAX_KEY_BYTES,
   MAX_NAME_BYTES,
   MAX_PRIORITY,
+  ORDERS,
+  PLACEMENTS,
   type QueueRecord,
+  type QueueSettings,
   STATES,
   type TaskRecord,
 } from "./task.ts";
+import { readRate, readTerms, writeRate, writeTerms } from "./terms.ts";
 import { unwritable, Writer } from "./writer.ts";
 
 /** The version that this code writes, and the highest that it reads. */
@@ -21,15 +26,16 @@ const MAGIC = 0x59;
 const MAGIC_TASK = 0x52;
 const MAGIC_QUEUE = 0x51;
 
-const ORDERS = ["fifo", "priority"] as const;
-const PLACEMENTS = ["least-loaded", "random"] as const;
-
 // Which optional fields follow.
 const CANCEL_REQUESTED = 1;
 const REPEATS = 2;
 const WITH_ERROR = 4;
 const ALIAS = 8;
+const WITH_TERMS = 16;
+const TASK_FLAGS = 31;
 const PAUSED = 1;
+const WITH_SETTINGS = 2;
+const QUEUE_FLAGS = 3;
 
 const writer = new Writer();
 
@@ -42,7 +48,8 @@ export function encodeRecord(task: TaskRecord): Buffer {
     (task.cancelRequested ? CANCEL_REQUESTED : 0) |
       (task.retryOf === "" ? 0 : REPEATS) |
       (task.error ? WITH_ERROR : 0) |
-      (task.aliasOf === "" ? 0 : ALIAS),
+      (task.aliasOf === "" ? 0 : ALIAS) |
+      (task.terms ? WITH_TERMS : 0),
   );
   writeSpec(writer, task.spec);
   writeNumbers(task);
@@ -54,6 +61,7 @@ export function encodeRecord(task: TaskRecord): Buffer {
   if (task.retryOf !== "") writer.id(task.retryOf);
   if (task.error) writer.error(task.error);
   if (task.aliasOf !== "") writer.id(task.aliasOf);
+  if (task.terms) writeTerms(writer, task.terms);
   return writer.toBuffer();
 }
 
@@ -64,7 +72,7 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
   const id = reader.id();
   const state = reader.choice(STATES, "state");
   const flags = reader.byte();
-  if (flags > 15) reader.fail(`flags ${flags} of a record are unknown`);
+  if (flags > TASK_FLAGS) reader.fail(`flags ${flags} of a record are unknown`);
   const spec = readSpec(reader);
   const numbers = readNumbers(reader);
   const worker = internText(reader.text(MAX_KEY_BYTES));
@@ -75,6 +83,7 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
   const retryOf = (flags & REPEATS) === 0 ? "" : reader.id();
   const error = (flags & WITH_ERROR) === 0 ? null : reader.error();
   const aliasOf = (flags & ALIAS) === 0 ? "" : reader.id();
+  const terms = (flags & WITH_TERMS) === 0 ? null : readTerms(reader);
   reader.finish("a record");
   const {
     priority,
@@ -110,6 +119,7 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
     error,
     aliasOf,
     payloadBytes,
+    terms,
   };
 }
 
@@ -119,8 +129,9 @@ export function encodeQueue(queue: QueueRecord): Buffer {
   writer.text(queue.name, MAX_NAME_BYTES);
   writer.choice(ORDERS, queue.order, "order");
   writer.choice(PLACEMENTS, queue.placement, "placement");
-  writer.byte(queue.paused ? PAUSED : 0);
+  writer.byte((queue.paused ? PAUSED : 0) | (queue.settings ? WITH_SETTINGS : 0));
   writer.uint(queue.revision);
+  if (queue.settings) writeSettings(queue.settings);
   return writer.toBuffer();
 }
 
@@ -133,10 +144,37 @@ export function decodeQueue(bytes: Uint8Array): QueueRecord {
   const order = reader.choice(ORDERS, "order");
   const placement = reader.choice(PLACEMENTS, "placement");
   const flags = reader.byte();
-  if (flags > PAUSED) reader.fail(`flags ${flags} of a queue are unknown`);
+  if (flags > QUEUE_FLAGS) reader.fail(`flags ${flags} of a queue are unknown`);
   const revision = reader.uint();
+  const settings = (flags & WITH_SETTINGS) === 0 ? {} : { settings: readSettings(reader) };
   reader.finish("a queue");
-  return { name, order, placement, paused: flags === PAUSED, revision };
+  return { name, order, placement, paused: (flags & PAUSED) !== 0, revision, ...settings };
+}
+
+function writeSettings(settings: QueueSettings): void {
+  writer.uint(settings.weight);
+  writer.uint(settings.precedence);
+  writer.uint(settings.agingMs);
+  writer.uint(settings.concurrency);
+  writeRate(writer, settings.rate);
+  writer.choice(ADMISSIONS, settings.admission, "admission");
+}
+
+function readSettings(reader: Reader): QueueSettings {
+  const weight = reader.uint();
+  const precedence = reader.uint();
+  const agingMs = reader.uint();
+  const concurrency = reader.uint();
+  const rate = readRate(reader);
+  if (weight === 0 || agingMs === 0) reader.fail("a queue's weight or aging is 0");
+  return Object.freeze({
+    weight,
+    precedence,
+    agingMs,
+    concurrency,
+    rate,
+    admission: reader.choice(ADMISSIONS, "admission"),
+  });
 }
 
 function writeNumbers(task: TaskRecord): void {

@@ -2,7 +2,8 @@ import type { ByteString } from "./bytes.ts";
 import { isName } from "./check.ts";
 import { Interner } from "./interner.ts";
 import type { Reader } from "./reader.ts";
-import { type Backoff, MAX_NAME_BYTES, type TaskSpec } from "./task.ts";
+import { type Backoff, MAX_NAME_BYTES, type TaskLimits, type TaskSpec } from "./task.ts";
+import { readRate, writeRate } from "./terms.ts";
 import { unwritable, Writer } from "./writer.ts";
 
 /** The most delays that a list of backoffs may have. */
@@ -54,6 +55,10 @@ function encodeSpec(spec: TaskSpec): ByteString {
   scratch.choice(DELIVERIES, spec.delivery, "delivery");
   scratch.millis(spec.keepResultMs);
   scratch.millis(spec.keepFailureMs);
+  if (spec.limits !== undefined) {
+    scratch.uint(spec.limits.concurrency);
+    writeRate(scratch, spec.limits.rate);
+  }
   const bytes = scratch.toBuffer().latin1Slice();
   encoded.set(spec, bytes);
   return bytes;
@@ -71,7 +76,13 @@ function decodeSpec(reader: Reader): TaskSpec {
     delivery: reader.choice(DELIVERIES, "delivery"),
     keepResultMs: reader.uint(),
     keepFailureMs: reader.uint(),
+    // A spec has its length in front: one without limits ends here.
+    ...(reader.position < reader.end ? { limits: readLimits(reader) } : {}),
   });
+}
+
+function readLimits(reader: Reader): TaskLimits {
+  return Object.freeze({ concurrency: reader.uint(), rate: readRate(reader) });
 }
 
 function writeBackoff(writer: Writer, backoff: Backoff): void {

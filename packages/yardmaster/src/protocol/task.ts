@@ -57,6 +57,38 @@ export interface TaskSpec {
   readonly keepResultMs: number;
   /** How long any other terminal record is kept. */
   readonly keepFailureMs: number;
+  /** Absent where nothing is limited. */
+  readonly limits?: TaskLimits;
+}
+
+/** What limits the tasks of one definition: all of them together, or those with the same key in their terms. */
+export interface TaskLimits {
+  /** How many may run at a time; 0 for any number. */
+  readonly concurrency: number;
+  readonly rate: Rate | null;
+}
+
+/** At most `limit` starts in any `perMs`, of which `burst` at once. */
+export interface Rate {
+  readonly limit: number;
+  readonly perMs: number;
+  readonly burst: number;
+}
+
+/** What a task brings along for the order and the limits of its queue. */
+export interface TaskTerms {
+  /** When it should have ended; 0 for no deadline. */
+  readonly deadline: Millis;
+  /** In a submission: the deadline, counted from acceptance; else 0. */
+  readonly deadlineInMs: number;
+  /** Whose share of a fair queue it uses, or "". */
+  readonly fairnessKey: string;
+  /** How large that share is, beside 1 for others. */
+  readonly weight: number;
+  /** Who shares the definition's concurrency with it, or "" for all tasks of the definition. */
+  readonly concurrencyKey: string;
+  /** Who shares the definition's rate with it, or "" for all tasks of the definition. */
+  readonly rateKey: string;
 }
 
 /** What a client asks for. */
@@ -77,6 +109,8 @@ export interface Submission {
   readonly replyTo: string;
   /** Set when the client sends this submission again because it does not know what became of the first copy. */
   readonly copy: boolean;
+  /** Null for most tasks; one object for many with the same. */
+  readonly terms: TaskTerms | null;
   readonly payload: ByteString;
 }
 
@@ -130,16 +164,52 @@ export interface TaskRecord {
   readonly aliasOf: TaskId;
   /** Payload size; a payload over INLINE_BYTES stays in the store and travels by reference. */
   readonly payloadBytes: number;
+  readonly terms: TaskTerms | null;
 }
+
+/** Every order that a queue can have. An order's index is its number on the wire. */
+export const ORDERS = ["fifo", "priority", "lifo", "fair", "deadline", "shortest"] as const;
+export type Order = (typeof ORDERS)[number];
+export const PLACEMENTS = ["least-loaded", "random"] as const;
 
 /** A queue as it is declared and kept. `revision` rises with each change of its settings. */
 export interface QueueRecord {
   readonly name: string;
-  readonly order: "fifo" | "priority";
-  readonly placement: "least-loaded" | "random";
+  readonly order: Order;
+  readonly placement: (typeof PLACEMENTS)[number];
   readonly paused: boolean;
   readonly revision: number;
+  /** Absent where all are as they are by default. */
+  readonly settings?: QueueSettings;
 }
+
+/** What few queues differ in. */
+export interface QueueSettings {
+  /** Its share of the workers beside queues of the same precedence. */
+  readonly weight: number;
+  /** Queues with a larger one go first, always. */
+  readonly precedence: number;
+  /** How long a task waits until it counts as one priority higher. */
+  readonly agingMs: number;
+  /** How many of its tasks may run at a time; 0 for any number. */
+  readonly concurrency: number;
+  readonly rate: Rate | null;
+  /** What becomes of a task that cannot meet its deadline. */
+  readonly admission: Admission;
+}
+
+/** An item's index is its number on the wire. */
+export const ADMISSIONS = ["any", "flag", "refuse"] as const;
+export type Admission = (typeof ADMISSIONS)[number];
+
+export const DEFAULT_SETTINGS: QueueSettings = Object.freeze({
+  weight: 1,
+  precedence: 0,
+  agingMs: 10_000,
+  concurrency: 0,
+  rate: null,
+  admission: "any",
+});
 
 /** Payloads and results up to this size travel inside messages; larger ones stay in the store. */
 export const INLINE_BYTES = 4096;
@@ -148,3 +218,7 @@ export const MAX_BYTES: number = 64 * 1024 * 1024;
 export const MAX_NAME_BYTES = 256;
 export const MAX_KEY_BYTES = 1024;
 export const MAX_PRIORITY = 255;
+export const MAX_QUEUE_WEIGHT = 1000;
+/** The smallest and the largest weight of a fairness key. */
+export const MIN_WEIGHT = 0.001;
+export const MAX_WEIGHT = 1_000_000;

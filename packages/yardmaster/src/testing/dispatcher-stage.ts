@@ -35,7 +35,7 @@ export type DispatcherChanges = Partial<Pick<DispatcherOptions, "maxLive" | "tim
 /** A yard in memory, whose clients and workers are played by hand. */
 export class Stage {
   readonly host: ManualHost = createManualHost();
-  readonly world: MemoryWorld = createMemoryWorld(this.host);
+  readonly world: MemoryWorld;
   readonly alarms: Alarm[] = [];
   readonly ids: TaskIds = createTaskIds(this.host);
   readonly #started: Dispatcher[] = [];
@@ -76,6 +76,7 @@ export class Stage {
       retryOf: "",
       replyTo: "",
       copy: false,
+      terms: null,
     };
     return { ...base, id: this.ids.next(0), spec: SPEC, payload: "{}", ...changes };
   }

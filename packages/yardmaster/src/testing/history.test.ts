@@ -244,6 +244,7 @@ function record(state: State, fields: Partial<TaskRecord> = {}): TaskRecord {
     code: "",
     error: null,
     aliasOf: "",
+    terms: null,
     payloadBytes: 0,
     ...fields,
   };

@@ -49,6 +49,7 @@ export function sampleTask(number: number, changed: Partial<TaskRecord> = {}): T
     error: null,
     aliasOf: "",
     payloadBytes: 2,
+    terms: null,
     ...changed,
   };
 }

@@ -1,0 +1,116 @@
+import { isKey } from "./check.ts";
+import { Interner } from "./interner.ts";
+import type { Reader } from "./reader.ts";
+import { MAX_KEY_BYTES, MAX_WEIGHT, MIN_WEIGHT, type Rate, type TaskTerms } from "./task.ts";
+import { unwritable, Writer } from "./writer.ts";
+
+/** More than the longest valid ones can take. */
+const MAX_TERMS_BYTES = 4096;
+
+// Which fields follow.
+const TIMED = 1;
+const FAIR = 2;
+const WEIGHED = 4;
+const CONCURRENT = 8;
+const RATED = 16;
+const FLAGS = 31;
+
+const decoded = new Interner<TaskTerms>(4096);
+const scratch = new Writer(512);
+
+/** Writes the terms of a task with their length in front. */
+export function writeTerms(writer: Writer, terms: TaskTerms): void {
+  const { deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey } = terms;
+  const timed = deadline !== 0 || deadlineInMs !== 0;
+  scratch.clear();
+  scratch.byte(
+    (timed ? TIMED : 0) |
+      (fairnessKey === "" ? 0 : FAIR) |
+      (weight === 1 ? 0 : WEIGHED) |
+      (concurrencyKey === "" ? 0 : CONCURRENT) |
+      (rateKey === "" ? 0 : RATED),
+  );
+  if (timed) {
+    scratch.millis(deadline);
+    scratch.millis(deadlineInMs);
+  }
+  writeKey(fairnessKey, "a fairness key");
+  if (weight !== 1) {
+    if (!isWeight(weight))
+      throw unwritable(`the weight ${weight} is not from ${MIN_WEIGHT} to ${MAX_WEIGHT}`);
+    scratch.double(weight);
+  }
+  writeKey(concurrencyKey, "a concurrency key");
+  writeKey(rateKey, "a rate key");
+  const bytes = scratch.toBuffer().latin1Slice();
+  writer.uint(bytes.length);
+  writer.raw(bytes);
+}
+
+/** Reads terms; equal ones are one frozen object. */
+export function readTerms(reader: Reader): TaskTerms {
+  const length = reader.uintUpTo(MAX_TERMS_BYTES, "the size of terms");
+  const start = reader.position;
+  const bytes = reader.raw(length);
+  const known = decoded.get(bytes);
+  if (known !== undefined) return known;
+  const end = reader.end;
+  reader.end = reader.position;
+  reader.position = start;
+  const terms = decodeTerms(reader);
+  reader.finish("terms");
+  reader.end = end;
+  decoded.set(bytes, terms);
+  return terms;
+}
+
+function decodeTerms(reader: Reader): TaskTerms {
+  const flags = reader.byte();
+  if (flags > FLAGS) reader.fail(`flags ${flags} of terms are unknown`);
+  const timed = (flags & TIMED) !== 0;
+  const deadline = timed ? reader.uint() : 0;
+  const deadlineInMs = timed ? reader.uint() : 0;
+  const fairnessKey = (flags & FAIR) === 0 ? "" : readKey(reader);
+  const weight = (flags & WEIGHED) === 0 ? 1 : reader.double();
+  if (!isWeight(weight)) reader.fail(`the weight ${weight} is out of range`);
+  const concurrencyKey = (flags & CONCURRENT) === 0 ? "" : readKey(reader);
+  const rateKey = (flags & RATED) === 0 ? "" : readKey(reader);
+  return Object.freeze({ deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey });
+}
+
+export function isWeight(weight: number): boolean {
+  return weight >= MIN_WEIGHT && weight <= MAX_WEIGHT;
+}
+
+export function writeRate(writer: Writer, rate: Rate | null): void {
+  if (rate === null) {
+    writer.uint(0);
+    return;
+  }
+  if (!isRate(rate)) throw unwritable("a rate's limit, time or burst is not a whole number from 1");
+  writer.uint(rate.limit);
+  writer.uint(rate.perMs);
+  writer.uint(rate.burst);
+}
+
+export function readRate(reader: Reader): Rate | null {
+  const limit = reader.uint();
+  if (limit === 0) return null;
+  const rate = Object.freeze({ limit, perMs: reader.uint(), burst: reader.uint() });
+  return isRate(rate) ? rate : reader.fail("a rate's time or burst is 0");
+}
+
+export function isRate({ limit, perMs, burst }: Rate): boolean {
+  return limit >= 1 && perMs >= 1 && burst >= 1;
+}
+
+function writeKey(key: string, what: string): void {
+  if (key === "") return;
+  if (!isKey(key)) throw unwritable(`${what} is too long or holds control characters`);
+  scratch.text(key, MAX_KEY_BYTES);
+}
+
+function readKey(reader: Reader): string {
+  const key = reader.text(MAX_KEY_BYTES);
+  return isKey(key) ? key : reader.fail("a key is empty or holds control characters");
+}
