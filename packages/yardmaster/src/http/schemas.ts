@@ -36,7 +36,10 @@ const MAX_CURSOR = 4_096;
 /** Every state that is not an end. */
 export const WAITING_STATES: readonly WaitingState[] = STATES.filter((state) => !isTerminal(state));
 
-const taskId = z.string().refine(isTaskId, "must be a task's id").meta({ description: "A task's id." });
+/** What the document names. Of its own: the global one may hold schemas of whoever embeds the server. */
+export const documentSchemas: z.core.$ZodRegistry<{ id?: string }> = z.registry<{ id?: string }>();
+
+const taskId = z.string().refine(isTaskId, "must be a task's id");
 const name = z.string().refine(isName, "must have 1 to 256 bytes and no control characters");
 const key = z.string().refine(isKey, "must have 1 to 1,024 bytes and no control characters");
 const delayMs = z.number().min(0).max(MAX_DELAY_MS);
@@ -76,7 +79,7 @@ export const submitBody: z.ZodType<SubmitBody> = z
     idempotencyKey: z.exactOptional(key),
     idempotencyWindowMs: z.exactOptional(delayMs),
   })
-  .meta({ id: "Submission" });
+  .register(documentSchemas, { id: "Submission" });
 
 export const submitQuery: z.ZodType<SubmitQuery> = z.strictObject({
   accepted: z.exactOptional(z.stringbool()),
@@ -113,7 +116,7 @@ export const taskStatus: z.ZodType<TaskStatus> = z
     worker: z.string().nullable(),
     error: taskError.nullable(),
   })
-  .meta({ id: "Task" });
+  .register(documentSchemas, { id: "Task" });
 
 export const resultQuery: z.ZodType<ResultQuery> = z.strictObject({
   waitMs: z.exactOptional(z.coerce.number().int().min(0).max(MAX_WAIT_MS)),
@@ -251,7 +254,7 @@ export const problem: z.ZodType<Problem> = z
     requestId: z.string(),
     errors: z.exactOptional(z.array(z.object({ path: z.string(), message: z.string() }))),
   })
-  .meta({ id: "Problem" });
+  .register(documentSchemas, { id: "Problem" });
 
 function isGiven(value: unknown): boolean {
   return value !== undefined;

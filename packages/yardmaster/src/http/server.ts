@@ -9,7 +9,12 @@ import {
   type FastifyServerOptions,
   fastify,
 } from "fastify";
-import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
+import {
+  createJsonSchemaTransform,
+  createJsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from "fastify-type-provider-zod";
 import { endedWithin } from "../deadline.ts";
 import { type Host, systemHost } from "../host.ts";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
@@ -21,6 +26,7 @@ import { type CheckedOptions, checkOptions, type HttpOptions } from "./options.t
 import { HttpRefusal, problemOf } from "./problem.ts";
 import type { Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
+import { documentSchemas } from "./schemas.ts";
 import { Service } from "./service.ts";
 import type { TokenRecord } from "./tokens.ts";
 
@@ -55,7 +61,11 @@ export async function startServer(yard: Yard, options: HttpOptions): Promise<Htt
   let port = checked.port;
 
   await app.register(rateLimit, { global: false });
-  await app.register(swagger, { openapi: OPENAPI, transform: jsonSchemaTransform });
+  await app.register(swagger, {
+    openapi: OPENAPI,
+    transform: createJsonSchemaTransform({ schemaRegistry: documentSchemas }),
+    transformObject: createJsonSchemaTransformObject({ schemaRegistry: documentSchemas }),
+  });
   const limiter = (max: number): ReturnType<FastifyInstance["createRateLimit"]> =>
     app.createRateLimit({
       max,
@@ -144,7 +154,7 @@ function createApp(options: CheckedOptions, host: Host): FastifyInstance {
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
     if (body === "") done(null, {});
-    else parse(request, body as string, done);
+    else void parse(request, body as string, done);
   });
   app.setNotFoundHandler(() => {
     throw new HttpRefusal("NOT_FOUND", `See ${OPENAPI_PATH} for what there is.`);
