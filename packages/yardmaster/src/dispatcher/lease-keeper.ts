@@ -13,6 +13,8 @@ export interface LeaseTimes {
 
 export const LEASE_TIMES: LeaseTimes = { ttlMs: 15_000, renewMs: 5_000, marginMs: 2_000 };
 
+const RETRY_MS = 500;
+
 /**
  * Renews a lease while its owner is healthy, and says when it must no longer be trusted: `ttlMs - marginMs` after the
  * last successful renewal was sent, by the owner's monotonic clock (as River's leadership does it). An owner that is
@@ -48,7 +50,7 @@ export class LeaseKeeper {
     this.isHealthy = options.isHealthy;
     this.onLost = options.onLost;
     this.trustedUntil = options.sentAt + options.times.ttlMs - options.times.marginMs;
-    this.schedule();
+    this.schedule(this.times.renewMs);
   }
 
   /** False once the lease may have run out: nothing must be decided any more. */
@@ -66,9 +68,9 @@ export class LeaseKeeper {
     this.cancelTimer();
   }
 
-  private schedule(): void {
+  private schedule(delayMs: number): void {
     const untilDistrust = Math.max(0, this.trustedUntil - this.host.monotonic());
-    this.cancelTimer = this.host.after(Math.min(this.times.renewMs, untilDistrust), () => this.turn());
+    this.cancelTimer = this.host.after(Math.min(delayMs, untilDistrust), () => this.turn());
   }
 
   private turn(): void {
@@ -82,7 +84,7 @@ export class LeaseKeeper {
       return;
     }
     if (!this.retired) this.renew();
-    this.schedule();
+    this.schedule(this.times.renewMs);
   }
 
   private renew(): void {
@@ -98,8 +100,12 @@ export class LeaseKeeper {
         }
         this.trustedUntil = sentAt + this.times.ttlMs - this.times.marginMs;
       },
-      // The store is away: the lease is trusted until its time is over, and renewed again at the next turn.
-      () => undefined,
+      // The store is away: the lease is trusted until its time is over, and renewed as soon as the store is back.
+      () => {
+        if (this.stopped) return;
+        this.cancelTimer();
+        this.schedule(RETRY_MS);
+      },
     );
   }
 

@@ -45,6 +45,8 @@ export class ShardOwner {
   private readonly keeper: LeaseKeeper;
   /** Wall clock at monotonic zero: the kernel's time follows the wall but never jumps within an ownership. */
   private readonly timeOrigin: number;
+  /** The way to this owner is proven as long as an echo came back that was sent no longer ago than this. */
+  private readonly provenMs: number;
   private readonly quarantine: Quarantine;
   private control: Lane | null = null;
   private submit: Lane | null = null;
@@ -79,6 +81,7 @@ export class ShardOwner {
     this.host = host;
     this.lease = lease;
     this.quarantine = options.quarantine;
+    this.provenMs = options.times.renewMs + STALL_MS;
     this.onAlarm = options.onAlarm;
     this.onHandover = options.onHandover;
     this.timeOrigin = host.now() - host.monotonic();
@@ -90,7 +93,7 @@ export class ShardOwner {
       ...(options.maxLive === undefined ? {} : { maxLive: options.maxLive }),
     });
     this.encoder = new FrameEncoder(lease.shard, lease.epoch);
-    this.echo = new Echo(engine.broker, lease.shard, host.random());
+    this.echo = new Echo(engine.broker, host, lease.shard, host.random());
     this.caughtUpAt = host.monotonic();
     this.over = new Promise((resolve) => {
       this.giveUp = resolve;
@@ -242,9 +245,11 @@ export class ShardOwner {
     return submit.length === 0 ? control : [...control, ...submit];
   }
 
-  /** Who was not listened to cannot be called silent. */
+  /** Who was not listened to, or could not be heard, cannot be called silent. */
   private noticeStall(): void {
-    if (this.host.monotonic() - this.caughtUpAt <= STALL_MS) return;
+    const now = this.host.monotonic();
+    const isHearing = now - this.echo.provenAt <= this.provenMs;
+    if (isHearing && now - this.caughtUpAt <= STALL_MS) return;
     this.kernel.apply({ type: "deadlinesRestarted" }, this.now());
   }
 
@@ -381,7 +386,8 @@ export class ShardOwner {
       this.end("lost", message);
       return;
     }
-    this.alarm("COMMIT_REFUSED", message);
+    const isAway = error instanceof YardmasterError && error.retryable;
+    this.alarm(isAway ? "ENGINE_UNAVAILABLE" : "COMMIT_REFUSED", message);
     this.end("reload", message);
   }
 

@@ -16,6 +16,8 @@ const HURRY_MS = 25;
 const HURRIED_MS = 2_000;
 /** A shard that was handed over is left alone for this long; if nobody else takes it by then, it is taken back. */
 const HANDOVER_MS = 3_000;
+/** An owner whose absence proves nothing is gone once it has been absent for this long. */
+const CONFIRM_MS = 900;
 /** The pause before the second reload in a row; it doubles with each. The first comes at once. */
 const RELOAD_MS = { first: 100, most: 5_000 };
 /** An ownership that lasted this long ends such a row. */
@@ -48,6 +50,8 @@ export class ShardPost {
   private readonly quarantine = new Quarantine();
   private current: ShardOwner | null = null;
   private seen: Holder | null = null;
+  /** Since when the owner of an epoch is absent. */
+  private missing: { readonly epoch: number; readonly since: number } | null = null;
   private isGiving = false;
   private closed = false;
   private reloads = 0;
@@ -173,12 +177,22 @@ export class ShardPost {
     this.seen = holder;
     if (holder === null || holder.owner === this.owner) return null;
     const absent = await broker.presence.absent([`dispatcher:${holder.owner}`]);
-    if (absent.length === 0) return null;
+    if (absent.length === 0) this.missing = null;
+    if (absent.length === 0 || !this.isGone(holder)) return null;
     this.seen = null;
     return store.acquire(this.shard, this.owner, this.times.ttlMs, { replacing: holder.epoch });
   }
 
+  /** Absence that proves nothing has to last: a takeover for a moment's loss of connection helps nobody. */
+  private isGone({ epoch }: Holder): boolean {
+    const { broker } = this.options.engine;
+    const now = this.options.host.monotonic();
+    if (this.missing?.epoch !== epoch) this.missing = { epoch, since: now };
+    return broker.presence.provesDeath || now - this.missing.since >= CONFIRM_MS;
+  }
+
   private unavailable(error: unknown): null {
+    this.missing = null;
     this.alarm("ENGINE_UNAVAILABLE", messageOf(error));
     return null;
   }
