@@ -118,7 +118,7 @@ export class Cast {
 
   async start(
     role: ActorOrder["role"],
-    options: { readonly times?: LeaseTimes; readonly slots?: number; readonly inFlight?: number } = {},
+    options: { readonly times?: LeaseTimes; readonly slots?: number; readonly rate?: number } = {},
   ): Promise<Actor> {
     const actor = new Actor({ role, address: this.address, folder: this.folder, ...options });
     this.actors.push(actor);

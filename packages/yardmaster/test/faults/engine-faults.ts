@@ -7,12 +7,15 @@ import { type Actor, Cast, median, rates } from "./actors.ts";
 export interface EngineScene {
   readonly name: string;
   open(): Promise<{
-    readonly address: EngineAddress;
+    /** May be made from a folder. */
+    readonly address: EngineAddress | ((folder: string) => EngineAddress);
     readonly servers: readonly Server[];
     stop(): Promise<void>;
   }>;
 }
 
+/** Tasks a second of each producer: far below what any engine can do, so that the machine does not matter. */
+const RATE = 100;
 const CYCLES = 10;
 const LOAD_MS = 2_000;
 const DOWN_MS = 500;
@@ -32,8 +35,8 @@ export function engineFaults(scene: EngineScene): void {
           await cast.start("worker"),
         ];
         const producers = [
-          await cast.start("producer", { inFlight: 20 }),
-          await cast.start("producer", { inFlight: 20 }),
+          await cast.start("producer", { rate: RATE }),
+          await cast.start("producer", { rate: RATE }),
         ];
         await passed(LOAD_MS);
         const before = producers.map((producer) => median(rates(producer, 0, Date.now())));

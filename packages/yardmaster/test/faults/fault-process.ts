@@ -18,8 +18,8 @@ export interface ActorOrder {
   readonly times?: LeaseTimes;
   /** Of a worker. */
   readonly slots?: number;
-  /** Of a producer: how many tasks are unfinished at any time. */
-  readonly inFlight?: number;
+  /** Of a producer: how many tasks it submits a second, as long as not too many are unfinished. */
+  readonly rate?: number;
 }
 
 export type ActorMessage =
@@ -37,6 +37,9 @@ export interface Tally {
   /** How often a submission was refused for the moment and tried again. */
   readonly retried: number;
 }
+
+const STEP_MS = 20;
+const MAX_IN_FLIGHT = 500;
 
 // The order is what `actors.ts` hands over.
 const order = JSON.parse(process.argv[2] ?? "") as ActorOrder;
@@ -76,10 +79,9 @@ async function startOneWorker(): Promise<void> {
   tell({ type: "ready", id: worker.id });
 }
 
-/** Keeps so many tasks in flight until it is told to stop; then it waits for the last of them. */
+/** Submits at its rate until it is told to stop; then it waits for the last results. */
 async function startProducer(): Promise<void> {
   const yard = await connect(place);
-  let isStopping = false;
   let number = 0;
   let [acknowledged, done, wrong, retried] = [0, 0, 0, 0];
   const failures: string[] = [];
@@ -107,17 +109,26 @@ async function startProducer(): Promise<void> {
     if (doubled === input.number * 2) done += 1;
     else wrong += 1;
   };
-  const line = async (): Promise<void> => {
-    while (!isStopping) await once({ number: ++number, until: "" });
+  const inFlight = new Set<Promise<void>>();
+  const startedAt = performance.now();
+  let skipped = 0;
+  const step = (): void => {
+    const due = ((performance.now() - startedAt) / 1_000) * (order.rate ?? 100);
+    while (number + skipped < due) {
+      if (inFlight.size >= MAX_IN_FLIGHT) {
+        skipped = due - number;
+        return;
+      }
+      const one = once({ number: ++number, until: "" }).finally(() => inFlight.delete(one));
+      inFlight.add(one);
+    }
   };
-
-  const lines = Array.from({ length: order.inFlight ?? 50 }, () => line());
+  const submitting = setInterval(step, STEP_MS);
   const ticking = setInterval(() => tell({ type: "progress", at: Date.now(), done }), 250);
-  process.on("message", () => {
-    isStopping = true;
-  });
   tell({ type: "ready", id: String(process.pid) });
-  await Promise.all(lines);
+  await new Promise((resolve) => process.once("message", resolve));
+  clearInterval(submitting);
+  while (inFlight.size > 0) await Promise.all(inFlight);
   clearInterval(ticking);
   tell({ type: "tally", tally: { acknowledged, done, wrong, failures, retried } });
   await yard.close();
