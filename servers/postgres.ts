@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,6 +24,8 @@ export interface PostgresServer extends Server {
 export interface PostgresOptions {
   /** Lines for postgresql.conf. */
   readonly settings?: readonly string[];
+  /** Lines for pg_hba.conf, which count before its own. */
+  readonly access?: readonly string[];
 }
 
 const INSTALL = "apt-get install postgresql";
@@ -51,6 +54,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     ...(options.settings ?? []),
   ];
   appendFileSync(join(data, "postgresql.conf"), `${settings.join("\n")}\n`);
+
+  const access = join(data, "pg_hba.conf");
+  writeFileSync(access, [...(options.access ?? []), readFileSync(access, "utf8")].join("\n"));
 
   let process: ServerProcess;
   let yards = 0;
