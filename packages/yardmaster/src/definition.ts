@@ -3,6 +3,9 @@ import { type BackoffOptions, backoffOf } from "./definition/backoff.ts";
 import { type Codec, codecOf } from "./definition/codec.ts";
 import { type OptionCheck, optionCheck } from "./definition/options.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "./definition/queue.ts";
+<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/definition.ts
+import { checkTaskRouting } from "./definition/routing.ts";
+=======
 import {
   type ConcurrencyOptions,
   type FairnessOptions,
@@ -12,6 +15,7 @@ import {
   type TermsOptions,
   termsMaker,
 } from "./definition/terms.ts";
+>>>>>>> /tmp/shardwork/new
 import { checkName, MAX_DELAY_MS } from "./protocol/check.ts";
 import { MAX_BYTES, MAX_PRIORITY, type TaskSpec } from "./protocol/task.ts";
 
@@ -25,7 +29,7 @@ export interface TaskOptions<Input, Parsed, Returned, Output> extends TermsOptio
   /** At most 256 bytes, without control characters; unique in the yard. */
   readonly name: string;
   /** A queue or its name; default "default". */
-  readonly queue?: string | QueueDefinition;
+  readonly queue?: string | QueueDefinition<NoInfer<Parsed>>;
   /** A Standard Schema for the input; without one the input is not checked. */
   readonly input?: StandardSchemaV1<Input, Parsed>;
   /** A Standard Schema for what the handler returns. */
@@ -155,6 +159,7 @@ export function defineTask<Input = unknown, Output = unknown, Parsed = Input, Re
   const check = optionCheck(`defineTask ${JSON.stringify(options?.name)}`);
   check.known(options, FIELDS);
   const version = check.whole("version", options.version, { min: 1, max: 65_535, otherwise: 1 });
+  checkTaskRouting(options.name, options.queue, options);
   const bytes = { min: 0, max: MAX_BYTES, otherwise: MIB };
   const spec = specFrom(options, version, check);
   return Object.freeze({

@@ -128,9 +128,18 @@ export class Directory {
     return { tasks: tasks.map(statusOfRecord), cursor };
   }
 
+  /** Workers declare their queues in every shard; what the shards say of one is added up. */
   async queues(): Promise<QueueStatus[]> {
-    const queues = (await this.askAll<QueueStatus[]>({ type: "queues" })).flat();
-    return queues.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const byName = new Map<string, QueueStatus>();
+    for (const [shard, queues] of (await this.askAll<QueueStatus[]>({ type: "queues" })).entries()) {
+      for (const queue of queues) {
+        const known = byName.get(queue.name);
+        const isHome = shardOfQueue(queue.name, this.shards.length) === shard;
+        if (known === undefined) byName.set(queue.name, queue);
+        else byName.set(queue.name, isHome ? sum(queue, known) : sum(known, queue));
+      }
+    }
+    return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** A worker serves all shards; what they say of it is added up. */
@@ -147,21 +156,11 @@ export class Directory {
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
     checkName(queue, "The queue's name");
     const command: Command = { type: isPaused ? "pause" : "resume", queue };
-    await this.command(
-      shardOfQueue(queue, this.switchboard.engine.shards),
-      command,
-      `${command.type} ${queue}`,
-    );
+    await this.commandAll(command, `${command.type} ${queue}`);
   }
 
   async apply(queues: readonly QueueDefinition[]): Promise<void> {
-    const { shards } = this.switchboard.engine;
-    const byShard = Map.groupBy(queues.map(queueRecordOf), ({ name }) => shardOfQueue(name, shards));
-    await Promise.all(
-      Array.from(byShard, ([shard, records]) =>
-        this.command(shard, { type: "apply", queues: records }, "apply queues"),
-      ),
-    );
+    await this.commandAll({ type: "apply", queues: queues.map(queueRecordOf) }, "apply queues");
   }
 
   /** Throws INVALID_NAME only when no shard knows the worker. */
@@ -178,6 +177,11 @@ export class Directory {
 
   private get shards(): number[] {
     return Array.from({ length: this.switchboard.engine.shards }, (_, shard) => shard);
+  }
+
+  /** Of a queue's name alone nobody knows whether it is spread over the shards: its settings are the same in all. */
+  private async commandAll(command: Command, what: string): Promise<void> {
+    await Promise.all(this.shards.map((shard) => this.command(shard, command, what)));
   }
 
   private command(shard: number, command: Command, what: string): Promise<unknown> {
@@ -205,6 +209,17 @@ function inListOrder(a: TaskStatus, b: TaskStatus): number {
   if (ended !== 0) return ended;
   const older = a.id < b.id ? -1 : 1;
   return isTerminal(a.state) ? -older : older;
+}
+
+/** One queue with the counts of both. */
+function sum(a: QueueStatus, b: QueueStatus): QueueStatus {
+  return {
+    ...a,
+    scheduled: a.scheduled + b.scheduled,
+    ready: a.ready + b.ready,
+    active: a.active + b.active,
+    parked: a.parked + b.parked,
+  };
 }
 
 function together(a: LiveWorker, b: LiveWorker): LiveWorker {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type BackoffOptions, backoffOf } from "../definition/backoff.ts";
 import { encodeValue } from "../definition/codec.ts";
 import { optionCheck } from "../definition/options.ts";
+import { routeOf } from "../definition/routing.ts";
 import { validate } from "../definition/schema.ts";
 import { NO_TERMS } from "../definition/terms.ts";
 import type { AnyTask } from "../definition.ts";
@@ -43,7 +44,10 @@ export interface SubmitOptions {
 }
 
 /** A submission before it has an id and a way back. */
-export type Draft = Omit<Submission, "id" | "replyTo" | "copy">;
+export interface Draft extends Omit<Submission, "id" | "replyTo" | "copy"> {
+  /** What chooses the shard in place of the queue, or null. */
+  readonly route: string | null;
+}
 
 const FIELDS = [
   "priority",
@@ -66,17 +70,30 @@ const NO_OPTIONS: SubmitOptions = Object.freeze({});
 
 /**
  * Checks an input and its options. A promise only where the schema is asynchronous. Throws INVALID_INPUT,
- * INVALID_OPTIONS, INVALID_NAME or PAYLOAD_TOO_LARGE.
+ * INVALID_OPTIONS, INVALID_ROUTING, INVALID_NAME or PAYLOAD_TOO_LARGE.
  */
 export function draft(
   definition: AnyTask,
   input: unknown,
   options: SubmitOptions = NO_OPTIONS,
 ): Draft | Promise<Draft> {
-  const { input: schema } = definition;
+  const { input: schema, queueDefinition } = definition;
   if (schema !== undefined) {
     const parsed = validate(schema, input, "INVALID_INPUT");
     if (parsed instanceof Promise)
+<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/submission.ts
+      return parsed.then((late) => drafted(definition, input, options, routeOf(queueDefinition, late)));
+    return drafted(definition, input, options, routeOf(queueDefinition, parsed));
+  }
+  return drafted(definition, input, options, routeOf(queueDefinition, input));
+}
+
+/** The original input travels, not the parsed one: the worker parses again, and a transform must not run twice. */
+function drafted(definition: AnyTask, input: unknown, options: SubmitOptions, route: string | null): Draft {
+  const payload = encodeValue(definition, input, "INVALID_INPUT");
+  if (payload.length > definition.maxPayloadBytes) throw tooLarge(definition, payload.length);
+  if (options === NO_OPTIONS) return plainDraft(definition, payload, route);
+=======
       return parsed.then((late) => drafted(definition, input, options, termsOf(definition, late)));
     return drafted(definition, input, options, termsOf(definition, parsed));
   }
@@ -98,6 +115,7 @@ function drafted(
   const payload = encodeValue(definition, input, "INVALID_INPUT");
   if (payload.length > definition.maxPayloadBytes) throw tooLarge(definition, payload.length);
   if (options === NO_OPTIONS) return plainDraft(definition, payload, terms);
+>>>>>>> /tmp/shardwork/new
   checkOptions(options);
   const { priority, delayMs = 0, runAt, expiresInMs } = options;
   return {
@@ -106,16 +124,26 @@ function drafted(
     runAt: runAt === undefined ? 0 : millisOf(runAt, "runAt"),
     delayMs,
     expiresInMs: expiresInMs ?? definition.expiresInMs,
-    key: keyOf(options, payload),
+    key: keyOf(options, payload, route),
     retryOf: "",
+<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/submission.ts
+    route,
+=======
     terms: withDeadline(terms, options),
+>>>>>>> /tmp/shardwork/new
     payload,
   };
 }
 
+<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/submission.ts
+function plainDraft(definition: AnyTask, payload: ByteString, route: string | null): Draft {
+  const { spec, priority, expiresInMs } = definition;
+  return { spec, priority, runAt: 0, delayMs: 0, expiresInMs, key: null, retryOf: "", route, payload };
+=======
 function plainDraft(definition: AnyTask, payload: ByteString, terms: TaskTerms | null): Draft {
   const { spec, priority, expiresInMs } = definition;
   return { spec, priority, runAt: 0, delayMs: 0, expiresInMs, key: null, retryOf: "", terms, payload };
+>>>>>>> /tmp/shardwork/new
 }
 
 function checkOptions(options: SubmitOptions): void {
@@ -161,12 +189,17 @@ function millisOf(date: number | { getTime(): number }, field: "runAt" | "deadli
   );
 }
 
-function keyOf(options: SubmitOptions, payload: ByteString): IdempotencyKey | null {
+/** The same key means another task where the routing key is another one. */
+function keyOf(options: SubmitOptions, payload: ByteString, route: string | null): IdempotencyKey | null {
   const { idempotencyKey: key, idempotencyWindowMs: windowMs = DAY_MS } = options;
   if (key === undefined) return null;
   checkKey(key, "idempotencyKey");
   checkDelay(windowMs, "idempotencyWindowMs");
-  return { key, windowMs, inputHash: hashOf(payload) };
+  const inputHash = hashOf(payload);
+  if (route === null) return { key, windowMs, inputHash };
+  const scoped = `${route.length}:${route}:${key}`;
+  checkKey(scoped, "The idempotencyKey, together with the routing key,");
+  return { key: scoped, windowMs, inputHash };
 }
 
 /** 128 bits of SHA-256: equal inputs are told from different ones, even where somebody looks for collisions. */

@@ -17,7 +17,7 @@ import { Inbox, type InboxListener } from "./inbox.ts";
 import { Inquiry, notFound } from "./inquiry.ts";
 import { Acks, type Link } from "./link.ts";
 import { Requests } from "./requests.ts";
-import { shardOfQueue } from "./routing.ts";
+import { shardOfDraft } from "./routing.ts";
 import { type Decoding, refusalOf } from "./settlement.ts";
 import type { Draft } from "./submission.ts";
 import { SubmitLane } from "./submit-lane.ts";
@@ -70,7 +70,7 @@ export class Switchboard implements TicketHome, InboxListener {
   /** Submits a checked draft. Hot. */
   send(draft: Draft, decoding: Decoding): Promise<Ticket> {
     if (this.closed !== null) return Promise.reject(this.closed);
-    const shard = shardOfQueue(draft.spec.queue, this.engine.shards);
+    const shard = shardOfDraft(draft, this.engine.shards);
     const id = this.ids.next(shard);
     const ticket = new Ticket(this, id, decoding);
     const confirmation = ticket.confirmation();
@@ -83,7 +83,7 @@ export class Switchboard implements TicketHome, InboxListener {
     this.throwIfClosed();
     const { broker, shards } = this.engine;
     if (broker.transactional === undefined) throw cannotSubmitInside();
-    const shard = shardOfQueue(draft.spec.queue, shards);
+    const shard = shardOfDraft(draft, shards);
     const ticket = new Ticket(this, this.ids.next(shard), decoding);
     const submission = this.submissionOf(ticket.id, draft);
     await this.submitLanes[shard]?.pushInside(submission, ticket, broker.transactional, run);
@@ -91,8 +91,8 @@ export class Switchboard implements TicketHome, InboxListener {
   }
 
   /** Null while a submission of this draft would not have to wait. */
-  room({ spec }: Draft): Promise<void> | null {
-    return this.submitLanes[shardOfQueue(spec.queue, this.engine.shards)]?.room() ?? null;
+  room(draft: Draft): Promise<void> | null {
+    return this.submitLanes[shardOfDraft(draft, this.engine.shards)]?.room() ?? null;
   }
 
   /** A handle for a task of which only the id is known. */

@@ -8,6 +8,11 @@ export const ERRORS = {
     meaning: "The task's input does not satisfy its schema or cannot be carried as JSON.",
   },
   INVALID_OPTIONS: { retryable: false, meaning: "An option of a definition or a call is out of its range." },
+  INVALID_ROUTING: {
+    retryable: false,
+    meaning:
+      "A queue spread by `routeBy` has a limit that no shard can count, or its key function gave no usable text.",
+  },
   INVALID_NAME: {
     retryable: false,
     meaning: "A name or key is empty, too long or holds control characters.",

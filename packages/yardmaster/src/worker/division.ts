@@ -63,7 +63,7 @@ export class Division {
     this.#turnedAt = this.#startedAt;
     this.#lookedAt = this.#startedAt;
     const none = links.map(() => 0);
-    this.#shares = divide(slots, none, this.#turn).map((credit) => ({
+    this.#shares = divide(slots, [none], this.#turn).map((credit) => ({
       credit,
       ceiling: credit,
       ready: 0,
@@ -132,15 +132,15 @@ export class Division {
     const keep = 0.5 ** ((now - this.#lookedAt) / HALF_LIFE_MS);
     this.#lookedAt = now;
     for (const [shard, share] of this.#shares.entries()) {
-      const wants = this.#used(shard) + (this.#parts.isLost(shard) ? 0 : share.ready);
-      share.demand = Math.max(Math.min(wants, this.#slots), share.demand * keep);
+      share.demand = Math.max(Math.min(this.#wants(shard, share), this.#slots), share.demand * keep);
     }
   }
 
   /** New targets, if they give somebody more who wants it; otherwise those that are stay. */
   #aim(): void {
     const demands = this.#shares.map(({ demand }) => Math.floor(demand + 0.5));
-    const targets = divide(this.#slots, demands, this.#turn);
+    const urgent = this.#shares.map((share, shard) => Math.min(1, this.#wants(shard, share)));
+    const targets = divide(this.#slots, [urgent, demands], this.#turn);
     const sum = this.#shares.reduce((total, { target }) => total + target, 0);
     const gains = this.#shares.some(
       ({ ready, target }, shard) => ready > 0 && (targets[shard] ?? 0) > target,
@@ -168,6 +168,10 @@ export class Division {
     share.credit = credit;
     share.ceiling = Math.max(share.ceiling, credit);
     this.#parts.heartbeats.pulse.setCredit(shard, credit);
+  }
+
+  #wants(shard: number, { ready }: Share): number {
+    return this.#used(shard) + (this.#parts.isLost(shard) ? 0 : ready);
   }
 
   /** How many slots a shard may fill, whatever it does. */
@@ -200,16 +204,16 @@ export class Division {
   }
 }
 
-/** Divides slots max-min fairly: nobody gets more by less of somebody who has less. What nobody wants is spread evenly. */
-export function divide(slots: number, demands: readonly number[], turn: number): number[] {
-  const shares = demands.map(() => 0);
-  const left = pour(slots, demands, shares, turn);
-  pour(
-    left,
-    demands.map(() => Number.POSITIVE_INFINITY),
-    shares,
-    turn,
-  );
+/**
+ * Divides slots max-min fairly, by the first demands and, from what is left, by the next ones: nobody gets more by
+ * less of somebody who has less. What nobody wants is spread evenly.
+ */
+export function divide(slots: number, demands: readonly (readonly number[])[], turn: number): number[] {
+  const shares = demands[0]?.map(() => 0) ?? [];
+  let left = slots;
+  for (const wanted of demands) left = pour(left, wanted, shares, turn);
+  const all = shares.map(() => Number.POSITIVE_INFINITY);
+  pour(left, all, shares, turn);
   return shares;
 }
 
