@@ -12,7 +12,7 @@ import {
   type TaskSpec,
   type TaskTerms,
 } from "../protocol/task.ts";
-import type { Share } from "./fair-share.ts";
+import type { FairClock, Share } from "./fair-share.ts";
 import { type Flow, Flows } from "./flows.ts";
 import type { Heap } from "./heap.ts";
 import type { InLine, OrderContext, Ordering } from "./ordering.ts";
@@ -192,6 +192,10 @@ export class Line {
 
 export class Queue implements Share, OrderContext {
   record: QueueRecord;
+  settings: QueueSettings = DEFAULT_SETTINGS;
+  weight: number = DEFAULT_SETTINGS.weight;
+  /** Of all queues of its precedence. */
+  clock: FairClock;
   /** Who paused or resumed it last, and the number of that request. */
   orderedBy = "";
   order = 0;
@@ -210,16 +214,9 @@ export class Queue implements Share, OrderContext {
   turn = 0;
   readonly flows: Flows = new Flows();
 
-  constructor(record: QueueRecord) {
+  constructor(record: QueueRecord, clock: FairClock) {
     this.record = record;
-  }
-
-  get settings(): QueueSettings {
-    return this.record.settings ?? DEFAULT_SETTINGS;
-  }
-
-  get weight(): number {
-    return this.settings.weight;
+    this.clock = clock;
   }
 
   get agingMs(): Millis {

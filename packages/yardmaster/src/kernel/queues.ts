@@ -1,4 +1,4 @@
-import type { QueueRecord, TaskSpec } from "../protocol/task.ts";
+import { DEFAULT_SETTINGS, type QueueRecord, type TaskSpec } from "../protocol/task.ts";
 import { FairClock, isServedBefore } from "./fair-share.ts";
 import { Heap } from "./heap.ts";
 import { type Attempt, Kind, Line, type LiveTask, Queue, type Skill } from "./live.ts";
@@ -33,7 +33,7 @@ export class Queues {
   get(name: string): Queue {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      queue = new Queue({ name, ...UNDECLARED });
+      queue = new Queue({ name, ...UNDECLARED }, this.#clockOf(DEFAULT_SETTINGS.precedence));
       this.#queues.set(name, queue);
     }
     return queue;
@@ -92,7 +92,7 @@ export class Queues {
   start(queue: Queue, attempt: Attempt): void {
     const { task } = attempt;
     attempt.guessMs = task.expectedMs;
-    this.#clockOf(queue).charge(queue, attempt.guessMs);
+    queue.clock.charge(queue, attempt.guessMs);
     this.#rank(queue);
     if (queue.record.order !== "fair") return;
     attempt.flow = queue.flows.of(task.fairnessKey);
@@ -102,7 +102,7 @@ export class Queues {
   /** A task that was started has held its slot for so long. */
   end(queue: Queue, attempt: Attempt, usedMs: number): void {
     const more = usedMs - attempt.guessMs;
-    this.#clockOf(queue).correct(queue, more);
+    queue.clock.correct(queue, more);
     this.#rank(queue);
     if (attempt.flow === null) return;
     queue.flows.end(attempt.flow, more);
@@ -123,6 +123,9 @@ export class Queues {
     const { agingMs } = queue;
     this.stall(queue);
     queue.record = record;
+    queue.settings = record.settings ?? DEFAULT_SETTINGS;
+    queue.weight = queue.settings.weight;
+    queue.clock = this.#clockOf(queue.settings.precedence);
     if (order !== record.order || agingMs !== queue.agingMs)
       for (const line of queue.lines) reorderLine(line);
     this.#refresh(queue);
@@ -165,7 +168,7 @@ export class Queues {
     const isBacklogged = queue.ready > 0 && !queue.record.paused;
     if (isBacklogged === (queue.slot !== -1)) return;
     if (isBacklogged) {
-      this.#clockOf(queue).enter(queue);
+      queue.clock.enter(queue);
       this.#backlog.push(queue);
     } else this.#backlog.remove(queue);
   }
@@ -174,7 +177,7 @@ export class Queues {
     if (queue.slot !== -1) this.#backlog.moved(queue);
   }
 
-  #clockOf({ settings: { precedence } }: Queue): FairClock {
+  #clockOf(precedence: number): FairClock {
     let clock = this.#clocks.get(precedence);
     if (clock === undefined) {
       clock = new FairClock();
