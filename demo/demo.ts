@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { connect } from "yardmaster";
+import { type Address, openPlace } from "../servers/engines.ts";
+import { ServerMissing } from "../servers/server.ts";
 import { DigestRun } from "./digest-run.ts";
 import { filesIn } from "./files.ts";
 import { Fleet } from "./fleet.ts";
@@ -18,25 +18,27 @@ const FILES = resolve(import.meta.dirname, "../node_modules");
 const LIMIT_MS = 120_000;
 
 async function main(): Promise<number> {
-  const options = parseOptions(process.argv.slice(2));
-  const folder = await mkdtemp(join(tmpdir(), "yardmaster-demo-"));
+  const options = parseOptions(process.argv.slice(2), process.env);
   const fleet = new Fleet();
   const interrupted = interruption();
+  // A server takes seconds to start: when somebody has enough of that, it goes with this process.
+  const engines = await Promise.race([openPlace(options.place), interrupted]);
   try {
-    const url = options.url === "" ? `sqlite:${join(folder, "demo.db")}` : options.url;
-    return await Promise.race([demonstrate(options, fleet, url), interrupted]);
+    return await Promise.race([demonstrate(options, fleet, engines.address()), interrupted]);
   } finally {
     await fleet.killAll();
-    await rm(folder, { recursive: true, force: true });
+    await engines.stop();
   }
 }
 
-async function demonstrate(options: DemoOptions, fleet: Fleet, url: string): Promise<number> {
+async function demonstrate(options: DemoOptions, fleet: Fleet, address: Address): Promise<number> {
   const log = options.json ? process.stderr : process.stdout;
-  await fleet.start(url, COUNTS);
+  await fleet.start(address, COUNTS);
   log.write(`${COUNTS.dispatchers} dispatchers and ${COUNTS.workers} workers are ready\n`);
   const paths = await filesIn(FILES, options.files);
-  const yard = await connect(url);
+  const yard = await connect(address);
+  const { engines } = await yard.health();
+  for (const { engine, durability } of engines) log.write(`${engine}: ${durability}\n`);
   const report = await new DigestRun(yard, fleet, new Progress(log, fleet, paths.length), paths).run();
   await yard.close();
   await fleet.stop();
@@ -61,6 +63,7 @@ try {
   process.exit(await main());
 } catch (error) {
   const isUsage = error instanceof UsageError;
-  console.error(isUsage ? `${error.message}\n${USAGE}` : error);
+  if (isUsage) console.error(`${error.message}\n${USAGE}`);
+  else console.error(error instanceof ServerMissing ? error.message : error);
   process.exit(isUsage ? 2 : 1);
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Address } from "../servers/engines.ts";
 
 /** The installed package's own command line: the demo uses nothing that a user has not. */
 const COMMAND = join(
@@ -30,10 +31,11 @@ export class Member {
   private readonly exited: Promise<unknown>;
   readonly ready: Promise<void>;
 
-  constructor(title: string, args: readonly string[]) {
+  constructor(title: string, args: readonly string[], address: Address) {
     this.title = title;
     this.process = spawn(process.execPath, [COMMAND, ...args, "--json"], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...variablesOf(address) },
     });
     if (this.process.pid === undefined) throw new Error(`${title} could not be started`);
     this.pid = this.process.pid;
@@ -79,16 +81,19 @@ export class Fleet {
   readonly workers: Member[] = [];
 
   /** Starts them all and waits until each one is ready. */
-  async start(url: string, counts: { dispatchers: number; workers: number; slots: number }): Promise<void> {
+  async start(
+    address: Address,
+    counts: { dispatchers: number; workers: number; slots: number },
+  ): Promise<void> {
     for (let number = 1; number <= counts.dispatchers; number += 1) {
-      const member = new Member(`dispatcher ${number}`, ["dispatcher", "--url", url]);
+      const member = new Member(`dispatcher ${number}`, ["dispatcher"], address);
       this.dispatchers.push(member);
       await member.ready;
     }
     const file = join(import.meta.dirname, "worker.ts");
     for (let number = 1; number <= counts.workers; number += 1) {
-      const args = ["worker", file, "--url", url, "--slots", String(counts.slots)];
-      this.workers.push(new Member(`worker ${number}`, args));
+      const args = ["worker", file, "--slots", String(counts.slots)];
+      this.workers.push(new Member(`worker ${number}`, args, address));
     }
     await Promise.all(this.workers.map(({ ready }) => ready));
   }
@@ -109,4 +114,11 @@ export class Fleet {
     const alive = [...this.workers, ...this.dispatchers].filter(({ isAlive }) => isAlive);
     await Promise.all(alive.map((member) => member.kill()));
   }
+}
+
+/** An address as the command line finds it in its environment: a password there is not in the list of processes. */
+function variablesOf(address: Address): NodeJS.ProcessEnv {
+  const none = { YARDMASTER_URL: undefined, YARDMASTER_BROKER: undefined, YARDMASTER_STORE: undefined };
+  if (typeof address === "string") return { ...none, YARDMASTER_URL: address };
+  return { ...none, YARDMASTER_BROKER: address.broker, YARDMASTER_STORE: address.store };
 }

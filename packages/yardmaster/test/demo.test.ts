@@ -7,38 +7,44 @@ import { describe, expect, it } from "vitest";
 const ROOT = resolve(import.meta.dirname, "../../..");
 const DEMO = join(ROOT, "demo/demo.ts");
 const FILES = 1_500;
+const ENGINES = ["sqlite", "postgres", "rabbitmq+sqlite", "rabbitmq+postgres"];
 const TIMEOUT_MS = 120_000;
 
 describe("the demonstration", () => {
-  it("loses nothing and mixes up nothing while its processes are killed", {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    const { code, stdout, stderr } = await run("--json", "--files", String(FILES));
-    expect({ code, stderr }).toMatchObject({ code: 0 });
-    const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-    expect(report).toMatchObject({
-      submitted: FILES,
-      succeeded: FILES,
-      failed: 0,
-      lost: 0,
-      wrong: 0,
-      dispatchersKilled: 1,
-    });
-    for (const field of ["repeatedAttempts", "adoptedAttempts", "workersKilled", "tasksPerSecond"]) {
-      expect(report[field], field).toBeGreaterThan(0);
-    }
-  });
+  it.each(ENGINES)(
+    "loses nothing and mixes up nothing on %s while its processes are killed",
+    {
+      timeout: TIMEOUT_MS,
+    },
+    async (engine) => {
+      const { code, stdout, stderr } = await run("--json", "--files", String(FILES), "--engine", engine);
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+      expect(report).toMatchObject({
+        submitted: FILES,
+        succeeded: FILES,
+        failed: 0,
+        lost: 0,
+        wrong: 0,
+        dispatchersKilled: 1,
+      });
+      for (const field of ["repeatedAttempts", "adoptedAttempts", "workersKilled", "tasksPerSecond"]) {
+        expect(report[field], field).toBeGreaterThan(0);
+      }
+    },
+  );
 
-  it("refuses engines that are not there yet, and options that it does not know", async () => {
-    expect(await run("--engine", "redis")).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("UNSUPPORTED"),
-    });
-    expect(await run("--engine", "paper")).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("paper"),
-    });
-    expect(await run("--fast")).toMatchObject({ code: 2, stdout: "" });
+  it.each([
+    [
+      "an engine that there is not",
+      ["--engine", "paper"],
+      "there is no engine paper; there are sqlite, redis,",
+    ],
+    ["two places", ["--engine", "redis", "--url", "sqlite:a.db"], "or --engine"],
+    ["half a pair", ["--broker", "amqp://localhost"], "go together"],
+    ["an option that it does not know", ["--fast"], "--fast"],
+  ])("refuses %s", async (_, args, why) => {
+    expect(await run(...args)).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(why) });
   });
 });
 
