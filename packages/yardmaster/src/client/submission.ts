@@ -38,7 +38,7 @@ export interface SubmitOptions {
   readonly timeoutMs?: number;
   /**
    * Runs a statement in a transaction of yours on the yard's own database: the task exists if and only if that
-   * commits. Waiting for it before throws TX_OPEN. UNSUPPORTED where the broker is no such database.
+   * commits. Waiting for it before throws TX_OPEN. UNSUPPORTED where neither broker nor store is such a database.
    */
   readonly tx?: RunStatement;
 }

@@ -72,17 +72,17 @@ export class SubmitLane {
   }
 
   /**
-   * Sends a submission with a transaction of the caller's, in a frame of its own that nobody repeats. Rejects with
-   * what `run` throws; it is called before this returns.
+   * Sends a submission with a transaction of the caller's, in a frame of its own that nobody repeats, to the mailbox
+   * that such transactions reach. Rejects with what `run` throws; it is called before this returns.
    */
   async pushInside(
     submission: Submission,
     ticket: Ticket,
-    transactional: Transactional,
+    { transactional, mailbox }: { readonly transactional: Transactional; readonly mailbox: string },
     run: RunStatement,
   ): Promise<void> {
     if (this.closed !== null) throw this.closed;
-    const { link, shard, mailbox } = this;
+    const { link, shard } = this;
     const sequence = this.sequence + 1;
     const envelopes = [{ type: "submit", submission } as const];
     const frame = encodeFrame({ from: link.mailbox, shard, epoch: 0, sequence, envelopes });

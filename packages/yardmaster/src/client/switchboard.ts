@@ -1,4 +1,4 @@
-import type { Engine } from "../engine.ts";
+import { type Engine, submitLane } from "../engine.ts";
 import type { Host } from "../host.ts";
 import type { StoredTask } from "../protocol/change.ts";
 import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
@@ -81,12 +81,14 @@ export class Switchboard implements TicketHome, InboxListener {
   /** As `send`, in a transaction of the caller's. Throws UNSUPPORTED, and what `run` throws. */
   async sendInside(draft: Draft, decoding: Decoding, run: RunStatement): Promise<Ticket> {
     this.throwIfClosed();
-    const { broker, shards } = this.engine;
-    if (broker.transactional === undefined) throw cannotSubmitInside();
+    const { broker, outbox, shards } = this.engine;
+    const transactional = broker.transactional ?? outbox?.transactional;
+    if (transactional === undefined) throw cannotSubmitInside();
     const shard = shardOfDraft(draft, shards);
     const ticket = new Ticket(this, this.ids.next(shard), decoding);
     const submission = this.submissionOf(ticket.id, draft);
-    await this.submitLanes[shard]?.pushInside(submission, ticket, broker.transactional, run);
+    const mailbox = transactional === outbox?.transactional ? outbox.mailbox(shard) : submitLane(shard);
+    await this.submitLanes[shard]?.pushInside(submission, ticket, { transactional, mailbox }, run);
     return ticket;
   }
 

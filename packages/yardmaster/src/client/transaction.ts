@@ -41,8 +41,8 @@ export class Commit {
 export function cannotSubmitInside(): YardmasterError {
   return new YardmasterError(
     "UNSUPPORTED",
-    "submit: this yard's broker cannot submit in a caller's transaction (tx): that takes a sqlite: broker, " +
-      "whose file the transaction is on.",
+    "submit: neither the broker nor the store of this yard can submit in a caller's transaction (tx): one of them " +
+      "must be SQLite or PostgreSQL, and the transaction be on its file or in its database.",
   );
 }
 

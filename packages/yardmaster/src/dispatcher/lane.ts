@@ -1,30 +1,34 @@
-import type { Broker, Delivery, Receiver } from "../brokers/broker.ts";
+import type { Delivery, Receiver } from "../brokers/broker.ts";
 
 /** The most that is taken from a lane at a time, and the most that waits in memory before taking stops. */
 const TAKE: { readonly frames: number; readonly bytes: number } = { frames: 256, bytes: 128 * 1024 };
 
+/** `arrival` is called whenever frames can be drained, `failure` when there will be none any more. */
+export interface LaneEvents {
+  readonly arrival: () => void;
+  readonly failure: (error: unknown) => void;
+}
+
 /**
- * One of a shard's two inputs: takes frames as they arrive, ahead of the tick, up to one batch.
+ * One of a shard's inputs: takes frames as they arrive, ahead of the tick, up to one batch.
  */
 export class Lane {
+  readonly mailbox: string;
   private readonly receiver: Receiver;
   private readonly onArrival: () => void;
   private waiting: Delivery[] = [];
   private resume: (() => void) | null = null;
   private closed = false;
 
-  private constructor(receiver: Receiver, onArrival: () => void) {
+  private constructor(mailbox: string, receiver: Receiver, onArrival: () => void) {
+    this.mailbox = mailbox;
     this.receiver = receiver;
     this.onArrival = onArrival;
   }
 
-  /** Opens the lane's only receiver; `onArrival` is called whenever frames can be drained, `onFailure` when there will be none. */
-  static async open(
-    broker: Broker,
-    mailbox: string,
-    on: { readonly arrival: () => void; readonly failure: (error: unknown) => void },
-  ): Promise<Lane> {
-    const lane = new Lane(await broker.receive(mailbox), on.arrival);
+  /** Takes over the mailbox's only receiver. */
+  static async open(mailbox: string, receiver: Promise<Receiver>, on: LaneEvents): Promise<Lane> {
+    const lane = new Lane(mailbox, await receiver, on.arrival);
     lane.pump().catch(on.failure);
     return lane;
   }

@@ -1,6 +1,6 @@
 import type { Delivery, Send } from "../brokers/broker.ts";
 import { endedWithin } from "../deadline.ts";
-import { controlLane, type Engine, submitLane } from "../engine.ts";
+import { type Engine, submitLane } from "../engine.ts";
 import { type Cancel, fraction, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
 import { Kernel } from "../kernel/kernel.ts";
@@ -12,8 +12,8 @@ import type { Lease, ReadAnswer } from "../stores/store.ts";
 import type { Alarm, OnAlarm } from "./alarm.ts";
 import { Echo } from "./echo.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
+import { Inputs } from "./inputs.ts";
 import { lookUp, type OpenedFrame, openFrames, toEvent, type Unreadable } from "./intake.ts";
-import { Lane } from "./lane.ts";
 import { LeaseKeeper, type LeaseTimes } from "./lease-keeper.ts";
 import { PresenceWatch } from "./presence-watch.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -48,8 +48,7 @@ export class ShardOwner {
   /** The way to this owner is proven as long as an echo came back that was sent no longer ago than this. */
   private readonly provenMs: number;
   private readonly quarantine: Quarantine;
-  private control: Lane | null = null;
-  private submit: Lane | null = null;
+  private readonly inputs: Inputs;
   private watch: PresenceWatch | null = null;
   /** What this owner sends to itself with the next commit. */
   private readonly asides: Send[] = [];
@@ -94,6 +93,10 @@ export class ShardOwner {
     });
     this.encoder = new FrameEncoder(lease.shard, lease.epoch);
     this.echo = new Echo(engine.broker, host, lease.shard, host.random());
+    this.inputs = new Inputs(engine, lease.shard, {
+      arrival: () => this.wakeUp(),
+      failure: (error) => this.fail(error),
+    });
     this.caughtUpAt = host.monotonic();
     this.over = new Promise((resolve) => {
       this.giveUp = resolve;
@@ -150,9 +153,8 @@ export class ShardOwner {
   private async open(): Promise<void> {
     const { broker } = this.engine;
     const { shard } = this.lease;
-    const on = { arrival: () => this.wakeUp(), failure: (error: unknown) => this.fail(error) };
-    this.control = await Lane.open(broker, controlLane(shard), on);
-    this.submit = await Lane.open(broker, submitLane(shard), on);
+    await this.inputs.openControl();
+    await this.inputs.openSubmissions();
     this.watch = new PresenceWatch({
       broker,
       host: this.host,
@@ -173,7 +175,7 @@ export class ShardOwner {
   private async turn(): Promise<void> {
     this.isCalled = false;
     this.noticeStall();
-    const deliveries = this.drain();
+    const deliveries = this.inputs.drain(this.quarantine);
     this.caughtUpAt = this.host.monotonic();
     const { frames, unreadable, newer } = openFrames(deliveries);
     for (const one of unreadable) this.report("FRAME_QUARANTINED", one);
@@ -233,16 +235,6 @@ export class ShardOwner {
     if (envelope.type !== "outcome" || blames > 1) return null;
     const error = { code: "RESULT_INVALID", message, stack: "" };
     return { ...envelope, kind: "final", result: "", error };
-  }
-
-  /** What has arrived, control first; what a refused commit makes suspect goes alone. */
-  private drain(): Delivery[] {
-    const control = this.control?.drain() ?? [];
-    const submit = this.submit?.drain() ?? [];
-    const share = this.quarantine.select(control, submit);
-    if (share.control < control.length) this.control?.putBack(control.splice(share.control));
-    if (share.submit < submit.length) this.submit?.putBack(submit.splice(share.submit));
-    return submit.length === 0 ? control : [...control, ...submit];
   }
 
   /** Who was not listened to, or could not be heard, cannot be called silent. */
@@ -348,7 +340,7 @@ export class ShardOwner {
 
   /** Waits for a frame, the kernel's next timer or the end. The loop of events always gets its turn in between. */
   private async rest(): Promise<void> {
-    if (this.isCalled || this.control?.isEmpty === false || this.submit?.isEmpty === false) {
+    if (this.isCalled || !this.inputs.isEmpty) {
       await new Promise<void>((resolve) => this.host.defer(resolve));
       return;
     }
@@ -399,10 +391,7 @@ export class ShardOwner {
 
   private async closeInputs(): Promise<void> {
     this.watch?.stop();
-    const { control, submit } = this;
-    this.control = null;
-    this.submit = null;
-    await Promise.allSettled([control?.close(), submit?.close()]);
+    await this.inputs.close();
   }
 
   /**
