@@ -118,7 +118,13 @@ export class Cast {
 
   async start(
     role: ActorOrder["role"],
-    options: { readonly times?: LeaseTimes; readonly slots?: number; readonly rate?: number } = {},
+    options: {
+      readonly times?: LeaseTimes;
+      readonly slots?: number;
+      readonly rate?: number;
+      /** Another way to the same yard. */
+      readonly address?: EngineAddress;
+    } = {},
   ): Promise<Actor> {
     const actor = new Actor({ role, address: this.address, folder: this.folder, ...options });
     this.actors.push(actor);

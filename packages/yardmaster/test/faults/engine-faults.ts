@@ -15,7 +15,7 @@ export interface EngineScene {
 }
 
 /** Tasks a second of each producer: far below what any engine can do, so that the machine does not matter. */
-const RATE = 100;
+export const RATE = 100;
 const CYCLES = 10;
 const LOAD_MS = 2_000;
 const DOWN_MS = 500;
@@ -77,15 +77,22 @@ function twice(cast: Cast): string[] {
 }
 
 /** Resolves when a producer has done tasks at this rate for a second; rejects when that takes too long. */
-async function recovered(producer: Actor, backAt: number, rate: number): Promise<void> {
+export async function recovered(
+  producer: Actor,
+  backAt: number,
+  rate: number,
+  withinMs: number = BACK_MS,
+): Promise<void> {
   await producer.until(() => {
     const best = Math.max(0, ...rates(producer, backAt, Date.now()));
     if (best >= rate) return true;
-    if (Date.now() - backAt < BACK_MS) return null;
-    throw new Error(`After ${BACK_MS} ms ${best.toFixed(0)} tasks/s are done, of ${rate.toFixed(0)} wanted.`);
+    if (Date.now() - backAt < withinMs) return null;
+    throw new Error(
+      `After ${withinMs} ms ${best.toFixed(0)} tasks/s are done, of ${rate.toFixed(0)} wanted.`,
+    );
   });
 }
 
-function passed(delayMs: number): Promise<void> {
+export function passed(delayMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
