@@ -3,9 +3,7 @@ import { type BackoffOptions, backoffOf } from "./definition/backoff.ts";
 import { type Codec, codecOf } from "./definition/codec.ts";
 import { type OptionCheck, optionCheck } from "./definition/options.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "./definition/queue.ts";
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/definition.ts
 import { checkTaskRouting } from "./definition/routing.ts";
-=======
 import {
   type ConcurrencyOptions,
   type FairnessOptions,
@@ -15,7 +13,6 @@ import {
   type TermsOptions,
   termsMaker,
 } from "./definition/terms.ts";
->>>>>>> /tmp/shardwork/new
 import { checkName, MAX_DELAY_MS } from "./protocol/check.ts";
 import { MAX_BYTES, MAX_PRIORITY, type TaskSpec } from "./protocol/task.ts";
 

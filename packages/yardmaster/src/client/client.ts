@@ -175,12 +175,9 @@ export class Client {
       expiresInMs: 0,
       key: null,
       retryOf: id,
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/client.ts
       route: null,
-=======
       // The first one's deadline does not bind the second.
       terms: terms === null ? null : { ...terms, deadline: 0 },
->>>>>>> /tmp/shardwork/new
       payload: stored.payload,
     };
     return this.switchboard.send(again, { name: spec.name, codec: undefined });

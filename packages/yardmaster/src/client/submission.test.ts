@@ -21,11 +21,8 @@ describe("draft", () => {
       expiresInMs: 9,
       key: null,
       retryOf: "",
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/submission.test.ts
       route: null,
-=======
       terms: null,
->>>>>>> /tmp/shardwork/new
       payload: "1",
     };
     expect(drafted(1)).toEqual({ spec: task.spec, ...defaults });

@@ -77,45 +77,34 @@ export function draft(
   input: unknown,
   options: SubmitOptions = NO_OPTIONS,
 ): Draft | Promise<Draft> {
-  const { input: schema, queueDefinition } = definition;
+  const { input: schema } = definition;
   if (schema !== undefined) {
     const parsed = validate(schema, input, "INVALID_INPUT");
     if (parsed instanceof Promise)
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/submission.ts
-      return parsed.then((late) => drafted(definition, input, options, routeOf(queueDefinition, late)));
-    return drafted(definition, input, options, routeOf(queueDefinition, parsed));
+      return parsed.then((late) => drafted(definition, input, options, boundFor(definition, late)));
+    return drafted(definition, input, options, boundFor(definition, parsed));
   }
-  return drafted(definition, input, options, routeOf(queueDefinition, input));
+  return drafted(definition, input, options, boundFor(definition, input));
+}
+
+/** What key functions say, which get what the schema made of the input. */
+interface Bound {
+  readonly terms: TaskTerms | null;
+  readonly route: string | null;
+}
+
+const UNBOUND: Bound = Object.freeze({ terms: null, route: null });
+
+function boundFor({ terms, queueDefinition }: AnyTask, parsed: unknown): Bound {
+  if (terms === undefined && queueDefinition?.routeBy === undefined) return UNBOUND;
+  return { terms: terms === undefined ? null : terms.of(parsed), route: routeOf(queueDefinition, parsed) };
 }
 
 /** The original input travels, not the parsed one: the worker parses again, and a transform must not run twice. */
-function drafted(definition: AnyTask, input: unknown, options: SubmitOptions, route: string | null): Draft {
+function drafted(definition: AnyTask, input: unknown, options: SubmitOptions, bound: Bound): Draft {
   const payload = encodeValue(definition, input, "INVALID_INPUT");
   if (payload.length > definition.maxPayloadBytes) throw tooLarge(definition, payload.length);
-  if (options === NO_OPTIONS) return plainDraft(definition, payload, route);
-=======
-      return parsed.then((late) => drafted(definition, input, options, termsOf(definition, late)));
-    return drafted(definition, input, options, termsOf(definition, parsed));
-  }
-  return drafted(definition, input, options, termsOf(definition, input));
-}
-
-/** Key functions get what the schema made of the input. */
-function termsOf({ terms }: AnyTask, parsed: unknown): TaskTerms | null {
-  return terms === undefined ? null : terms.of(parsed);
-}
-
-/** The original input travels, not the parsed one: the worker parses again, and a transform must not run twice. */
-function drafted(
-  definition: AnyTask,
-  input: unknown,
-  options: SubmitOptions,
-  terms: TaskTerms | null,
-): Draft {
-  const payload = encodeValue(definition, input, "INVALID_INPUT");
-  if (payload.length > definition.maxPayloadBytes) throw tooLarge(definition, payload.length);
-  if (options === NO_OPTIONS) return plainDraft(definition, payload, terms);
->>>>>>> /tmp/shardwork/new
+  if (options === NO_OPTIONS) return plainDraft(definition, payload, bound);
   checkOptions(options);
   const { priority, delayMs = 0, runAt, expiresInMs } = options;
   return {
@@ -124,26 +113,18 @@ function drafted(
     runAt: runAt === undefined ? 0 : millisOf(runAt, "runAt"),
     delayMs,
     expiresInMs: expiresInMs ?? definition.expiresInMs,
-    key: keyOf(options, payload, route),
+    key: keyOf(options, payload, bound.route),
     retryOf: "",
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/submission.ts
-    route,
-=======
-    terms: withDeadline(terms, options),
->>>>>>> /tmp/shardwork/new
+    terms: withDeadline(bound.terms, options),
+    route: bound.route,
     payload,
   };
 }
 
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/client/submission.ts
-function plainDraft(definition: AnyTask, payload: ByteString, route: string | null): Draft {
+function plainDraft(definition: AnyTask, payload: ByteString, { terms, route }: Bound): Draft {
   const { spec, priority, expiresInMs } = definition;
-  return { spec, priority, runAt: 0, delayMs: 0, expiresInMs, key: null, retryOf: "", route, payload };
-=======
-function plainDraft(definition: AnyTask, payload: ByteString, terms: TaskTerms | null): Draft {
-  const { spec, priority, expiresInMs } = definition;
-  return { spec, priority, runAt: 0, delayMs: 0, expiresInMs, key: null, retryOf: "", terms, payload };
->>>>>>> /tmp/shardwork/new
+  const plain = { runAt: 0, delayMs: 0, key: null, retryOf: "" };
+  return { spec, priority, expiresInMs, terms, route, payload, ...plain };
 }
 
 function checkOptions(options: SubmitOptions): void {

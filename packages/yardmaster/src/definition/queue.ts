@@ -1,9 +1,3 @@
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/definition/queue.ts
-import { checkName } from "../protocol/check.ts";
-import type { QueueRecord } from "../protocol/task.ts";
-import { optionCheck } from "./options.ts";
-import { checkQueueRouting } from "./routing.ts";
-=======
 import { checkName, MAX_DELAY_MS } from "../protocol/check.ts";
 import {
   ADMISSIONS,
@@ -18,8 +12,8 @@ import {
   type QueueSettings,
 } from "../protocol/task.ts";
 import { type OptionCheck, optionCheck } from "./options.ts";
+import { checkQueueRouting } from "./routing.ts";
 import { type RateOptions, rateOf } from "./terms.ts";
->>>>>>> /tmp/shardwork/new
 
 export interface QueueOptions<Input = unknown> {
   /** At most 256 bytes, without control characters. */
@@ -32,14 +26,6 @@ export interface QueueOptions<Input = unknown> {
   readonly order?: Order;
   /** Which of the workers with a free slot takes a task; default `least-loaded`. */
   readonly placement?: "least-loaded" | "random";
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/definition/queue.ts
-  /**
-   * Spreads the queue over all shards by this key of a task's parsed input, text of 1 to 256 bytes: tasks of one key
-   * stay together. Order and fairness are then kept within a shard, idempotency keys count within a routing key, and
-   * what would have to count the whole queue is refused (INVALID_ROUTING). Without it a queue lives in one shard.
-   */
-  routeBy?(input: Input): string;
-=======
   /** Its share of the workers beside queues of the same precedence, 1 to 1,000; default 1. */
   readonly weight?: number;
   /** 0 to 255; queues with a larger one go first, always; default 0. */
@@ -55,7 +41,12 @@ export interface QueueOptions<Input = unknown> {
    * waits like `any` other (default), is accepted with a `flag` in its code, or is refused.
    */
   readonly admission?: Admission;
->>>>>>> /tmp/shardwork/new
+  /**
+   * Spreads the queue over all shards by this key of a task's parsed input, text of 1 to 256 bytes: tasks of one key
+   * stay together. Order and fairness are then kept within a shard, idempotency keys count within a routing key, and
+   * what would have to count the whole queue is refused (INVALID_ROUTING). Without it a queue lives in one shard.
+   */
+  routeBy?(input: Input): string;
 }
 
 /** A named line of tasks. A starting worker creates it where it is absent and never changes one that exists. */
@@ -63,17 +54,20 @@ export interface QueueDefinition<Input = unknown> {
   readonly name: string;
   readonly order: Order;
   readonly placement: "least-loaded" | "random";
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/definition/queue.ts
-  /** Absent where the queue lives in one shard. */
-  routeBy?(input: Input): string;
-=======
   /** Absent where all are as they are by default. */
   readonly settings?: QueueSettings;
->>>>>>> /tmp/shardwork/new
+  /** Absent where the queue lives in one shard. */
+  routeBy?(input: Input): string;
 }
 
 const SETTINGS = ["weight", "precedence", "agingMs", "concurrency", "rate", "admission"] as const;
-const FIELDS = ["name", "order", "placement", ...SETTINGS] as const satisfies readonly (keyof QueueOptions)[];
+const FIELDS = [
+  "name",
+  "order",
+  "placement",
+  "routeBy",
+  ...SETTINGS,
+] as const satisfies readonly (keyof QueueOptions)[];
 const MAX_CONCURRENCY = 1_000_000;
 
 /** The queue of definitions that name none. */
@@ -88,23 +82,15 @@ export const DEFAULT_QUEUE = "default";
  */
 export function defineQueue<Input = unknown>(options: QueueOptions<Input>): QueueDefinition<Input> {
   const check = optionCheck(`defineQueue ${JSON.stringify(options?.name)}`);
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/definition/queue.ts
-=======
   check.known(options, FIELDS);
->>>>>>> /tmp/shardwork/new
   checkName(options.name, "A queue's name");
   checkQueueRouting(options.name, options);
-  check.known(options, ["name", "order", "placement", "routeBy"]);
   return Object.freeze({
     name: options.name,
-<<<<<<< /tmp/shardwork/tree/packages/yardmaster/src/definition/queue.ts
-    order: check.oneOf("order", options.order, ["fifo", "priority"]),
-    placement: check.oneOf("placement", options.placement, ["least-loaded", "random"]),
-    ...(options.routeBy === undefined ? {} : { routeBy: options.routeBy }),
-=======
     order: check.oneOf("order", options.order, ORDERS),
     placement: check.oneOf("placement", options.placement, PLACEMENTS),
     ...settingsOf(options, check),
+    ...(options.routeBy === undefined ? {} : { routeBy: options.routeBy }),
   });
 }
 
@@ -126,7 +112,6 @@ function settingsOf(options: QueueOptions, check: OptionCheck): { readonly setti
     concurrency: whole("concurrency", 1, MAX_CONCURRENCY),
     rate: rateOf(options.rate, ["limit", "perMs", "burst"], check),
     admission: check.oneOf("admission", admission, ADMISSIONS),
->>>>>>> /tmp/shardwork/new
   });
   return SETTINGS.every((field) => settings[field] === DEFAULT_SETTINGS[field]) ? {} : { settings };
 }
