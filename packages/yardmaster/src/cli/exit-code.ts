@@ -23,6 +23,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   INVALID_INPUT: EXIT.usage,
   INVALID_OPTIONS: EXIT.usage,
   INVALID_NAME: EXIT.usage,
+  INVALID_ROUTING: EXIT.usage,
   INVALID_URL: EXIT.usage,
   INVALID_WORKER_FILE: EXIT.usage,
   UNSUPPORTED: EXIT.usage,

@@ -123,8 +123,18 @@ function drafted(definition: AnyTask, input: unknown, options: SubmitOptions, bo
 
 function plainDraft(definition: AnyTask, payload: ByteString, { terms, route }: Bound): Draft {
   const { spec, priority, expiresInMs } = definition;
-  const plain = { runAt: 0, delayMs: 0, key: null, retryOf: "" };
-  return { spec, priority, expiresInMs, terms, route, payload, ...plain };
+  return {
+    spec,
+    priority,
+    runAt: 0,
+    delayMs: 0,
+    expiresInMs,
+    key: null,
+    retryOf: "",
+    terms,
+    route,
+    payload,
+  };
 }
 
 function checkOptions(options: SubmitOptions): void {
