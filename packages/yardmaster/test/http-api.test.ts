@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { defineQueue } from "../src/index.ts";
 import { HttpYard } from "./http-yard.ts";
 
 const UNKNOWN = "01900000-0000-7000-8000-000000000000";
@@ -240,6 +241,24 @@ describe("the yard", () => {
       draining: true,
     });
     expect((await http.post("/api/v1/workers/nobody/drain")).status).toBe(400);
+  });
+
+  it("shows queues of every order with their settings", async () => {
+    const rate = { limit: 10, perMs: 1_000, burst: 10 };
+    await http.yard.apply([defineQueue({ name: "shared", order: "fair", concurrency: 3, rate })]);
+    const { queues } = (await http.get("/api/v1/queues")).body as unknown as { queues: { name: string }[] };
+    expect(queues.find(({ name }) => name === "shared")).toMatchObject({
+      order: "fair",
+      settings: { concurrency: 3, rate },
+    });
+  });
+
+  it("says how it is and who dispatches", async () => {
+    expect((await http.get("/api/v1/health")).body).toMatchObject({
+      isUp: true,
+      broker: { isUp: true, trouble: null },
+      shards: [{ shard: 0, owner: expect.any(String), lease: "held" }],
+    });
   });
 
   it("answers probes without a token and by any name", async () => {

@@ -24,6 +24,9 @@ export interface SubmitBody {
   /** ISO time with a zone; excludes `delayMs`. */
   readonly runAt?: string;
   readonly expiresInMs?: number;
+  /** ISO time with a zone; excludes `deadlineInMs`. */
+  readonly deadline?: string;
+  readonly deadlineInMs?: number;
   readonly idempotencyKey?: string;
   readonly idempotencyWindowMs?: number;
 }

@@ -1,5 +1,5 @@
 import { bulkRoutes } from "./bulk-routes.ts";
-import { probeRoutes } from "./probe-routes.ts";
+import { healthRoutes } from "./health-routes.ts";
 import type { Route } from "./route.ts";
 import { submitRoutes } from "./submit-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
@@ -11,5 +11,5 @@ export const ROUTES: readonly Route[] = [
   ...taskRoutes,
   ...bulkRoutes,
   ...yardRoutes,
-  ...probeRoutes,
+  ...healthRoutes,
 ];

@@ -2,9 +2,19 @@ import { z } from "zod";
 import type { QueueStatus, TaskPage, WorkerStatus } from "../client/directory.ts";
 import type { TaskStatus } from "../client/task-status.ts";
 import type { BackoffOptions } from "../definition/backoff.ts";
+import type { Health } from "../health.ts";
 import { isKey, isName, MAX_DELAY_MS } from "../protocol/check.ts";
 import { isTaskId } from "../protocol/ids.ts";
-import { isTerminal, MAX_PRIORITY, STATES, TERMINAL_STATES } from "../protocol/task.ts";
+import {
+  ADMISSIONS,
+  isTerminal,
+  MAX_PRIORITY,
+  ORDERS,
+  PLACEMENTS,
+  type QueueSettings,
+  STATES,
+  TERMINAL_STATES,
+} from "../protocol/task.ts";
 import type {
   BatchAnswer,
   BatchBody,
@@ -76,6 +86,8 @@ export const submitBody: z.ZodType<SubmitBody> = z
     delayMs: z.exactOptional(delayMs),
     runAt: z.exactOptional(time),
     expiresInMs: z.exactOptional(delayMs),
+    deadline: z.exactOptional(time),
+    deadlineInMs: z.exactOptional(z.int().min(1).max(MAX_DELAY_MS)),
     idempotencyKey: z.exactOptional(key),
     idempotencyWindowMs: z.exactOptional(delayMs),
   })
@@ -202,14 +214,23 @@ export const bulkAnswer: z.ZodType<BulkAnswer> = z.object({
   cursor: z.string().nullable(),
 });
 
+const queueSettings: z.ZodType<QueueSettings> = z.object({
+  weight: z.number(),
+  precedence: z.number(),
+  agingMs: z.number(),
+  concurrency: z.int(),
+  rate: z.object({ limit: z.number(), perMs: z.number(), burst: z.number() }).nullable(),
+  admission: z.enum(ADMISSIONS),
+});
 export const queueList: z.ZodType<{ readonly queues: readonly QueueStatus[] }> = z.object({
   queues: z.array(
     z.object({
       name: z.string(),
-      order: z.enum(["fifo", "priority"]),
-      placement: z.enum(["least-loaded", "random"]),
+      order: z.enum(ORDERS),
+      placement: z.enum(PLACEMENTS),
       paused: z.boolean(),
       revision: z.int(),
+      settings: z.exactOptional(queueSettings),
       scheduled: z.int(),
       ready: z.int(),
       active: z.int(),
@@ -239,6 +260,31 @@ export const workerList: z.ZodType<{ readonly workers: readonly WorkerStatus[] }
 export const drainAnswer: z.ZodType<{ readonly worker: string; readonly draining: true }> = z.object({
   worker: z.string(),
   draining: z.literal(true),
+});
+
+const answered = z.object({ isUp: z.boolean(), tookMs: z.number(), trouble: z.string().nullable() });
+export const health: z.ZodType<Health> = z.object({
+  isUp: z.boolean(),
+  engines: z.array(
+    z.object({
+      engine: z.string(),
+      isUp: z.boolean(),
+      trouble: z.string().nullable(),
+      durability: z.string(),
+      warnings: z.array(z.string()),
+    }),
+  ),
+  broker: answered,
+  store: answered,
+  shards: z.array(
+    z.object({
+      shard: z.int(),
+      owner: z.string().nullable(),
+      epoch: z.int(),
+      lease: z.enum(["held", "over", "none"]),
+    }),
+  ),
+  node: z.string(),
 });
 
 export const probeAnswer: z.ZodType<{ readonly status: "ok" }> = z.object({ status: z.literal("ok") });

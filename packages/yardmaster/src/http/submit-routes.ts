@@ -53,12 +53,12 @@ const definitions = new Interner<TaskDefinition<unknown, unknown>>(1_000);
 
 /** By name alone: input is checked by the worker that knows the task. */
 async function submit(yard: Yard, body: SubmitBody): Promise<TaskHandle> {
-  const { name, input, queue, version, runAt, ...options } = body;
+  const { name, input, queue, version, runAt, deadline, ...options } = body;
   const key = JSON.stringify([name, queue, version]);
   const known = definitions.get(key);
   const definition = known ?? defineTask({ name, ...given({ queue, version }) });
   if (known === undefined) definitions.set(key, definition);
-  const all: SubmitOptions = { ...options, ...given({ runAt: timeOf(runAt) }) };
+  const all: SubmitOptions = { ...options, ...given({ runAt: timeOf(runAt), deadline: timeOf(deadline) }) };
   return yard.submit(definition, input, all);
 }
 

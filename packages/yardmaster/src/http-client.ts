@@ -1,0 +1,249 @@
+/** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
+import type { QueueStatus, TaskPage, WorkerStatus } from "./client/directory.ts";
+import type { TaskStatus } from "./client/task-status.ts";
+import type { Health } from "./health.ts";
+import type {
+  BatchAnswer,
+  BulkAnswer,
+  BulkCancelBody,
+  BulkRetryBody,
+  CancelAnswer,
+  HistoryQuery,
+  ListQuery,
+  Problem,
+  ResultAnswer,
+  RetryAnswer,
+  SubmitBody,
+  SubmitQuery,
+  Submitted,
+  TaskNews,
+  ValuesAnswer,
+} from "./http/api.ts";
+
+export type { QueueStatus, TaskPage, WorkerStatus } from "./client/directory.ts";
+export type { TaskStatus } from "./client/task-status.ts";
+export type { Health } from "./health.ts";
+export type * from "./http/api.ts";
+
+/** Where the server is, and who calls. */
+export interface HttpClientOptions {
+  /** Such as `http://127.0.0.1:4400`; in a page of the same server, its `location.origin`. */
+  readonly url: string;
+  readonly token: string;
+  /** In place of the global one. */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+export interface HttpCallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** What the server answered in place of what was asked for. Branch on `problem.code`. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(`${problem.code}: ${problem.detail}`);
+    this.problem = problem;
+  }
+}
+
+/** One request of the long poll waits so long. */
+const WAIT_MS = 50_000;
+
+/**
+ * Calls a Yardmaster server. Every call throws `ProblemError` for what the server refuses, and what `fetch` throws when
+ * it cannot be reached.
+ *
+ * @example
+ * const yard = new HttpClient({ url: "http://127.0.0.1:4400", token });
+ * const { id } = await yard.submit({ name: "image.resize", input: { url, width: 320 } });
+ * const end = await yard.result(id);
+ * if (end.ok) console.log(end.result);
+ */
+export class HttpClient {
+  private readonly url: string;
+  private readonly token: string;
+  private readonly fetch: typeof globalThis.fetch;
+
+  constructor({ url, token, fetch = globalThis.fetch.bind(globalThis) }: HttpClientOptions) {
+    this.url = url.replace(/\/+$/, "");
+    this.token = token;
+    this.fetch = fetch;
+  }
+
+  /** The task is durable when this resolves. */
+  submit(task: SubmitBody, query: SubmitQuery = {}, options?: HttpCallOptions): Promise<Submitted> {
+    return this.post("/tasks", task, options, query);
+  }
+
+  submitBatch(tasks: readonly SubmitBody[], options?: HttpCallOptions): Promise<BatchAnswer> {
+    return this.post("/tasks/batch", { tasks }, options);
+  }
+
+  status(id: string, options?: HttpCallOptions): Promise<TaskStatus> {
+    return this.get(`/tasks/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  /** How the task stands now, after at most `waitMs`. */
+  poll(id: string, waitMs: number, options?: HttpCallOptions): Promise<ResultAnswer> {
+    return this.get(`/tasks/${encodeURIComponent(id)}/result`, { waitMs }, options);
+  }
+
+  /** Waits for the task's end, however long it takes: end it with a `signal`. A failed task is a value, too. */
+  async result(id: string, options?: HttpCallOptions): Promise<Extract<ResultAnswer, { ended: true }>> {
+    for (;;) {
+      options?.signal?.throwIfAborted();
+      const answer = await this.poll(id, WAIT_MS, options);
+      if (answer.ended) return answer;
+    }
+  }
+
+  values(id: string, options?: HttpCallOptions): Promise<ValuesAnswer> {
+    return this.get(`/tasks/${encodeURIComponent(id)}/values`, {}, options);
+  }
+
+  /** What happens to the task from now on, to its end. Reconnect by calling it again: the state comes first. */
+  async *events(id: string, options?: HttpCallOptions): AsyncGenerator<TaskNews, void, undefined> {
+    const response = await this.send("GET", `/tasks/${encodeURIComponent(id)}/events`, undefined, options);
+    if (response.body === null) return;
+    let text = "";
+    for await (const chunk of chunksOf(response.body)) {
+      text += chunk;
+      const parts = text.split("\n\n");
+      text = parts.pop() ?? "";
+      for (const part of parts) {
+        const [, name, data] = /^event: (\w+)\ndata: (.*)$/.exec(part) ?? [];
+        if (name === undefined || data === undefined) continue;
+        if (name === "problem") throw new ProblemError(JSON.parse(data));
+        yield JSON.parse(data);
+      }
+    }
+  }
+
+  cancel(id: string, reason = "", options?: HttpCallOptions): Promise<CancelAnswer> {
+    return this.post(`/tasks/${encodeURIComponent(id)}/cancel`, { reason }, options);
+  }
+
+  retry(id: string, options?: HttpCallOptions): Promise<RetryAnswer> {
+    return this.post(`/tasks/${encodeURIComponent(id)}/retry`, {}, options);
+  }
+
+  async list(query: ListQuery = {}, options?: HttpCallOptions): Promise<readonly TaskStatus[]> {
+    const { tasks } = await this.get<{ tasks: readonly TaskStatus[] }>("/tasks", query, options);
+    return tasks;
+  }
+
+  history(query: HistoryQuery = {}, options?: HttpCallOptions): Promise<TaskPage> {
+    return this.get("/history", query, options);
+  }
+
+  bulkCancel(body: BulkCancelBody, options?: HttpCallOptions): Promise<BulkAnswer> {
+    return this.post("/bulk/cancel", body, options);
+  }
+
+  bulkRetry(body: BulkRetryBody, options?: HttpCallOptions): Promise<BulkAnswer> {
+    return this.post("/bulk/retry", body, options);
+  }
+
+  async queues(options?: HttpCallOptions): Promise<readonly QueueStatus[]> {
+    return (await this.get<{ queues: readonly QueueStatus[] }>("/queues", {}, options)).queues;
+  }
+
+  async pause(queue: string, options?: HttpCallOptions): Promise<void> {
+    await this.post(`/queues/${encodeURIComponent(queue)}/pause`, {}, options);
+  }
+
+  async resume(queue: string, options?: HttpCallOptions): Promise<void> {
+    await this.post(`/queues/${encodeURIComponent(queue)}/resume`, {}, options);
+  }
+
+  async workers(options?: HttpCallOptions): Promise<readonly WorkerStatus[]> {
+    return (await this.get<{ workers: readonly WorkerStatus[] }>("/workers", {}, options)).workers;
+  }
+
+  async drain(worker: string, options?: HttpCallOptions): Promise<void> {
+    await this.post(`/workers/${encodeURIComponent(worker)}/drain`, {}, options);
+  }
+
+  health(options?: HttpCallOptions): Promise<Health> {
+    return this.get("/health", {}, options);
+  }
+
+  private async get<Answer>(path: string, query: object, options?: HttpCallOptions): Promise<Answer> {
+    const response = await this.send("GET", path + queryOf(query), undefined, options);
+    // Of the version that this client was made with: the server's own schemas have checked it.
+    return (await response.json()) as Answer;
+  }
+
+  private async post<Answer>(
+    path: string,
+    body: object,
+    options?: HttpCallOptions,
+    query: object = {},
+  ): Promise<Answer> {
+    const response = await this.send("POST", path + queryOf(query), JSON.stringify(body), options);
+    // As in `get`.
+    return (await response.json()) as Answer;
+  }
+
+  private async send(
+    method: string,
+    path: string,
+    body: string | undefined,
+    options: HttpCallOptions | undefined,
+  ): Promise<Response> {
+    const response = await this.fetch(`${this.url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
+      credentials: "omit",
+      ...(body === undefined ? {} : { body }),
+      ...(options?.signal === undefined ? {} : { signal: options.signal }),
+    });
+    if (response.ok) return response;
+    throw new ProblemError(await problemIn(response));
+  }
+}
+
+/** What answered may not be Yardmaster: a proxy in front has pages of its own. */
+async function problemIn(response: Response): Promise<Problem> {
+  const type = response.headers.get("content-type") ?? "";
+  if (type.startsWith("application/problem+json")) return (await response.json()) as Problem;
+  const { status, statusText } = response;
+  await response.body?.cancel();
+  return {
+    type: "about:blank",
+    title: statusText,
+    status,
+    detail: `Something between here and the server answered with ${status}.`,
+    code: "NO_ANSWER",
+    retryable: status >= 500,
+    requestId: "",
+  };
+}
+
+function queryOf(query: object): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined) parameters.append(key, String(each));
+    }
+  }
+  return parameters.size === 0 ? "" : `?${parameters}`;
+}
+
+/** Not every browser can iterate over a stream. */
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield decoder.decode(value, { stream: true });
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
