@@ -1,0 +1,264 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { findProgram, freePort, type Server, ServerProcess } from "./server.ts";
+
+const INSTALL = "apt-get install redis-server";
+const run = promisify(execFile);
+
+export interface RedisOptions {
+  /** Default "always": what is confirmed survives SIGKILL and a power cut. "no" keeps nothing. */
+  readonly fsync?: "always" | "everysec" | "no";
+  /** Such as "100mb"; no limit by default. The policy is noeviction. */
+  readonly maxmemory?: string;
+  readonly password?: string;
+  /** Users beside the default one, as in `user NAME on >PASSWORD …` of an access list. */
+  readonly users?: readonly string[];
+  /** Speaks TLS with a certificate made for 127.0.0.1, and nothing else. */
+  readonly isTls?: boolean;
+  /** More settings of the configuration file. */
+  readonly settings?: readonly string[];
+}
+
+export interface RedisServer extends Server {
+  readonly port: number;
+  /** The certificate of the authority that TLS clients trust. */
+  readonly authorityFile: string;
+  /** Runs redis-cli on the server and answers what it wrote. */
+  cli(...args: readonly string[]): Promise<string>;
+}
+
+/** Starts a private Redis server with an append-only file. Throws ServerMissing. */
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  findProgram("redis-server", INSTALL);
+  const folder = mkdtempSync(join(tmpdir(), "yardmaster-redis-"));
+  const node = await startNode(folder, await freePort(), options);
+  let yards = 0;
+  const login = options.password === undefined ? "" : `:${encodeURIComponent(options.password)}@`;
+  const ending = options.isTls === true ? `&ca=${encodeURIComponent(node.authorityFile)}` : "";
+  return {
+    name: "Redis",
+    port: node.port,
+    authorityFile: node.authorityFile,
+    cli: node.cli,
+    yardUrl: () => {
+      yards += 1;
+      const scheme = options.isTls === true ? "rediss" : "redis";
+      return `${scheme}://${login}127.0.0.1:${node.port}/0?yard=yard${yards}${ending}`;
+    },
+    kill: node.kill,
+    start: node.start,
+    freeze: () => node.signal("SIGSTOP"),
+    thaw: () => node.signal("SIGCONT"),
+    stop: async () => {
+      await node.kill();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Starts a private Cluster of three masters, each with a third of the slots. Throws ServerMissing. */
+export async function startRedisCluster(): Promise<Server> {
+  findProgram("redis-server", INSTALL);
+  const folder = mkdtempSync(join(tmpdir(), "yardmaster-cluster-"));
+  const nodes: Node[] = [];
+  for (const number of [0, 1, 2]) {
+    const settings = ["cluster-enabled yes", "cluster-node-timeout 2000", `cluster-port ${await freePort()}`];
+    nodes.push(await startNode(join(folder, `${number}`), await freePort(), { settings }));
+  }
+  const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const program = findProgram("redis-cli", INSTALL);
+  await run(program, ["--cluster", "create", ...hosts, "--cluster-replicas", "0", "--cluster-yes"]);
+  const all = async (each: (node: Node) => Promise<void>): Promise<void> => {
+    await Promise.all(nodes.map(each));
+  };
+  const ready = async (): Promise<void> =>
+    await all((node) => node.until("cluster_state:ok", "cluster", "info"));
+  await ready();
+  let yards = 0;
+  return {
+    name: "Redis Cluster",
+    yardUrl: () => {
+      yards += 1;
+      return `redis://${hosts[0]}?cluster=true&node=${hosts[1]}&node=${hosts[2]}&yard=yard${yards}`;
+    },
+    kill: () => all((node) => node.kill()),
+    start: async () => {
+      await all((node) => node.start());
+      await ready();
+    },
+    freeze: () => {
+      for (const node of nodes) node.signal("SIGSTOP");
+    },
+    thaw: () => {
+      for (const node of nodes) node.signal("SIGCONT");
+    },
+    stop: async () => {
+      await all((node) => node.kill());
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** A master, a replica and three Sentinels. `kill` ends the master of the moment; `start` brings it back as a replica. */
+export async function startRedisSentinel(): Promise<Server> {
+  findProgram("redis-server", INSTALL);
+  const folder = mkdtempSync(join(tmpdir(), "yardmaster-sentinel-"));
+  const first = await startNode(join(folder, "0"), await freePort(), {});
+  const second = await startNode(join(folder, "1"), await freePort(), {
+    settings: [`replicaof 127.0.0.1 ${first.port}`, "repl-diskless-sync-delay 0"],
+  });
+  await second.until("master_link_status:up", "info", "replication");
+  const sentinels: Node[] = [];
+  for (const number of [0, 1, 2]) {
+    const settings = [
+      `sentinel monitor yard 127.0.0.1 ${first.port} 2`,
+      "sentinel down-after-milliseconds yard 1000",
+      "sentinel failover-timeout yard 3000",
+    ];
+    sentinels.push(
+      await startNode(join(folder, `s${number}`), await freePort(), { settings }, ["--sentinel"]),
+    );
+  }
+  for (const sentinel of sentinels) await sentinel.until("sentinels=3", "info", "sentinel");
+  const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`);
+  let down: Node | null = null;
+  let yards = 0;
+  return {
+    name: "Redis Sentinel",
+    yardUrl: () => {
+      yards += 1;
+      return `redis://${hosts[0]}?sentinel=yard&node=${hosts[1]}&node=${hosts[2]}&yard=yard${yards}`;
+    },
+    kill: async () => {
+      const isFirst = (await first.cli("role")).startsWith("master");
+      down = isFirst ? first : second;
+      await down.kill();
+    },
+    start: async () => {
+      await down?.start();
+    },
+    freeze: () => first.signal("SIGSTOP"),
+    thaw: () => first.signal("SIGCONT"),
+    stop: async () => {
+      for (const node of [...sentinels, second, first]) await node.kill();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+interface Node {
+  readonly port: number;
+  readonly authorityFile: string;
+  cli(...args: readonly string[]): Promise<string>;
+  /** Resolves when a command's answer holds a text. */
+  until(text: string, ...command: readonly string[]): Promise<void>;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+async function startNode(
+  folder: string,
+  port: number,
+  options: RedisOptions,
+  args: readonly string[] = [],
+): Promise<Node> {
+  mkdirSync(folder, { recursive: true });
+  if (options.isTls === true) await makeCertificates(folder);
+  const file = join(folder, "redis.conf");
+  writeFileSync(file, `${settingsOf(folder, port, options, args.length > 0).join("\n")}\n`);
+  const program = findProgram("redis-server", INSTALL);
+  const authorityFile = join(folder, "ca.crt");
+  const cli = async (...command: readonly string[]): Promise<string> => {
+    const login = options.password === undefined ? [] : ["--no-auth-warning", "-a", options.password];
+    const tls = options.isTls === true ? ["--tls", "--cacert", authorityFile] : [];
+    const { stdout } = await run(findProgram("redis-cli", INSTALL), [
+      "-p",
+      `${port}`,
+      ...login,
+      ...tls,
+      ...command,
+    ]);
+    return stdout;
+  };
+  const launch = async (): Promise<ServerProcess> => {
+    const server = new ServerProcess(program, [file, ...args], { cwd: folder });
+    await server.ready(async () => (await cli("ping")).startsWith("PONG"));
+    return server;
+  };
+  let server = await launch();
+  return {
+    port,
+    authorityFile,
+    cli,
+    until: (text, ...command) => server.ready(async () => (await cli(...command)).includes(text)),
+    kill: () => server.end("SIGKILL"),
+    start: async () => {
+      server = await launch();
+    },
+    signal: (signal) => void server.child.kill(signal),
+  };
+}
+
+function settingsOf(folder: string, port: number, options: RedisOptions, isSentinel: boolean): string[] {
+  const { fsync = "always", isTls = false } = options;
+  const listening = isTls ? ["port 0", `tls-port ${port}`, ...TLS] : [`port ${port}`];
+  const own = [`dir ${folder}`, "bind 127.0.0.1", ...listening, ...(options.settings ?? [])];
+  if (isSentinel) return own;
+  return [
+    ...own,
+    'save ""',
+    `appendonly ${fsync === "no" ? "no" : "yes"}`,
+    `appendfsync ${fsync}`,
+    "maxmemory-policy noeviction",
+    ...(options.maxmemory === undefined ? [] : [`maxmemory ${options.maxmemory}`]),
+    ...(options.password === undefined ? [] : [`requirepass ${options.password}`]),
+    ...(options.users ?? []),
+  ];
+}
+
+const TLS = [
+  "tls-cert-file server.crt",
+  "tls-key-file server.key",
+  "tls-ca-cert-file ca.crt",
+  "tls-auth-clients no",
+];
+
+/** An authority and a certificate for 127.0.0.1, good for this folder's life. */
+async function makeCertificates(folder: string): Promise<void> {
+  const openssl = findProgram("openssl", "apt-get install openssl");
+  const make = (...args: readonly string[]): Promise<unknown> => run(openssl, args, { cwd: folder });
+  await make(
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-keyout",
+    "ca.key",
+    "-out",
+    "ca.crt",
+    "-subj",
+    "/CN=ca",
+  );
+  await make(
+    "req",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-keyout",
+    "server.key",
+    "-out",
+    "server.csr",
+    "-subj",
+    "/CN=a",
+  );
+  writeFileSync(join(folder, "names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
+  await make(
+    ...["x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"],
+    ...["-out", "server.crt", "-extfile", "names"],
+  );
+}
