@@ -7,7 +7,11 @@ export interface Alarm {
     | "SHARD_LOST"
     | "SHARD_TAKEN"
     | "COMMIT_REFUSED"
-    | "ENGINE_UNAVAILABLE";
+    | "ENGINE_UNAVAILABLE"
+    /** Submissions wait for room in the store; the rest goes on. */
+    | "STORE_FULL"
+    /** It takes submissions again. */
+    | "STORE_HAS_ROOM";
   readonly shard: number;
   readonly message: string;
 }

@@ -4,6 +4,7 @@ import { type Engine, submitLane } from "../engine.ts";
 import { type Cancel, fraction, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import type { Change } from "../protocol/change.ts";
 import type { Envelope, Frame, Handover, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { encodeFrame } from "../protocol/frame.ts";
@@ -12,15 +13,17 @@ import type { Lease, ReadAnswer } from "../stores/store.ts";
 import type { Alarm, OnAlarm } from "./alarm.ts";
 import { Echo } from "./echo.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
+import type { Headroom } from "./headroom.ts";
 import { Inputs } from "./inputs.ts";
 import { lookUp, type OpenedFrame, openFrames, toEvent, type Unreadable } from "./intake.ts";
 import { LeaseKeeper, type LeaseTimes } from "./lease-keeper.ts";
 import { PresenceWatch } from "./presence-watch.ts";
 import type { Quarantine } from "./quarantine.ts";
 
-/** Why an ownership ended. After `reload` the same dispatcher may take the shard again at once. */
-export type Ending = "closed" | "lost" | "reload";
+/** Why an ownership ended. After `reload` and `full` the same dispatcher may take the shard again at once. */
+export type Ending = "closed" | "lost" | "reload" | "full";
 
+const TRY_AFTER_LOADS = 10;
 const RETRY_MS = { first: 10, most: 1_000 };
 /** Without a look into the lanes for this long, the silence of workers says nothing. */
 const STALL_MS = 2_000;
@@ -48,6 +51,8 @@ export class ShardOwner {
   /** The way to this owner is proven as long as an echo came back that was sent no longer ago than this. */
   private readonly provenMs: number;
   private readonly quarantine: Quarantine;
+  private readonly headroom: Headroom;
+  private cancelOpening: Cancel = () => undefined;
   private readonly inputs: Inputs;
   private watch: PresenceWatch | null = null;
   /** What this owner sends to itself with the next commit. */
@@ -70,6 +75,7 @@ export class ShardOwner {
     readonly sentAt: number;
     readonly times: LeaseTimes;
     readonly quarantine: Quarantine;
+    readonly headroom: Headroom;
     readonly onAlarm: OnAlarm;
     /** Another dispatcher asks this ownership for its shard. */
     readonly onHandover: (handover: Handover) => void;
@@ -80,6 +86,7 @@ export class ShardOwner {
     this.host = host;
     this.lease = lease;
     this.quarantine = options.quarantine;
+    this.headroom = options.headroom;
     this.provenMs = options.times.renewMs + STALL_MS;
     this.onAlarm = options.onAlarm;
     this.onHandover = options.onHandover;
@@ -130,8 +137,9 @@ export class ShardOwner {
   /** May outlive the ownership when the engine does not answer; then it only cleans up. */
   private async serve(): Promise<void> {
     try {
+      const startedAt = this.host.monotonic();
       await this.load();
-      await this.open();
+      await this.open(this.host.monotonic() - startedAt);
       while (this.ending === null) {
         await this.turn();
         if (this.ending === null) await this.rest();
@@ -150,11 +158,16 @@ export class ShardOwner {
     this.kernel.restored(this.now());
   }
 
-  private async open(): Promise<void> {
+  private async open(loadMs: number): Promise<void> {
     const { broker } = this.engine;
     const { shard } = this.lease;
     await this.inputs.openControl();
-    await this.inputs.openSubmissions();
+    if (this.headroom.isFull) {
+      // If they are refused again, the load is to be paid again.
+      const delayMs = Math.max(this.headroom.waitMs, TRY_AFTER_LOADS * loadMs);
+      const open = (): Promise<void> => this.inputs.openSubmissions().catch((error) => this.fail(error));
+      this.cancelOpening = this.host.after(delayMs, () => void open());
+    } else await this.inputs.openSubmissions();
     this.watch = new PresenceWatch({
       broker,
       host: this.host,
@@ -303,7 +316,14 @@ export class ShardOwner {
     }
     this.sequence += 1;
     const tick = { lease: this.lease, sequence: this.sequence, changes: effects.changes, sends, acks };
-    const outcomes = await this.persist(() => this.engine.commit(tick));
+    const outcomes = await this.persist(
+      () => this.engine.commit(tick),
+      (error) => isCode(error, "STORE_FULL") && tick.changes.some(isNew),
+    );
+    if (this.headroom.isFull && tick.changes.some(isNew)) {
+      this.headroom.taken();
+      this.alarm("STORE_HAS_ROOM", "The store takes submissions again.");
+    }
     outcomes.forEach((outcome, index) => {
       if (outcome === "gone") this.gone(sends[index]);
     });
@@ -322,14 +342,18 @@ export class ShardOwner {
   }
 
   /** Tries until the engine answers, the answer is final, or this ownership is over. */
-  private async persist<T>(call: () => Promise<T>): Promise<T> {
+  private async persist<T>(
+    call: () => Promise<T>,
+    isFinal: (error: unknown) => boolean = () => false,
+  ): Promise<T> {
     let delayMs = RETRY_MS.first;
     for (;;) {
       try {
         return await call();
       } catch (error) {
         if (!(error instanceof YardmasterError) || !error.retryable || this.ending !== null) throw error;
-        if (delayMs === RETRY_MS.first) this.alarm("ENGINE_UNAVAILABLE", error.message);
+        if (isFinal(error)) throw error;
+        if (delayMs === RETRY_MS.first) this.alarm(alarmOf(error), error.message);
       }
       if (!this.keeper.isTrusted)
         throw new YardmasterError("FENCED", "The lease ran out while the engine was away.");
@@ -378,8 +402,13 @@ export class ShardOwner {
       this.end("lost", message);
       return;
     }
-    const isAway = error instanceof YardmasterError && error.retryable;
-    this.alarm(isAway ? "ENGINE_UNAVAILABLE" : "COMMIT_REFUSED", message);
+    if (isCode(error, "STORE_FULL")) {
+      if (!this.headroom.isFull) this.alarm("STORE_FULL", `Submissions wait for room: ${message}`);
+      this.headroom.refused();
+      this.end("full", message);
+      return;
+    }
+    this.alarm(alarmOf(error), message);
     this.end("reload", message);
   }
 
@@ -391,6 +420,7 @@ export class ShardOwner {
 
   private async closeInputs(): Promise<void> {
     this.watch?.stop();
+    this.cancelOpening();
     await this.inputs.close();
   }
 
@@ -420,6 +450,15 @@ export class ShardOwner {
   private now(): number {
     return Math.floor(this.timeOrigin + this.host.monotonic());
   }
+}
+
+function isNew({ type }: Change): boolean {
+  return type === "insert" || type === "adopt";
+}
+
+function alarmOf(error: unknown): Alarm["code"] {
+  if (isCode(error, "STORE_FULL")) return "STORE_FULL";
+  return error instanceof YardmasterError && error.retryable ? "ENGINE_UNAVAILABLE" : "COMMIT_REFUSED";
 }
 
 /** Trying the same again cannot help. */

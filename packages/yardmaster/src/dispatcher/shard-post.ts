@@ -5,6 +5,7 @@ import type { Handover } from "../protocol/envelope.ts";
 import { messageOf } from "../protocol/errors.ts";
 import type { Lease } from "../stores/store.ts";
 import type { Alarm, OnAlarm } from "./alarm.ts";
+import { Headroom } from "./headroom.ts";
 import { LEASE_TIMES, type LeaseTimes } from "./lease-keeper.ts";
 import { Quarantine } from "./quarantine.ts";
 import { type Ending, ShardOwner } from "./shard-owner.ts";
@@ -48,6 +49,7 @@ export class ShardPost {
   private readonly onHandover: (post: ShardPost, handover: Handover) => void;
   private readonly times: LeaseTimes;
   private readonly quarantine = new Quarantine();
+  private readonly headroom = new Headroom();
   private current: ShardOwner | null = null;
   private seen: Holder | null = null;
   /** Since when the owner of an epoch is absent. */
@@ -93,8 +95,8 @@ export class ShardPost {
     while (!this.closed) {
       const ending = await this.serve().catch((error: unknown) => this.unavailable(error));
       this.firstTry();
-      if (ending !== "reload") this.quarantine.forget();
-      const delayMs = ending === "reload" ? this.reloadDelayMs() : this.standbyMs();
+      if (ending !== "reload" && ending !== "full") this.quarantine.forget();
+      const delayMs = this.delayMs(ending);
       if (delayMs > 0 && !this.closed) await this.rest(delayMs);
     }
   }
@@ -134,11 +136,11 @@ export class ShardPost {
       await endedWithin(host, RELEASE_MS, engine.store.release(lease));
       return null;
     }
-    const { shard, times, quarantine } = this;
+    const { shard, times, quarantine, headroom } = this;
     this.alarm("SHARD_TAKEN", `Shard ${shard} is owned by this dispatcher, epoch ${lease.epoch}.`);
     const limits = maxLive === undefined ? {} : { maxLive };
     const onHandover = (handover: Handover): void => this.onHandover(this, handover);
-    const parts = { engine, host, lease, sentAt, times, quarantine, onAlarm, onHandover };
+    const parts = { engine, host, lease, sentAt, times, quarantine, headroom, onAlarm, onHandover };
     this.current = new ShardOwner({ ...parts, ...limits });
     this.firstTry();
     try {
@@ -155,6 +157,12 @@ export class ShardPost {
   private reloadDelayMs(): number {
     this.reloads += 1;
     return this.reloads === 1 ? 0 : Math.min(RELOAD_MS.first * 2 ** (this.reloads - 2), RELOAD_MS.most);
+  }
+
+  /** After a full store there is none: submissions wait by themselves, and the rest should not. */
+  private delayMs(ending: Ending | null): number {
+    if (ending === "full") return 0;
+    return ending === "reload" ? this.reloadDelayMs() : this.standbyMs();
   }
 
   private standbyMs(): number {
