@@ -184,4 +184,26 @@ export const FUNCTIONS = `
       WHERE p.name = ANY (p_names) AND p.key <> ALL (v_held)
         AND (p.life = v_life OR @.now_ms() - v_life > p_patience_ms);
   END $$;
+
+  -- Gives back the room of indexes: vacuum shortens a table that was emptied, but never its indexes. One that is larger
+  -- than its table is nearly empty, and built anew in a moment, unless somebody is just writing.
+  CREATE FUNCTION @.shrink() RETURNS void LANGUAGE plpgsql
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+  DECLARE
+    v_index text;
+    v_tables oid[] := ARRAY(SELECT oid FROM pg_class
+      WHERE relkind = 'r' AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = '@.task'::regclass));
+  BEGIN
+    FOR v_index IN
+      SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+        WHERE (t.oid = ANY (v_tables)
+            OR t.oid = ANY (ARRAY(SELECT reltoastrelid FROM pg_class WHERE oid = ANY (v_tables))))
+          AND pg_relation_size(i.indexrelid) > 65536 AND pg_relation_size(i.indexrelid) > pg_relation_size(t.oid)
+    LOOP
+      BEGIN
+        EXECUTE 'REINDEX INDEX ' || v_index;
+      EXCEPTION WHEN OTHERS THEN NULL;
+      END;
+    END LOOP;
+  END $$;
 `;

@@ -37,6 +37,15 @@ export function createPostgresStore(yard: Yard): PostgresStore {
     }
   };
 
+  let shrunkAt = Number.NEGATIVE_INFINITY;
+  /** An owner's housekeeping, now and then; what fails is done another time. */
+  const shrink = (): void => {
+    const now = yard.host.monotonic();
+    if (now - shrunkAt < SHRINK_MS) return;
+    shrunkAt = now;
+    run("shrink", "SELECT @.shrink()", []).catch(() => undefined);
+  };
+
   return {
     ...createPostgresReads(yard),
     apply,
@@ -48,6 +57,7 @@ export function createPostgresStore(yard: Yard): PostgresStore {
       return row === undefined ? null : { shard, owner, epoch: Number(row[0]) };
     },
     renew: async ({ shard, owner, epoch }, ttlMs) => {
+      shrink();
       const rows = await run(
         "renew",
         `UPDATE @.fence SET lease_until = @.now_ms() + $4::bigint
@@ -116,3 +126,4 @@ const ACQUIRE = `
   RETURNING epoch`;
 
 const NOTHING_TO_SEND: readonly Value[] = [null, null, null, null, null, null, null, null];
+const SHRINK_MS = 60_000;
