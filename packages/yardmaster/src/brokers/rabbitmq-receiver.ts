@@ -14,6 +14,8 @@ const PREFETCH = 64;
 const MAX_PREFETCH = 65_535;
 const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
+/** How often a receiver that gets nothing asks whether the server still knows it. */
+const LOOK_MS = 5_000;
 
 /** One subscription: its tags mean something on its channel only. */
 class Session {
@@ -22,7 +24,11 @@ class Session {
   /** In order of delivery. */
   readonly unacknowledged = new Set<number>();
   prefetch = PREFETCH;
+  /** Empty while there is none, or another one is made. */
   consumer = "";
+  /** Since the last look. */
+  isQuiet = false;
+  cancelLook: Cancel = () => undefined;
 
   constructor(id: string, channel: Channel) {
     this.id = id;
@@ -163,8 +169,15 @@ export class RabbitReceiver implements Receiver {
     const session = this.#session;
     this.end();
     if (session === null) return;
-    sessions.delete(session.id);
-    await this.#link.answered(session.channel.close()).catch(() => undefined); // Closed with its connection.
+    const { channel, consumer } = session;
+    // Given back before the channel is closed: a channel's end is told to the queue too late for the next receiver.
+    const ended = async (): Promise<void> => {
+      if (consumer !== "") await channel.cancel(consumer);
+      sessions.delete(session.id);
+      channel.nackAll(true);
+      await channel.close();
+    };
+    await this.#link.answered(ended()).catch(() => this.#drop(session));
   }
 
   async #subscribe(): Promise<void> {
@@ -177,9 +190,10 @@ export class RabbitReceiver implements Receiver {
       await this.#link.answered(this.#consume(session));
     } catch (error) {
       this.#ended(session);
-      channel.close().catch(() => undefined); // Closed by the refusal.
+      this.#drop(session);
       throw error;
     }
+    this.#look(session);
     if (!this.#isOpen) await this.#close();
   }
 
@@ -187,7 +201,7 @@ export class RabbitReceiver implements Receiver {
     const { channel, prefetch } = session;
     await channel.prefetch(prefetch);
     // The newest receiver comes first, so that a frozen one does not get what a living one could take.
-    const options = { priority: Math.floor(this.#host.now() / 1_000) };
+    const options = { priority: Math.floor(this.#host.now()) };
     const consumed = await channel.consume(
       this.#queue,
       (message) => this.#deliver(session, message),
@@ -207,18 +221,19 @@ export class RabbitReceiver implements Receiver {
     session.consumer = "";
     session.prefetch = Math.min(session.unacknowledged.size + PREFETCH, MAX_PREFETCH);
     const widened = channel.cancel(consumer).then(() => this.#consume(session));
-    this.#link.answered(widened).catch(() => channel.close().catch(() => undefined)); // It is opened again then.
+    this.#link.answered(widened).catch(() => this.#drop(session));
   }
 
   #deliver(session: Session, message: ConsumeMessage | null): void {
     if (message === null) {
       // The mailbox was removed, or moves to another node.
-      session.channel.close().catch(() => undefined);
+      this.#drop(session);
       return;
     }
     if (!this.#isOpen || this.#session !== session) return;
     const { deliveryTag, redelivered } = message.fields;
     session.unacknowledged.add(deliveryTag);
+    session.isQuiet = false;
     this.#waiting.push({
       mailbox: this.mailbox,
       tag: `${session.id}#${deliveryTag}`,
@@ -228,8 +243,30 @@ export class RabbitReceiver implements Receiver {
     this.#wake();
   }
 
+  /**
+   * Asks from time to time: RabbitMQ 3.10 may forget a subscription without a word when a quorum queue is removed and
+   * declared again at once.
+   */
+  #look(session: Session): void {
+    session.cancelLook = this.#host.after(LOOK_MS, () => {
+      const { channel, isQuiet, consumer } = session;
+      session.isQuiet = true;
+      if (!isQuiet || consumer === "") return this.#look(session);
+      this.#link.answered(channel.checkQueue(this.#queue)).then(
+        ({ consumerCount }) => (consumerCount === 0 ? this.#drop(session) : this.#look(session)),
+        () => this.#drop(session),
+      );
+    });
+  }
+
+  /** Closes its channel, if the server has not done so; another one is opened while the receiver is open. */
+  #drop({ channel }: Session): void {
+    channel.close().catch(() => undefined);
+  }
+
   /** What it delivered and nobody took is delivered again. */
   #ended(session: Session): void {
+    session.cancelLook();
     sessions.delete(session.id);
     if (this.#session !== session) return;
     this.#session = null;
