@@ -88,6 +88,13 @@ describe("a hostile caller", () => {
     expect(await http.raw(bytes)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  it("that wants another protocol or a tunnel gets none", async () => {
+    const upgrade = http.head("GET /api/v1/queues", "Connection: Upgrade", "Upgrade: websocket");
+    expect(await http.raw(upgrade)).not.toMatch(/^HTTP\/1\.1 101 /);
+    const tunnel = await http.raw("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n");
+    expect(tunnel).not.toMatch(/^HTTP\/1\.1 2/);
+  });
+
   it("that names two hosts is refused", async () => {
     const two = http.head("GET /api/v1/queues", "Host: evil.example", "Connection: close");
     expect(await http.raw(two)).toMatch(/^HTTP\/1\.1 (?:400|421) /);
