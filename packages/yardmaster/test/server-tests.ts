@@ -1,4 +1,4 @@
-import { afterAll, describe, it } from "vitest";
+import { afterAll, describe, it, type TestContext } from "vitest";
 import { type Server, ServerMissing } from "../../../servers/server.ts";
 
 /**
@@ -25,4 +25,14 @@ export async function serverTests<S extends Server>(
   }
   afterAll(() => server.stop());
   declare(server);
+}
+
+/** Starts what one test needs. Where a program is not installed, the test is skipped with the line that installs it, and fails in CI. */
+export async function startedFor<T>(context: TestContext, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (!(error instanceof ServerMissing) || process.env["CI"] === "true") throw error;
+    return context.skip(error.message);
+  }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Server } from "../../../../servers/server.ts";
 import type { EngineAddress } from "../../src/engine.ts";
+import { startedFor } from "../server-tests.ts";
 import { type Actor, Cast, median, rates } from "./actors.ts";
 
 /** Servers that a test may kill, and a new yard on them. */
@@ -24,8 +25,10 @@ const BACK_MS = 10_000;
 /** What becomes of a yard under load when its engine's servers are killed and started again. */
 export function engineFaults(scene: EngineScene): void {
   describe(`${scene.name} killed under load`, () => {
-    it("loses nothing that was acknowledged, and everybody comes back", { timeout: 600_000 }, async () => {
-      const { address, servers, stop } = await scene.open();
+    it("loses nothing that was acknowledged, and everybody comes back", {
+      timeout: 600_000,
+    }, async (context) => {
+      const { address, servers, stop } = await startedFor(context, () => scene.open());
       const cast = new Cast(address);
       try {
         const actors = [
