@@ -99,7 +99,14 @@ export class Dialer {
       await client.connect();
     } catch (error) {
       client.destroy();
-      throw error;
+      if (!this.#isTls || !/timeout/i.test(messageOf(error))) throw error;
+      // A server without TLS waits for the rest of what it takes for a command.
+      throw new Error(
+        `no TLS answer within ${CONNECT_MS} ms: does it speak TLS, or is it redis: for rediss:?`,
+        {
+          cause: error,
+        },
+      );
     }
     return client;
   }

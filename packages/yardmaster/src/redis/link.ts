@@ -32,6 +32,7 @@ export class Link {
   #connected: Connected | null = null;
   #trouble: string | null = "not connected yet";
   #isClosed = false;
+  #opening: Promise<void> | null = null;
   #cancelRetry: Cancel | null = null;
   #attempts = 0;
   #upSince = 0;
@@ -63,11 +64,12 @@ export class Link {
     return this.#ups;
   }
 
-  /** Connects for the first time; rejects with what the driver says when that fails. */
-  async open(): Promise<void> {
-    const connected = await this.#options.dial();
-    if (this.#isClosed) connected.client.destroy();
-    else this.#use(connected);
+  /** Makes one attempt to connect; rejects with what the driver says when it fails. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
   }
 
   /** Connects in the background, as often as it takes. */
@@ -108,6 +110,13 @@ export class Link {
     this.#cancelRetry?.();
     this.#connected?.client.destroy();
     this.#connected = null;
+  }
+
+  async #open(): Promise<void> {
+    if (this.#connected !== null) return;
+    const connected = await this.#options.dial();
+    if (this.#isClosed) connected.client.destroy();
+    else this.#use(connected);
   }
 
   #unavailable(): YardmasterError {
