@@ -1,5 +1,6 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import { INLINE_BYTES, type Millis } from "../protocol/task.ts";
+import { givePlaceBack, takePlace, useRates } from "./limits.ts";
 import { Attempt, type LiveTask, type Worker } from "./live.ts";
 import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
@@ -18,6 +19,7 @@ export function assignTo(shard: Shard, task: LiveTask, worker: Worker, now: Mill
   const attempt = new Attempt(task, task.attempt, shard.epoch, worker.id, now);
   attempt.skipped = skipped;
   hold(shard, worker, attempt, now);
+  useRates(shard, task, now);
   attempt.frame = sendAssign(shard, task, worker);
 }
 
@@ -30,6 +32,7 @@ export function hold(shard: Shard, worker: Worker, attempt: Attempt, now: Millis
   const { queue } = attempt.task.kind.line;
   queue.active++;
   shard.queues.start(queue, attempt);
+  takePlace(shard, attempt);
   restartDeadline(shard, attempt, now);
   shard.roster.loadChanged(worker);
 }
@@ -53,6 +56,7 @@ export function release(shard: Shard, attempt: Attempt, usedMs: Millis): void {
   const { queue } = attempt.task.kind.line;
   queue.active--;
   shard.queues.end(queue, attempt, usedMs);
+  if (!attempt.isGhost) givePlaceBack(shard, attempt);
   shard.timers.clear(attempt);
   loadChanged(shard, worker);
 }
@@ -66,7 +70,11 @@ export function usedMs(attempt: Attempt, now: Millis): Millis {
 export function abandon(shard: Shard, attempt: Attempt, reason: "cancelled" | "timedOut", now: Millis): void {
   const { worker } = attempt;
   if (worker === null) return;
-  worker.ghosts.set(tokenOf(attempt.task.id, attempt.epoch, attempt.number), attempt.frame);
+  const token = tokenOf(attempt.task.id, attempt.epoch, attempt.number);
+  worker.ghosts.set(token, attempt.frame);
+  worker.ghostAttempts.set(token, attempt);
+  attempt.isGhost = true;
+  attempt.task.kind.line.queue.ghosts++;
   release(shard, attempt, usedMs(attempt, now));
   abort(shard, worker, attempt, reason);
 }
@@ -83,7 +91,15 @@ export function abort(
 
 /** The worker is rid of an attempt that did not count any more. */
 export function forgetGhost(shard: Shard, worker: Worker, token: string): void {
+  const attempt = worker.ghostAttempts.get(token);
+  worker.ghostAttempts.delete(token);
+  if (attempt !== undefined) endGhost(shard, attempt);
   if (worker.ghosts.delete(token)) loadChanged(shard, worker);
+}
+
+function endGhost(shard: Shard, attempt: Attempt): void {
+  attempt.task.kind.line.queue.ghosts--;
+  givePlaceBack(shard, attempt);
 }
 
 export function tokenOf(id: string, epoch: number, attempt: number): string {
@@ -98,6 +114,8 @@ export function loadChanged(shard: Shard, worker: Worker): void {
 
 export function forgetWorker(shard: Shard, worker: Worker): void {
   shard.roster.remove(worker);
+  for (const attempt of worker.ghostAttempts.values()) endGhost(shard, attempt);
+  worker.ghostAttempts.clear();
   shard.timers.clear(worker.silence);
   shard.outbox.markDeparted(worker.mailbox);
 }

@@ -22,7 +22,7 @@ export function register(shard: Shard, registration: Register, now: Millis): voi
   worker.cutOff = false;
   shard.roster.register(registration);
   hear(shard, worker, now);
-  for (const queue of registration.queues) configureAbsent(shard, queue);
+  for (const queue of registration.queues) configureAbsent(shard, queue, now);
   reconsiderStranded(shard, now);
 }
 

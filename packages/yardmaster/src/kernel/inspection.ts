@@ -24,6 +24,8 @@ interface TaskView {
 interface QueueView extends QueueRecord {
   readonly scheduled: number;
   readonly ready: number;
+  /** How many of those a limit of their definition keeps waiting. */
+  readonly limited: number;
   /** Assigned or running. */
   readonly active: number;
   /** Ready in the store, because memory is full. */
@@ -110,8 +112,9 @@ function viewTask(task: LiveTask): TaskView {
   };
 }
 
-function viewQueue({ record, live, ready, active, parked }: Queue): QueueView {
-  return { ...record, scheduled: live - ready - active, ready, active, parked };
+function viewQueue({ record, live, ready, limited, active, parked }: Queue): QueueView {
+  const scheduled = live - ready - limited - active;
+  return { ...record, scheduled, ready: ready + limited, limited, active, parked };
 }
 
 function viewWorker(worker: Worker): WorkerView {

@@ -1,8 +1,12 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import { type Change, type KeyRecord, keyOf } from "../protocol/change.ts";
 import { INLINE_BYTES, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
-import type { LiveTask, Mark, Queue } from "./live.ts";
+import type { LiveTask, Mark, Pace, Queue } from "./live.ts";
 import { detailsOf, payloadBytesOf, recordOf } from "./task-record.ts";
+
+/** The kinds of side rows that say when a rate would be on time: of a definition and key, and of a queue. */
+export const RATE_ROW = "rate";
+export const QUEUE_RATE_ROW = "queue-rate";
 
 /** Collects the changes of a tick: at most one for each task, whatever happens to it. */
 export class Journal {
@@ -13,6 +17,9 @@ export class Journal {
   readonly #queues = new Set<Queue>();
   /** Rows of this tick that are of no task in memory. */
   readonly #rows = new Map<TaskId, TaskRecord>();
+  /** Rates that were used, and those that are full again. */
+  readonly #paces = new Set<Pace>();
+  readonly #idlePaces = new Set<Pace>();
   readonly #tombstones = new Map<TaskId, Millis>();
   /** Keys of this tick and of the one before, whose commit a look-up may not have seen. */
   #keys = new Map<string, KeyRecord>();
@@ -91,6 +98,16 @@ export class Journal {
     return this.#rows.get(id) ?? null;
   }
 
+  /** A start has used a rate. */
+  pace(pace: Pace): void {
+    this.#paces.add(pace);
+  }
+
+  /** A rate allows everything again, so that nothing about it need be known. */
+  dropPace(pace: Pace): void {
+    this.#idlePaces.add(pace);
+  }
+
   queue(queue: Queue): void {
     this.#queues.add(queue);
   }
@@ -110,12 +127,16 @@ export class Journal {
     for (const task of this.#touched) this.#write(task);
     for (const [id, keepUntil] of this.#tombstones) this.#changes.push({ type: "tombstone", id, keepUntil });
     for (const queue of this.#queues) this.#changes.push({ type: "queue", queue: queue.record });
+    for (const pace of this.#idlePaces) if (!this.#paces.has(pace)) this.#changes.push(rowOf(pace, null));
+    for (const pace of this.#paces) this.#changes.push(rowOf(pace, String(pace.nextAt)));
     const changes = this.#changes;
     this.#changes = [];
     this.#touched = [];
     this.#rows.clear();
     this.#tombstones.clear();
     this.#queues.clear();
+    this.#paces.clear();
+    this.#idlePaces.clear();
     this.#olderKeys = this.#keys;
     if (this.#keys.size > 0) this.#keys = new Map();
     return changes;
@@ -145,6 +166,12 @@ export class Journal {
     }
     task.mark = "clean";
   }
+}
+
+function rowOf({ name, key, queue }: Pace, value: string | null): Change {
+  return queue === null
+    ? { type: "row", kind: RATE_ROW, key: keyOf(name, key), value }
+    : { type: "row", kind: QUEUE_RATE_ROW, key: name, value };
 }
 
 function dropLargePayload(task: LiveTask): void {

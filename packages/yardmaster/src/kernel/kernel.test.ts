@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard, type TestWorker } from "../../test/kernel-yard.ts";
 import type { Outcome } from "../protocol/envelope.ts";
-import { isTerminal } from "../protocol/task.ts";
+import {
+  DEFAULT_SETTINGS,
+  isTerminal,
+  ORDERS,
+  type QueueSettings,
+  type TaskLimits,
+  type TaskTerms,
+} from "../protocol/task.ts";
 
 const QUEUES = ["default", "other"] as const;
 const ends: readonly Outcome["kind"][] = [
@@ -13,6 +20,36 @@ const ends: readonly Outcome["kind"][] = [
   "retryIn",
   "returned",
   "cancelled",
+];
+
+const LIMITS: readonly (TaskLimits | undefined)[] = [
+  undefined,
+  undefined,
+  { concurrency: 1, rate: null },
+  { concurrency: 2, rate: { limit: 2, perMs: 1_000, burst: 1 } },
+  { concurrency: 0, rate: { limit: 1, perMs: 2_000, burst: 2 } },
+];
+const NO_TERMS = {
+  deadline: 0,
+  deadlineInMs: 0,
+  fairnessKey: "",
+  weight: 1,
+  concurrencyKey: "",
+  rateKey: "",
+};
+const TERMS: readonly (TaskTerms | null)[] = [
+  null,
+  null,
+  { ...NO_TERMS, deadlineInMs: 2_000 },
+  { ...NO_TERMS, fairnessKey: "a" },
+  { ...NO_TERMS, fairnessKey: "b", weight: 3, concurrencyKey: "b" },
+  { ...NO_TERMS, concurrencyKey: "c", rateKey: "r", deadline: 1_002_000 },
+];
+const SETTINGS: readonly (QueueSettings | undefined)[] = [
+  undefined,
+  { ...DEFAULT_SETTINGS, weight: 3, precedence: 1, agingMs: 100 },
+  { ...DEFAULT_SETTINGS, concurrency: 1 },
+  { ...DEFAULT_SETTINGS, concurrency: 2, rate: { limit: 3, perMs: 1_000, burst: 2 } },
 ];
 
 const submission = fc.record({
@@ -27,6 +64,8 @@ const submission = fc.record({
   key: fc.constantFrom(null, null, null, "one", "two"),
   inputHash: fc.constantFrom("a", "a", "b"),
   payload: fc.constantFrom("1", "1", "x".repeat(5_000)),
+  limits: fc.constantFrom(...LIMITS),
+  terms: fc.constantFrom(...TERMS),
 });
 
 type Step =
@@ -79,6 +118,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ act: fc.constantFrom(...ACTS), pick: fc.nat(), other: fc.nat() }) },
 );
 
+function settingsOf(other: number): { readonly settings?: QueueSettings } {
+  const settings = SETTINGS[(other >> 3) % SETTINGS.length];
+  return settings === undefined ? {} : { settings };
+}
+
 /** One random history, and what happened in it. */
 class History {
   readonly yard: KernelYard;
@@ -118,9 +162,11 @@ class History {
     timeoutMs,
     key,
     inputHash,
+    limits,
     ...wish
   }: Extract<Step, { act: "submit" }>["wish"]): void {
-    const spec = { name, queue, attempts, delivery, timeoutMs } as const;
+    const plain = { name, queue, attempts, delivery, timeoutMs } as const;
+    const spec = limits === undefined ? plain : { ...plain, limits };
     this.ids.push(
       this.yard.submit({ ...wish, spec, key: key === null ? null : { key, inputHash, windowMs: 3_000 } }),
     );
@@ -145,10 +191,11 @@ class History {
         queues: [
           {
             name: queue,
-            order: other % 2 === 0 ? "fifo" : "priority",
-            placement: other % 3 === 0 ? "random" : "least-loaded",
+            order: ORDERS[other % ORDERS.length] ?? "fifo",
+            placement: other % 5 === 0 ? "random" : "least-loaded",
             paused: false,
             revision: 0,
+            ...settingsOf(other),
           },
         ],
       });

@@ -201,7 +201,7 @@ function dispatch(shard: Shard, event: KernelEvent, now: Millis): void {
       note(shard, event, now);
       return;
     case "commanded":
-      command(shard, event);
+      command(shard, event, now);
       return;
     case "deadlinesRestarted":
       restartDeadlines(shard, now);

@@ -50,6 +50,8 @@ export class LiveTask implements InLine {
   attempt = 0;
   order = 0;
   slot = -1;
+  /** What keeps it out of its line although it is ready; null where nothing does. */
+  gate: Gate | null = null;
   mark: Mark = "clean";
   details: Details | null = null;
   /** The last attempt; a worker holds it while the task is assigned or running. */
@@ -149,6 +151,10 @@ export class Attempt {
   readonly assignedAt: Millis;
   /** What it was expected to cost its queue and its flow, in milliseconds of a slot. */
   guessMs = 0;
+  /** The limit of its definition of which it takes a place. */
+  places: Places | null = null;
+  /** Its worker may still run it, although it does not count any more: it keeps its place until that is over. */
+  isGhost = false;
   /** Whose share of a fair queue it uses. */
   flow: Flow | null = null;
   slot = -1;
@@ -206,8 +212,13 @@ export class Queue implements Share, OrderContext {
   live = 0;
   ready = 0;
   active = 0;
+  /** Ready tasks that a limit keeps out of their lines. */
+  limited = 0;
+  /** Attempts that do not count any more and may still run. */
+  ghosts = 0;
   /** How many of its ready tasks are parked. */
   parked = 0;
+  readonly pace: Pace;
   /** Among the backlogged queues; -1 outside. */
   slot = -1;
   tag = 0;
@@ -217,12 +228,56 @@ export class Queue implements Share, OrderContext {
   constructor(record: QueueRecord, clock: FairClock) {
     this.record = record;
     this.clock = clock;
+    this.pace = new Pace(record.name, "", this);
   }
 
   get agingMs(): Millis {
     return this.settings.agingMs;
   }
 }
+
+/** Those who share a concurrency limit: the attempts that hold a place of it. */
+export class Places {
+  readonly limits = "concurrency";
+  readonly name: string;
+  readonly key: string;
+  readonly holders: Set<Attempt> = new Set();
+  /** The tasks that this keeps out of their lines; null where there are none. */
+  waiting: Ordering<LiveTask> | null = null;
+
+  constructor(name: string, key: string) {
+    this.name = name;
+    this.key = key;
+  }
+}
+
+/**
+ * Those who share a rate: a queue, or a definition's tasks of one key. The generic cell rate algorithm (ITU-T I.371):
+ * `nextAt` is its theoretical arrival time, when a start would come exactly on time; with a burst of b, one may come
+ * b - 1 intervals earlier. Also the timer that lets the next one in.
+ */
+export class Pace {
+  readonly limits = "rate";
+  readonly fires = "pace";
+  /** The definition's or the queue's. */
+  readonly name: string;
+  readonly key: string;
+  /** Null for a definition's. */
+  readonly queue: Queue | null;
+  nextAt: Millis = 0;
+  waiting: Ordering<LiveTask> | null = null;
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+
+  constructor(name: string, key: string, queue: Queue | null) {
+    this.name = name;
+    this.key = key;
+    this.queue = queue;
+  }
+}
+
+export type Gate = Places | Pace;
 
 /** How long a task is expected to run as long as none of its definition has ended. */
 const FIRST_GUESS_MS = 100;
@@ -301,6 +356,8 @@ export class Worker {
   readonly held: Attempt[] = [];
   /** Attempts that count no more but may still fill a slot there: the frame that carried each, by token. */
   readonly ghosts: Map<string, number> = new Map();
+  /** Those of them that were given up here, by token. */
+  readonly ghostAttempts: Map<string, Attempt> = new Map();
   /** In its group's pool. */
   slot = -1;
   readonly silence: Silence;
@@ -338,4 +395,4 @@ export class Sweep {
   tie = 0;
 }
 
-export type LiveTimer = Details | Attempt | Skill | Silence | Sweep;
+export type LiveTimer = Details | Attempt | Skill | Silence | Sweep | Pace;

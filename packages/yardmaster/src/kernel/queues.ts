@@ -58,10 +58,14 @@ export class Queues {
     this.#lastKind = null;
   }
 
-  /** Puts a task at the end of its line; a task that keeps its `order` takes its old place. */
-  push(task: LiveTask, keepOrder: boolean): void {
+  /** Gives a task the place behind all others that have come. */
+  number(task: LiveTask): void {
+    task.order = ++this.#orders;
+  }
+
+  /** Puts a task in its line. */
+  push(task: LiveTask): void {
     const { line } = task.kind;
-    if (!keepOrder) task.order = ++this.#orders;
     line.ordering.push(task);
     if (line.queue.ready++ === 0) this.#refresh(line.queue);
   }
@@ -165,7 +169,7 @@ export class Queues {
   }
 
   #refresh(queue: Queue): void {
-    const isBacklogged = queue.ready > 0 && !queue.record.paused;
+    const isBacklogged = queue.ready > 0 && mayStart(queue);
     if (isBacklogged === (queue.slot !== -1)) return;
     if (isBacklogged) {
       queue.clock.enter(queue);
@@ -185,6 +189,12 @@ export class Queues {
     }
     return clock;
   }
+}
+
+/** Whether a task of the queue may start now, if any is ready. */
+export function mayStart({ record, settings, active, ghosts, pace }: Queue): boolean {
+  const hasPlace = settings.concurrency === 0 || active + ghosts < settings.concurrency;
+  return hasPlace && !record.paused && pace.slot === -1;
 }
 
 /** Those of larger precedence first, whatever their shares. */

@@ -1,5 +1,6 @@
 import type { Millis } from "../protocol/task.ts";
 import { silenceOver } from "./fleet.ts";
+import { closedGate, holdBack, openPace } from "./limits.ts";
 import type { Details, Line, LiveTask, LiveTimer, Queue } from "./live.ts";
 import { ORDERINGS } from "./orderings.ts";
 import { PLACEMENTS } from "./placement.ts";
@@ -31,6 +32,9 @@ function fire(shard: Shard, timer: LiveTimer, now: Millis): void {
     case "silence":
       silenceOver(shard, timer.worker, now);
       return;
+    case "pace":
+      openPace(shard, timer, now);
+      return;
     case "sweep":
       sweep(shard, now);
       return;
@@ -54,6 +58,7 @@ function sweep(shard: Shard, now: Millis): void {
   }
   for (const line of shard.queues.forgetUnused()) line.skill.lines--;
   shard.roster.forgetUnused();
+  for (const pace of shard.gates.forgetUnused(now)) shard.journal.dropPace(pace);
 }
 
 /** Under load sweeps ride on the commits, so that the store loses rows as fast as it gains them. */
@@ -71,7 +76,7 @@ export function schedule(shard: Shard, now: Millis): void {
   while (roster.free > 0) {
     const queue = queues.next();
     if (queue === undefined) break;
-    const task = bestPlaceable(shard, queue);
+    const task = bestPlaceable(shard, queue, now);
     const worker =
       task === undefined
         ? undefined
@@ -88,17 +93,25 @@ export function schedule(shard: Shard, now: Millis): void {
 }
 
 /** The first task, in the queue's order, that some worker knows and has credit for. Looks at heads only. */
-function bestPlaceable(shard: Shard, queue: Queue): LiveTask | undefined {
+function bestPlaceable(shard: Shard, queue: Queue, now: Millis): LiveTask | undefined {
   const { lines } = queue;
   const { before } = ORDERINGS[queue.record.order];
   let best: LiveTask | undefined;
   for (const line of lines) {
-    const head = placeableHead(shard, line);
+    const head = placeableHead(shard, line, now);
     if (head !== undefined && (best === undefined || before(head, best, queue))) best = head;
   }
   return best;
 }
 
-function placeableHead(shard: Shard, line: Line): LiveTask | undefined {
-  return line.ordering.size > 0 && shard.roster.hasFree(line.skill) ? line.ordering.peek() : undefined;
+/** The line's first task that no limit keeps from starting; those before it go and wait where their limits are. */
+function placeableHead(shard: Shard, line: Line, now: Millis): LiveTask | undefined {
+  if (line.ordering.size === 0 || !shard.roster.hasFree(line.skill)) return undefined;
+  for (;;) {
+    const head = line.ordering.peek();
+    if (head === undefined || head.kind.spec.limits === undefined) return head;
+    const gate = closedGate(shard, head, now);
+    if (gate === null) return head;
+    holdBack(shard, head, gate, now);
+  }
 }

@@ -1,20 +1,21 @@
 import type { Command } from "../protocol/envelope.ts";
-import type { QueueRecord } from "../protocol/task.ts";
+import type { Millis, QueueRecord } from "../protocol/task.ts";
 import type { KernelEvent } from "./event.ts";
+import { watchQueueRate } from "./limits.ts";
 import type { Queue } from "./live.ts";
 import type { Shard } from "./shard.ts";
 
 /** A starting worker declares its queues: what exists stays as it is. */
-export function configureAbsent(shard: Shard, record: QueueRecord): void {
+export function configureAbsent(shard: Shard, record: QueueRecord, now: Millis): void {
   const queue = shard.queues.get(record.name);
-  if (!queue.declared) configure(shard, queue, { ...record, revision: 1 });
+  if (!queue.declared) configure(shard, queue, { ...record, revision: 1 }, now);
 }
 
 /** Carries out an order and answers it; the answer leaves with the commit. */
-export function command(shard: Shard, event: Extract<KernelEvent, { type: "commanded" }>): void {
+export function command(shard: Shard, event: Extract<KernelEvent, { type: "commanded" }>, now: Millis): void {
   const { request, replyTo } = event;
   shard.outbox.heardFrom(replyTo);
-  const value = overtaken(shard, event) ?? carryOut(shard, event.command);
+  const value = overtaken(shard, event) ?? carryOut(shard, event.command, now);
   shard.outbox.tell(replyTo, { type: "reply", request, ok: value !== null, value }, 0);
 }
 
@@ -32,33 +33,34 @@ function overtaken(
 }
 
 /** Null when what the order names does not exist. */
-function carryOut(shard: Shard, order: Command): unknown {
+function carryOut(shard: Shard, order: Command, now: Millis): unknown {
   switch (order.type) {
     case "pause":
-      return pause(shard, shard.queues.get(order.queue), true);
+      return pause(shard, shard.queues.get(order.queue), true, now);
     case "resume":
-      return pause(shard, shard.queues.get(order.queue), false);
+      return pause(shard, shard.queues.get(order.queue), false, now);
     case "apply":
-      return order.queues.map((queue) => apply(shard, queue));
+      return order.queues.map((queue) => apply(shard, queue, now));
     case "drain":
       return drain(shard, order.worker);
   }
 }
 
 /** Whether a queue is paused belongs to who operates it, not to who declares it: an existing one stays as it is. */
-function apply(shard: Shard, record: QueueRecord): QueueRecord {
+function apply(shard: Shard, record: QueueRecord, now: Millis): QueueRecord {
   const queue = shard.queues.get(record.name);
   const paused = queue.declared ? queue.record.paused : record.paused;
-  return configure(shard, queue, { ...record, paused, revision: queue.record.revision + 1 });
+  return configure(shard, queue, { ...record, paused, revision: queue.record.revision + 1 }, now);
 }
 
-function pause(shard: Shard, queue: Queue, paused: boolean): QueueRecord {
-  return configure(shard, queue, { ...queue.record, paused, revision: queue.record.revision + 1 });
+function pause(shard: Shard, queue: Queue, paused: boolean, now: Millis): QueueRecord {
+  return configure(shard, queue, { ...queue.record, paused, revision: queue.record.revision + 1 }, now);
 }
 
-function configure(shard: Shard, queue: Queue, record: QueueRecord): QueueRecord {
+function configure(shard: Shard, queue: Queue, record: QueueRecord, now: Millis): QueueRecord {
   queue.declared = true;
   shard.queues.configure(queue, record);
+  watchQueueRate(shard, queue, now);
   shard.journal.queue(queue);
   return record;
 }

@@ -8,6 +8,7 @@ import {
   type TerminalState,
 } from "../protocol/task.ts";
 import { release, usedMs } from "./attempts.ts";
+import { leaveLine } from "./limits.ts";
 import type { LiveTask } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
@@ -37,7 +38,7 @@ export function stop(
 
 /** Takes a task out of whatever keeps it: its line, its timer, its worker. */
 function detach(shard: Shard, task: LiveTask, now: Millis): void {
-  if (task.slot !== -1) shard.queues.remove(task);
+  if (task.slot !== -1) leaveLine(shard, task, now);
   if (task.details !== null) shard.timers.clear(task.details);
   if (task.last !== null) release(shard, task.last, usedMs(task.last, now));
 }

@@ -1,5 +1,6 @@
 import type { Envelope, TaskEvent } from "../protocol/envelope.ts";
 import type { Epoch, Millis, TaskId, TaskSpec } from "../protocol/task.ts";
+import { Gates } from "./gates.ts";
 import { Journal } from "./journal.ts";
 import type { Kind, LiveTask, LiveTimer, Moment } from "./live.ts";
 import { Sweep } from "./live.ts";
@@ -49,6 +50,7 @@ export class Shard {
   readonly queues: Queues = new Queues();
   readonly roster: Roster = new Roster();
   readonly timers: Timers<LiveTimer> = new Timers<LiveTimer>();
+  readonly gates: Gates = new Gates();
   readonly outbox: Outbox = new Outbox();
   readonly journal: Journal = new Journal(this.tasks);
   /**

@@ -3,7 +3,9 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { INLINE_BYTES, isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
 import { hold } from "./attempts.ts";
-import { Attempt, LiveTask } from "./live.ts";
+import { QUEUE_RATE_ROW, RATE_ROW } from "./journal.ts";
+import { watchQueueRate } from "./limits.ts";
+import { Attempt, LiveTask, type Pace } from "./live.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
 import { count, wait } from "./waiting.ts";
@@ -21,7 +23,8 @@ export function restore(shard: Shard, item: StoredItem, now: Millis): void {
       return;
     }
     case "row":
-      return; // Of a newer version: kept in the store, and without meaning here.
+      restoreRow(shard, item);
+      return;
     case "tombstone":
       shard.tombstones.set(item.id, item.keepUntil);
       return;
@@ -32,6 +35,18 @@ export function restore(shard: Shard, item: StoredItem, now: Millis): void {
   }
 }
 
+/** A row of another kind is of a newer version: kept in the store, and without meaning here. */
+function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { type: "row" }>): void {
+  const pace =
+    kind === RATE_ROW ? paceOfRow(shard, key) : kind === QUEUE_RATE_ROW ? shard.queues.get(key).pace : null;
+  if (pace !== null && Number(value) > 0) pace.nextAt = Number(value);
+}
+
+function paceOfRow(shard: Shard, key: string): Pace {
+  const end = key.indexOf("\n");
+  return shard.gates.pace(key.slice(0, end), key.slice(end + 1));
+}
+
 /** All is loaded: whoever holds a task of an earlier owner is asked what became of it. */
 export function restored(shard: Shard, now: Millis): void {
   for (const worker of shard.roster.workers.values()) {
@@ -39,6 +54,7 @@ export function restored(shard: Shard, now: Millis): void {
     shard.timers.set(worker.silence, now + shard.limits.workerLossMs);
     shard.outbox.tell(worker.mailbox, { type: "takeover" }, 0);
   }
+  for (const queue of shard.queues.all) watchQueueRate(shard, queue, now);
   shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
 }
 

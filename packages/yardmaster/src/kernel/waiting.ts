@@ -1,4 +1,5 @@
 import type { Millis } from "../protocol/task.ts";
+import { closedGate, enterRoom } from "./limits.ts";
 import type { LiveTask, Queue, Skill } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { keptBytesOf } from "./task-record.ts";
@@ -16,7 +17,10 @@ export function wait(shard: Shard, task: LiveTask, now: Millis): void {
 export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: boolean): void {
   const { queue } = task.kind.line;
   if (task.fairnessKey !== "" && !queue.declared && queue.record.order === "fifo") makeFair(shard, queue);
-  shard.queues.push(task, keepOrder);
+  if (!keepOrder) shard.queues.number(task);
+  const gate = task.kind.spec.limits === undefined ? null : closedGate(shard, task, now);
+  if (gate === null) shard.queues.push(task);
+  else enterRoom(shard, task, gate, now);
   if (task.details !== null) setTimer(shard, task);
   const { skill } = task.kind.line;
   if (skill.groups.length === 0) considerStranded(shard, skill, now);

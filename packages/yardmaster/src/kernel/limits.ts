@@ -1,0 +1,161 @@
+import type { Millis } from "../protocol/task.ts";
+import { opensAt, take } from "./gates.ts";
+import type { Attempt, Gate, LiveTask, Pace, Places, Queue } from "./live.ts";
+import { ORDERINGS } from "./orderings.ts";
+import type { Shard } from "./shard.ts";
+
+/** Where a task's definition limits how many run; null where it does not. */
+export function placesOf(shard: Shard, { kind, terms }: LiveTask): Places | null {
+  const { name, limits } = kind.spec;
+  if (limits === undefined || limits.concurrency === 0) return null;
+  return shard.gates.places(name, terms === null ? "" : terms.concurrencyKey);
+}
+
+/** Where a task's definition limits how often they start; null where it does not. */
+export function paceOf(shard: Shard, { kind, terms }: LiveTask): Pace | null {
+  const { name, limits } = kind.spec;
+  if (limits === undefined || limits.rate === null) return null;
+  return shard.gates.pace(name, terms === null ? "" : terms.rateKey);
+}
+
+/** The gate that keeps a task from starting now; null when it may. */
+export function closedGate(shard: Shard, task: LiveTask, now: Millis): Gate | null {
+  const places = placesOf(shard, task);
+  if (places !== null && isFull(places, task)) return places;
+  const pace = paceOf(shard, task);
+  return pace !== null && paceOpensAt(pace, task, now) > now ? pace : null;
+}
+
+function isFull(places: Places, task: LiveTask): boolean {
+  const { limits } = task.kind.spec;
+  return limits !== undefined && limits.concurrency > 0 && places.holders.size >= limits.concurrency;
+}
+
+function paceOpensAt(pace: Pace, task: LiveTask, now: Millis): Millis {
+  const rate = task.kind.spec.limits?.rate ?? null;
+  return rate === null ? 0 : opensAt(pace, rate, now);
+}
+
+/** Takes a ready task out of its line until its gate lets it in: while it waits there, it costs nothing. */
+export function holdBack(shard: Shard, task: LiveTask, gate: Gate, now: Millis): void {
+  shard.queues.remove(task);
+  enterRoom(shard, task, gate, now);
+  // Another gate had let it in: somebody else may use that.
+  for (const other of [placesOf(shard, task), paceOf(shard, task)])
+    if (other !== null && other !== gate) letNextIn(shard, other, now);
+}
+
+/** A ready task that is in no line waits for its gate. */
+export function enterRoom(shard: Shard, task: LiveTask, gate: Gate, now: Millis): void {
+  const { queue } = task.kind.line;
+  const { order } = queue.record;
+  // All who wait here are of one key: among them fairness means first come, first served.
+  gate.waiting ??= ORDERINGS[order === "fair" ? "fifo" : order].create<LiveTask>(queue);
+  gate.waiting.push(task);
+  task.gate = gate;
+  queue.limited++;
+  if (gate.limits === "rate") wakeAtOpening(shard, gate, now);
+}
+
+function leaveRoom(task: LiveTask, gate: Gate): void {
+  gate.waiting?.remove(task);
+  if (gate.waiting?.size === 0) gate.waiting = null;
+  task.gate = null;
+  task.kind.line.queue.limited--;
+}
+
+/**
+ * Whenever a gate has opened, or somebody whom it had let in went away without starting, the next one goes back to its
+ * old place in its line. So each task comes back once for each that leaves, and a gate that is open has somebody in a line.
+ */
+function letNextIn(shard: Shard, gate: Gate, now: Millis): void {
+  if (gate.limits === "concurrency") fillPlaces(shard, gate);
+  else keepPace(shard, gate, now);
+}
+
+function fillPlaces(shard: Shard, places: Places): void {
+  const next = places.waiting?.peek();
+  if (next !== undefined && !isFull(places, next)) letIn(shard, next, places);
+}
+
+function keepPace(shard: Shard, pace: Pace, now: Millis): void {
+  const next = pace.waiting?.peek();
+  if (next === undefined) return;
+  if (paceOpensAt(pace, next, now) <= now) letIn(shard, next, pace);
+  else wakeAtOpening(shard, pace, now);
+}
+
+function letIn(shard: Shard, task: LiveTask, gate: Gate): void {
+  leaveRoom(task, gate);
+  shard.queues.push(task);
+}
+
+function wakeAtOpening(shard: Shard, pace: Pace, now: Millis): void {
+  const next = pace.waiting?.peek();
+  if (next !== undefined && pace.slot === -1)
+    shard.timers.set(pace, Math.max(now, Math.ceil(paceOpensAt(pace, next, now))));
+}
+
+/** A ready task leaves its line, or the room of its gate, without starting. */
+export function leaveLine(shard: Shard, task: LiveTask, now: Millis): void {
+  const { gate } = task;
+  if (gate !== null) {
+    leaveRoom(task, gate);
+    return;
+  }
+  shard.queues.remove(task);
+  if (task.kind.spec.limits === undefined) return;
+  for (const one of [placesOf(shard, task), paceOf(shard, task)])
+    if (one !== null) letNextIn(shard, one, now);
+}
+
+/** A pace's timer: the next start is allowed. */
+export function openPace(shard: Shard, pace: Pace, now: Millis): void {
+  if (pace.queue !== null) shard.queues.resume(pace.queue);
+  else keepPace(shard, pace, now);
+}
+
+/** A new attempt uses up what its rates allow. */
+export function useRates(shard: Shard, task: LiveTask, now: Millis): void {
+  const { queue } = task.kind.line;
+  const { rate: queueRate } = queue.settings;
+  if (queueRate !== null) {
+    take(queue.pace, queueRate, now);
+    shard.journal.pace(queue.pace);
+    watchQueueRate(shard, queue, now);
+  }
+  const rate = task.kind.spec.limits?.rate ?? null;
+  const pace = paceOf(shard, task);
+  if (pace === null || rate === null) return;
+  take(pace, rate, now);
+  shard.journal.pace(pace);
+  keepPace(shard, pace, now);
+}
+
+/** Takes a queue out of the backlog while its rate allows no start. */
+export function watchQueueRate(shard: Shard, queue: Queue, now: Millis): void {
+  const { rate } = queue.settings;
+  const at = rate === null ? 0 : Math.ceil(opensAt(queue.pace, rate, now));
+  if (at > now) shard.timers.set(queue.pace, at);
+  else shard.timers.clear(queue.pace);
+  shard.queues.resume(queue);
+}
+
+/** An attempt takes its place of each limit: a new one, or one of an earlier owner. */
+export function takePlace(shard: Shard, attempt: Attempt): void {
+  const { queue } = attempt.task.kind.line;
+  attempt.places = placesOf(shard, attempt.task);
+  attempt.places?.holders.add(attempt);
+  if (queue.settings.concurrency > 0) shard.queues.resume(queue);
+}
+
+/** An attempt is over, and its place free for the next one. */
+export function givePlaceBack(shard: Shard, attempt: Attempt): void {
+  const { places, task } = attempt;
+  const { queue } = task.kind.line;
+  if (queue.settings.concurrency > 0) shard.queues.resume(queue);
+  if (places === null) return;
+  places.holders.delete(attempt);
+  attempt.places = null;
+  fillPlaces(shard, places);
+}
