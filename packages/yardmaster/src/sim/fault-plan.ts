@@ -73,7 +73,7 @@ const LEASE_MS = 15_000;
 const EARLY_DEATH: CrashTarget = { point: "worker receiver.take after", nth: 2 };
 
 /** A random subset of faults, each at a random strength (swarm testing, Groce et al., ISSTA 2012). */
-export function drawFaults(random: Random): FaultPlan {
+export function drawFaults(random: Random, dispatchers: number): FaultPlan {
   const aims = Array.from({ length: random.pick([0, 1, 1, 2, 3]) }, () => drawAim(random));
   const waitsForDeath = aims.some(({ occasion }) => occasion === "afterDeath");
   const crashes = waitsForDeath ? [...aims, EARLY_DEATH] : aims;
@@ -97,7 +97,7 @@ export function drawFaults(random: Random): FaultPlan {
     absentLieChance: some([0.02, 0.2]),
     presenceIsBlind: random.chance(0.15),
     pauses: drawDisturbances(random, healAt, [3_000, 8_000, 0.5 * LEASE_MS, 1.5 * LEASE_MS, 5 * LEASE_MS]),
-    closes: drawCloses(random, healAt, aims),
+    closes: drawCloses(random, healAt, aims, dispatchers),
     wallSkewMs: some([50, 5_000, 300_000]),
   };
 }
@@ -124,9 +124,14 @@ function drawDisturbances(
 }
 
 /** A crash while closing needs its process to close. */
-function drawCloses(random: Random, healAt: number, aims: readonly Aim[]): Disturbance[] {
+function drawCloses(
+  random: Random,
+  healAt: number,
+  aims: readonly Aim[],
+  dispatchers: number,
+): Disturbance[] {
   const aimed = aims.filter(({ occasion }) => occasion === "whileClosing");
-  const places = { dispatcher: 0, worker: 2, client: -1 };
+  const places = { dispatcher: 0, worker: dispatchers, client: -1 };
   return [
     ...drawDisturbances(random, healAt, [0, 2_000]),
     ...aimed.map(({ role }) => ({

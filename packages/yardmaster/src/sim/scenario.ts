@@ -41,8 +41,6 @@ const AFTERMATH_MS = 3_000;
 /** More events than any run needs: a yard that spins would never reach the end of virtual time. */
 const MAX_EVENTS = 300_000;
 
-const DISPATCHERS = 2;
-
 /** Runs a whole yard from one seed: a phase with faults, then healing until everything is over, then the end. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
   const run = new Run(seed, options);
@@ -68,8 +66,8 @@ class Run {
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
     const random = new Random(seed, "plan");
-    this.#plan = { ...drawFaults(random), ...options.faults };
     this.#workload = { ...drawWorkload(random), ...options.workload };
+    this.#plan = { ...drawFaults(random, this.#workload.dispatchers), ...options.faults };
     const timeline = new Timeline();
     const trace = new Trace(options.print ?? null);
     const faults = new Faults(this.#plan, timeline);
@@ -116,9 +114,9 @@ class Run {
   }
 
   #populate(): ClientScript[] {
-    const { slots, workers, clients, tasks, queues, maxLive } = this.#workload;
+    const { slots, dispatchers, workers, clients, tasks, queues, maxLive } = this.#workload;
     const definitions = new SimDefinitions(this.#workload);
-    for (let n = 1; n <= DISPATCHERS; n++) this.#yard.add("dispatcher", n, bootDispatcher(maxLive));
+    for (let n = 1; n <= dispatchers; n++) this.#yard.add("dispatcher", n, bootDispatcher(maxLive));
     for (let n = 1; n <= workers; n++) this.#yard.add("worker", n, bootWorker(definitions, slots));
     return Array.from({ length: clients }, (_, n) => {
       const own = tasks.filter(({ client }) => client % clients === n);

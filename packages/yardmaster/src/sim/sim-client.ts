@@ -78,7 +78,13 @@ export class ClientScript {
     const slackMs = 3 + 2 * process.world.faults.plan.wallSkewMs;
     const dueAt = process.host.monotonic() + delayMs - slackMs;
     const mayGiveUp = task.handler.failures > 0 && task.handler.failure === "final";
-    const intent = { attempts, mayGiveUp, atMostOnce: kind === "once", key: key ?? "", dueAt };
+    const intent = {
+      attempts,
+      mayGiveUp,
+      atMostOnce: kind === "once",
+      key: this.#definitions.keyOf(task),
+      dueAt,
+    };
     process.observe({ type: "submitting", label, intent });
     process.note("submitting", label);
     const input = { index: task.index, padding: "x".repeat(task.handler.inputBytes) };

@@ -9,9 +9,17 @@ export interface SimInput {
 
 export type SimDefinition = TaskDefinition<SimInput, SimInput>;
 
+const ROUTES = 7;
+
+/** Tasks in the queue `spread` that share a route are in one shard. */
+function routeOf({ index }: { readonly index: number }): string {
+  return `route-${index % ROUTES}`;
+}
+
 const QUEUES = {
   fifo: defineQueue({ name: "fifo" }),
   urgent: defineQueue({ name: "urgent", order: "priority" }),
+  spread: defineQueue({ name: "spread", routeBy: routeOf }),
 } as const satisfies { [Q in QueueName]: unknown };
 
 /** The definitions that a workload needs: one for each set of options in it. */
@@ -38,8 +46,15 @@ export class SimDefinitions {
   }
 
   /** Whether another task uses the same idempotency key with other input. */
-  clashes({ key, index }: TaskPlan): boolean {
-    return key !== null && this.#tasks.some((other) => other.key === key && other.index !== index);
+  clashes(task: TaskPlan): boolean {
+    const key = this.keyOf(task);
+    return key !== "" && this.#tasks.some((other) => this.keyOf(other) === key && other.index !== task.index);
+  }
+
+  /** Tasks with the same are the same to the yard; "" for none. In a queue that is spread, keys count within a route. */
+  keyOf(task: TaskPlan): string {
+    if (task.key === null) return "";
+    return task.queue === "spread" ? `${routeOf(task)}:${task.key}` : task.key;
   }
 
   /** The plan behind an input. */

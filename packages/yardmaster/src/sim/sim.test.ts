@@ -36,7 +36,7 @@ describe("a simulated yard", () => {
   });
 
   it("draws every kind of fault", () => {
-    const plans = Array.from({ length: 400 }, (_, seed) => drawFaults(new Random(seed, "plan")));
+    const plans = Array.from({ length: 400 }, (_, seed) => drawFaults(new Random(seed, "plan"), 2));
     for (const name of Object.keys(NO_FAULTS) as (keyof typeof NO_FAULTS)[]) {
       const drawn = new Set(plans.map((plan) => JSON.stringify(plan[name])));
       expect([name, drawn.size]).not.toEqual([name, 1]);

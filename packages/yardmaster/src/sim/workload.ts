@@ -4,6 +4,7 @@ import type { Random } from "./random.ts";
 export interface Workload {
   readonly tasks: readonly TaskPlan[];
   readonly slots: number;
+  readonly dispatchers: number;
   readonly workers: number;
   readonly clients: number;
   readonly shards: number;
@@ -18,7 +19,8 @@ export interface QueuePlan {
   readonly queue: QueueName;
 }
 
-export type QueueName = "fifo" | "urgent";
+/** `spread` is spread over the shards by its tasks' routes. */
+export type QueueName = "fifo" | "urgent" | "spread";
 
 export interface TaskPlan {
   /** Its input. Tasks that share an idempotency key and are meant to be the same have the same. */
@@ -69,12 +71,13 @@ export function drawWorkload(random: Random): Workload {
     queues,
     slots: random.integer(1, 6),
     workers: random.integer(2, 3),
-    shards: random.pick([1, 1, 1, 2]),
+    shards: random.pick([1, 1, 2, 3, 4]),
+    dispatchers: random.pick([1, 2, 2, 3]),
     maxLive: random.pick([1_000_000, 1_000_000, 20, 5]),
   };
 }
 
-const QUEUES: readonly [QueueName, QueueName] = ["fifo", "urgent"];
+const QUEUES: readonly [QueueName, ...QueueName[]] = ["fifo", "urgent", "spread"];
 
 function drawTask(random: Random, index: number, spreadMs: number, clients: number): TaskPlan {
   const kind = random.chance(0.15) ? "once" : "usual";
