@@ -24,7 +24,7 @@ export function tellDemand(shard: Shard): void {
   for (const worker of shard.roster.workers.values()) {
     const { group } = worker;
     if (group === null) continue;
-    const isFull = !worker.draining && usedCredit(worker) >= worker.credit;
+    const isFull = worker.takesWork && usedCredit(worker) >= worker.credit;
     const ready = isFull ? rounded(Math.ceil((waiting.get(group) ?? 0) / group.workers)) : 0;
     if (ready === worker.ready) continue;
     worker.ready = ready;
