@@ -221,6 +221,11 @@ describe("the yard", () => {
 
   it("pauses and resumes queues whose names need escapes", async () => {
     const queue = "a/b c%é<script>";
+    const longest = "é".repeat(128);
+    expect((await http.post(`/api/v1/queues/${encodeURIComponent(longest)}/pause`)).body).toMatchObject({
+      queue: longest,
+    });
+    await http.post(`/api/v1/queues/${encodeURIComponent(longest)}/resume`);
     const path = `/api/v1/queues/${encodeURIComponent(queue)}`;
     await http.post("/api/v1/tasks?accepted=true", { name: "echo", queue });
     expect((await http.post(`${path}/pause`)).body).toEqual({ queue, paused: true });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -21,6 +21,10 @@ const ENTRIES = {
 };
 /** As for the other pages: `UPDATE_DOCS=1` writes the table anew. */
 const UPDATE = process.env["UPDATE_DOCS"] === "1";
+
+const PACKAGES = resolve(import.meta.dirname, "../../../node_modules");
+const MISSING = `import { startHttp } from "./src/http.ts";
+  await startHttp(undefined, {}).catch(({ code, message }) => console.log(JSON.stringify({ code, message })));`;
 
 const page = readFileSync(PAGE, "utf8");
 const folder = mkdtempSync(join(tmpdir(), "yardmaster-http-docs-"));
@@ -79,6 +83,20 @@ describe("docs/http.md", () => {
     expect(outcome).toBe("created");
     const answer = await run("sh", ["-c", result], { ...env, ID: id });
     expect(JSON.parse(answer)).toEqual({ id, ended: true, ok: true, result: "Hello, Ada." });
+  });
+
+  it("names the packages that the server asks for where they are missing", async () => {
+    // The sources with what the package itself depends on, and nothing else.
+    cpSync(SOURCES, join(folder, "src"), { recursive: true });
+    mkdirSync(join(folder, "node_modules"));
+    for (const name of ["uuidv7", "piscina", "commander", "@standard-schema"]) {
+      symlinkSync(join(PACKAGES, name), join(folder, "node_modules", name));
+    }
+    writeFileSync(join(folder, "missing.ts"), MISSING);
+    const { code, message } = JSON.parse(await run(process.execPath, ["missing.ts"]));
+    expect(code).toBe("DRIVER_MISSING");
+    const [, command = ""] = /^(npm install .*)$/m.exec(page) ?? [];
+    expect(message).toContain(command);
   });
 
   it("makes tokens that are read as it says", async () => {

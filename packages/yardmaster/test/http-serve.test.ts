@@ -3,6 +3,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { findProgram } from "../../../servers/server.ts";
 import { createToken, hashToken } from "../src/http.ts";
 import { type CliProcess, CliYard, HANDLERS } from "./cli-process.ts";
 
@@ -119,6 +120,8 @@ function certificate(): { cert: string; key: string } {
   const args =
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=yard.example.com";
   const names = ["-addext", "subjectAltName=DNS:yard.example.com", "-keyout", key, "-out", cert];
-  execFileSync("openssl", [...args.split(" "), ...names], { stdio: "ignore" });
+  execFileSync(findProgram("openssl", "apt-get install openssl"), [...args.split(" "), ...names], {
+    stdio: "ignore",
+  });
   return { cert, key };
 }

@@ -38,8 +38,8 @@ import type {
 } from "./api.ts";
 
 /** The longest that one request waits for a result. */
-export const MAX_WAIT_MS = 60_000;
-export const MAX_BATCH = 1_000;
+const MAX_WAIT_MS = 60_000;
+const MAX_BATCH = 1_000;
 const MAX_LIMIT = 1_000;
 const MAX_REASON = 1_000;
 const MAX_CURSOR = 4_096;
