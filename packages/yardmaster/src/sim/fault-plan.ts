@@ -31,12 +31,24 @@ export interface FaultPlan {
   readonly closes: readonly Disturbance[];
   /** Each process's wall clock is off by up to this much. */
   readonly wallSkewMs: number;
+  /** Whether absence proves a death; where it does not, processes lose their presence with a connection. */
+  readonly presenceProves: boolean;
+  readonly disconnections: readonly Disturbance[];
+  /** When the broker starts again without its transient mailboxes and without knowing who was present. */
+  readonly restarts: readonly number[];
+  /** When the store has no room for new records. */
+  readonly full: readonly Span[];
+  /** The chance that the store forgets a commit that only checked the fence, as one does that starts again. */
+  readonly forgetChance: number;
 }
 
-interface Outage {
-  readonly of: "broker" | "store";
+interface Span {
   readonly from: number;
   readonly to: number;
+}
+
+interface Outage extends Span {
+  readonly of: "broker" | "store";
 }
 
 /** Something done to the process in the given place (dispatchers first, then workers, then clients, modulo their number). */
@@ -65,6 +77,11 @@ export const NO_FAULTS: FaultPlan = {
   pauses: [],
   closes: [],
   wallSkewMs: 0,
+  presenceProves: true,
+  disconnections: [],
+  restarts: [],
+  full: [],
+  forgetChance: 0,
 };
 
 const LEASE_MS = 15_000;
@@ -99,6 +116,26 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
     pauses: drawDisturbances(random, healAt, [3_000, 8_000, 0.5 * LEASE_MS, 1.5 * LEASE_MS, 5 * LEASE_MS]),
     closes: drawCloses(random, healAt, aims, dispatchers),
     wallSkewMs: some([50, 5_000, 300_000]),
+    ...drawServerFaults(random, healAt),
+    forgetChance: some([0.002, 0.01]),
+  };
+}
+
+/** What only an engine does that is a server. */
+function drawServerFaults(
+  random: Random,
+  healAt: number,
+): Pick<FaultPlan, "presenceProves" | "disconnections" | "restarts" | "full"> {
+  const presenceProves = random.chance(0.5);
+  const disconnections = drawDisturbances(random, healAt, [20, 300, 800, 1_500, 6_000]);
+  const restarts = random.chance(0.3) ? [random.below(healAt)] : [];
+  const from = random.below(healAt);
+  const to = Math.min(healAt, from + random.pick([500, 4_000, 20_000]));
+  return {
+    presenceProves,
+    disconnections: presenceProves ? [] : disconnections,
+    restarts: presenceProves ? [] : restarts,
+    full: random.chance(0.2) ? [{ from, to }] : [],
   };
 }
 

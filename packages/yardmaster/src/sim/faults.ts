@@ -1,3 +1,4 @@
+import type { Change } from "../protocol/change.ts";
 import { isWorkerMailbox } from "../protocol/mailbox.ts";
 import type { FaultPlan } from "./fault-plan.ts";
 import type { Random } from "./random.ts";
@@ -12,7 +13,7 @@ export class Faults {
   readonly plan: FaultPlan;
   readonly #timeline: Timeline;
   readonly #passages = new Map<string, number>();
-  /** The names that were ever held as present. */
+  /** The names that were held as present since the broker was started. */
   readonly present: Set<string> = new Set();
   /** So that a run makes progress between crashes. */
   #randomCrashesLeft = 4;
@@ -47,6 +48,18 @@ export class Faults {
     if (this.healed) return "deliver";
     if (!isDurable(mailbox) && random.chance(this.plan.dropChance)) return "drop";
     return random.chance(this.plan.duplicateChance) ? "duplicate" : "deliver";
+  }
+
+  /** Whether the store has no room for what a commit brings. */
+  isFullFor(changes: readonly Change[]): boolean {
+    const { now } = this.#timeline;
+    const isFull = !this.healed && this.plan.full.some(({ from, to }) => now >= from && now < to);
+    return isFull && changes.some(({ type }) => type === "insert" || type === "adopt");
+  }
+
+  /** Whether the store answers a commit and forgets it: one without changes, for which nobody else would suffer. */
+  forgets(changes: readonly Change[], random: Random): boolean {
+    return !this.healed && changes.length === 0 && random.chance(this.plan.forgetChance);
   }
 
   /** Whether only the first part of a batch arrives. One engine that is both commits whole. */
@@ -84,6 +97,6 @@ export class Faults {
 }
 
 /** Only the submit lane must keep what it confirmed; all else is repeated by whoever misses an answer. */
-function isDurable(mailbox: string): boolean {
+export function isDurable(mailbox: string): boolean {
   return mailbox.startsWith("lane:") && mailbox.endsWith(":submit");
 }

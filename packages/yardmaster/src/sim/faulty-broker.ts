@@ -52,19 +52,66 @@ async function sendWholeOrPart(
   throw new YardmasterError("BROKER_UNAVAILABLE", "The simulated broker was lost within a batch");
 }
 
+/** A name that a process shows, and loses with its connection until it has another. */
+class Hold {
+  readonly #process: SimProcess;
+  readonly #presence: Presence;
+  readonly #name: string;
+  readonly #changed: (isHeld: boolean) => void;
+  #letGo: (() => Promise<void>) | null = null;
+
+  constructor(process: SimProcess, presence: Presence, name: string, changed: (isHeld: boolean) => void) {
+    this.#process = process;
+    this.#presence = presence;
+    this.#name = name;
+    this.#changed = changed;
+  }
+
+  async take(): Promise<void> {
+    const { holds, world } = this.#process;
+    holds.add(this);
+    world.faults.present.add(this.#name);
+    this.#letGo = await this.#presence.hold(this.#name);
+  }
+
+  async release(): Promise<void> {
+    this.#process.holds.delete(this);
+    await this.#letGo?.();
+  }
+
+  async lose(): Promise<void> {
+    await this.#letGo?.();
+    this.#tell(false);
+  }
+
+  async takeAgain(): Promise<void> {
+    if (!this.#process.alive || !this.#process.holds.has(this)) return;
+    await this.take();
+    this.#tell(true);
+  }
+
+  #tell(isHeld: boolean): void {
+    const { world, holds } = this.#process;
+    world.timeline.schedule(0, this.#process, () => {
+      if (holds.has(this)) this.#changed(isHeld);
+    });
+  }
+}
+
 function createFaultyPresence(process: SimProcess, presence: Presence, call: Call): Presence {
   return {
-    provesDeath: presence.provesDeath,
-    hold: async (name) => {
-      const release = await call("presence.hold", () => {
-        process.world.faults.present.add(name);
-        return presence.hold(name);
-      });
-      return () => call("presence.release", release);
+    provesDeath: presence.provesDeath && process.world.faults.plan.presenceProves,
+    hold: async (name, changed = () => undefined) => {
+      const hold = new Hold(process, presence, name, changed);
+      await call("presence.hold", () => hold.take());
+      return () => call("presence.release", () => hold.release());
     },
     absent: async (names) => {
       const { faults } = process.world;
-      const absent = await call("presence.absent", () => presence.absent(names));
+      const absent = await call("presence.absent", async () => {
+        const gone = await presence.absent(names);
+        return gone.filter((name) => faults.present.has(name));
+      });
       if (faults.plan.presenceIsBlind) return [];
       const lies = names.filter(
         (name) =>

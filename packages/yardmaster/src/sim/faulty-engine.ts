@@ -1,7 +1,7 @@
 import type { Engine } from "../engine.ts";
 import { pause } from "../host.ts";
 import { createFaultyBroker } from "./faulty-broker.ts";
-import { createFaultyStore } from "./faulty-store.ts";
+import { createFaultyStore, storeFull } from "./faulty-store.ts";
 import { remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
 
@@ -15,8 +15,11 @@ export function createFaultyEngine(process: SimProcess, engine: Engine): Engine 
       service: "store",
       fallible: true,
       apply: async () => {
-        const outcomes = await engine.commit(tick);
         const { lease, sequence, changes } = tick;
+        const { faults } = process.world;
+        if (faults.isFullFor(changes)) throw storeFull();
+        if (faults.forgets(changes, process.random)) return tick.sends.map(() => "confirmed");
+        const outcomes = await engine.commit(tick);
         process.observe({ type: "committed", lease, sequence, changes });
         return outcomes;
       },

@@ -1,4 +1,5 @@
 import type { StoredItem } from "../protocol/change.ts";
+import { YardmasterError } from "../protocol/errors.ts";
 import type { Store } from "../stores/store.ts";
 import { type RemoteCall, remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -19,6 +20,9 @@ export function createFaultyStore(process: SimProcess, store: Store): Store {
     holder: (shard) => call("holder", () => store.holder(shard)),
     commit: (lease, sequence, changes) =>
       call("commit", async () => {
+        const { faults } = process.world;
+        if (faults.isFullFor(changes)) throw storeFull();
+        if (faults.forgets(changes, process.random)) return;
         await store.commit(lease, sequence, changes);
         process.observe({ type: "committed", lease, sequence, changes });
       }),
@@ -27,6 +31,10 @@ export function createFaultyStore(process: SimProcess, store: Store): Store {
     read: (query) => call("read", () => store.read(query)),
     find: (filter) => call("find", () => store.find(filter)),
   };
+}
+
+export function storeFull(): YardmasterError {
+  return new YardmasterError("STORE_FULL", "The simulated store has no room for new records");
 }
 
 async function* loadRemotely(

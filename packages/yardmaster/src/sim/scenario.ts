@@ -128,11 +128,14 @@ class Run {
 
   #schedule(): void {
     const { timeline } = this.#world;
-    const { pauses, closes, healAt } = this.#plan;
+    const { pauses, closes, disconnections, restarts, healAt } = this.#plan;
     for (const { place, at, forMs } of pauses)
       timeline.schedule(at, null, () => this.#yard.pause(place, forMs));
     for (const { place, at, forMs } of closes)
       timeline.schedule(at, null, () => this.#yard.restart(place, forMs));
+    for (const { place, at, forMs } of disconnections)
+      timeline.schedule(at, null, () => this.#yard.disconnect(place, forMs));
+    for (const at of restarts) timeline.schedule(at, null, () => void this.#yard.restartBroker());
     timeline.schedule(healAt, null, () => {
       this.#world.trace.note(timeline.now, "world", "healed");
       this.#yard.resumeAll();

@@ -21,6 +21,12 @@ export interface SimWorld {
 /** A fact without its time. */
 export type Observation = Fact extends infer F ? (F extends Fact ? Omit<F, "at"> : never) : never;
 
+/** A name by which a process is present. */
+export interface SimHold {
+  lose(): Promise<void>;
+  takeAgain(): Promise<void>;
+}
+
 /** One incarnation of a simulated process. After a crash nothing of it runs, settles or gets out any more. */
 export class SimProcess implements EventOwner {
   readonly name: string;
@@ -29,6 +35,7 @@ export class SimProcess implements EventOwner {
   readonly host: Host;
   readonly world: SimWorld;
   readonly #onCrash: () => void;
+  readonly holds: Set<SimHold> = new Set();
   alive = true;
   held: (() => void)[] | null = null;
   #lastRequestAt = 0;
@@ -69,6 +76,16 @@ export class SimProcess implements EventOwner {
     this.held = [];
     this.note("pause", `${forMs.toFixed(0)} ms`);
     this.world.timeline.schedule(forMs, null, () => this.resume());
+  }
+
+  /** Loses the connection that its presence hangs on. */
+  disconnect(forMs: number): void {
+    if (!this.alive) return;
+    this.note("disconnect", `${forMs.toFixed(0)} ms`);
+    for (const hold of this.holds) void hold.lose();
+    this.world.timeline.schedule(forMs, null, () => {
+      for (const hold of this.holds) void hold.takeAgain();
+    });
   }
 
   resume(): void {

@@ -1,6 +1,7 @@
 import type { Engine } from "../engine.ts";
 import type { MemoryEngine, MemoryWorld } from "../memory/world.ts";
 import type { Role } from "./crash-points.ts";
+import { isDurable } from "./faults.ts";
 import { createFaultyEngine } from "./faulty-engine.ts";
 import { Random } from "./random.ts";
 import { SimProcess, type SimWorld } from "./sim-process.ts";
@@ -60,6 +61,19 @@ export class SimYard {
 
   pause(place: number, forMs: number): void {
     this.#at(place)?.process.pause(forMs);
+  }
+
+  disconnect(place: number, forMs: number): void {
+    this.#at(place)?.process.disconnect(forMs);
+  }
+
+  /** The broker starts again: transient mailboxes are gone, and everybody has to connect anew. */
+  async restartBroker(): Promise<void> {
+    const { broker } = this.#engines.open();
+    this.#world.trace.note(this.#world.timeline.now, "world", "broker restarts");
+    for (const { current } of this.#places) current?.process.disconnect(this.#random.between(50, 1_500));
+    this.#world.faults.present.clear();
+    for (const mailbox of await broker.mailboxes("")) if (!isDurable(mailbox)) await broker.remove(mailbox);
   }
 
   /** Closes a process in good order, and starts its place again after a while. */

@@ -22,6 +22,25 @@ describe("a simulated yard", () => {
     expect((await runSeed(seed)).violations).toEqual([]);
   });
 
+  it("keeps them on servers that lose connections and mailboxes, forget commits and are full", async () => {
+    const times = [3_000, 8_000, 14_000, 20_000];
+    const lines: string[] = [];
+    const faults = {
+      ...NO_FAULTS,
+      healAt: 25_000,
+      split: true,
+      presenceProves: false,
+      disconnections: times.map((at, place) => ({ place, at, forMs: 400 * (place + 1) })),
+      restarts: [6_000, 16_000],
+      full: [{ from: 9_000, to: 13_000 }],
+      forgetChance: 0.02,
+    };
+    const reports = await runSeeds(4, { faults, print: (line) => lines.push(line) });
+    expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
+    expect(lines.filter((line) => line.includes("broker restarts"))).toHaveLength(8);
+    expect(lines.some((line) => line.includes("disconnect"))).toBe(true);
+  });
+
   it("takes the same course again from the same seed, and another from another", async () => {
     const hash = await seedHash(42);
     expect(await seedHash(42)).toBe(hash);
