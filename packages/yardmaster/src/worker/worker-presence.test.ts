@@ -20,6 +20,7 @@ let started: number;
 let end: () => void;
 let presence: (isHeld: boolean) => void;
 let isCut: boolean;
+let problems: string[];
 
 /** An engine whose connection can be lost: presence with it, and everything rejects. */
 function fragile(real: Engine): Engine {
@@ -62,6 +63,8 @@ beforeEach(async () => {
   desk = new WorkerDesk(world.open(), "w");
   started = 0;
   isCut = false;
+  problems = [];
+  const report = (what: string): void => void problems.push(what);
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
@@ -73,7 +76,7 @@ beforeEach(async () => {
     }),
   ];
   await desk.open();
-  worker = await startWorkerOn({ engine: fragile(engine), host, handlers, id: "w", slots: 3 });
+  worker = await startWorkerOn({ engine: fragile(engine), host, handlers, id: "w", slots: 3, report });
   await host.settle();
 });
 
@@ -160,5 +163,19 @@ describe("a worker that its engine lost sight of", () => {
     end();
     await host.advance(1_000);
     expect(await engine.broker.mailboxes(controlLane(0))).toEqual([controlLane(0)]);
+  });
+});
+
+describe("a lost mailbox", () => {
+  it("is made again when nothing has come for 10 s, and work goes on", async () => {
+    await engine.broker.remove("worker:w");
+    await host.advance(25_000);
+    expect(await engine.broker.mailboxes("worker:")).toEqual(["worker:w"]);
+    await tell(assign(1, "held"));
+    expect(started).toBe(1);
+    end();
+    await host.settle();
+    expect(desk.outcomes).toMatchObject([{ kind: "succeeded" }]);
+    expect(problems).toEqual([]);
   });
 });

@@ -395,18 +395,6 @@ describe("a lost frame", () => {
   });
 });
 
-describe("a lost mailbox", () => {
-  it("is made again when nothing has come for 10 s, and work goes on", async () => {
-    await start();
-    await engine.broker.remove("worker:w");
-    await host.advance(25_000);
-    expect(await engine.broker.mailboxes("worker:")).toEqual(["worker:w"]);
-    await tell(assign(1, "double"));
-    expect(desk.outcomes).toMatchObject([{ kind: "succeeded" }]);
-    expect(problems).toEqual([]);
-  });
-});
-
 describe("a frame that cannot be read", () => {
   it("is reported and does not stop the others", async () => {
     await start();
