@@ -65,8 +65,7 @@ export class Intake {
   }
 
   #enter(link: ShardLink, epoch: number): void {
-    link.epoch = epoch;
-    link.seen = 0;
+    link.enter(epoch);
     this.#parts.division.forgetDemand(link.shard);
     this.#parts.heartbeats.pulse.setEpoch(link.shard, epoch);
   }

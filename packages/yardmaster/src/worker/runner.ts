@@ -172,8 +172,9 @@ export class Runner {
       this.#turn = (this.#turn + 1) % links.length;
       const link = links[this.#turn];
       if (link === undefined || link.waiting.length === 0 || !this.isInContact(link.shard)) continue;
-      const attempt = link.waiting.shift();
-      if (attempt !== undefined && !this.#hasExpired(attempt)) return attempt;
+      const attempt = link.takeWaiting();
+      if (attempt === null) continue;
+      if (!this.#hasExpired(attempt)) return attempt;
       tried -= 1;
     }
     return null;
@@ -205,7 +206,8 @@ export class Runner {
     else if (payload === null) {
       const message = "The store does not have the task's payload.";
       this.#end(attempt, ended("failed", failure("STORE_UNAVAILABLE", message)));
-    } else if (this.isInContact(attempt.shard)) this.#run(attempt, handler, payload);
+    } else if (this.isInContact(attempt.shard) && this.#linkOf(attempt).isWanted(attempt))
+      this.#run(attempt, handler, payload);
     else {
       this.#linkOf(attempt).waiting.unshift(attempt);
       this.#free(attempt);

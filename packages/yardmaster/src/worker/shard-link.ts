@@ -45,6 +45,8 @@ export class ShardLink {
   wantsHeld = false;
   wantsGoodbye = false;
   isGoodbyeAnswered = false;
+  /** The present owner has not answered what is held: it may have given up what an earlier one assigned. */
+  #isReconciled = true;
   /** Attempts in hand without an outcome. */
   unfinished = 0;
   readonly #worker: string;
@@ -52,7 +54,7 @@ export class ShardLink {
   readonly #attempts = new Map<TaskId, Attempt>();
   readonly #batches = new Map<number, Batch>();
   /** The last inventory as long as it is not answered: a lost one leaves tasks with a worker that does not have them. */
-  #inventory: Pick<Batch, "sequence" | "silenceMs" | "resendAt"> | null = null;
+  #inventory: (Pick<Batch, "sequence" | "silenceMs" | "resendAt"> & { readonly epoch: Epoch }) | null = null;
   #finished: Attempt[] = [];
   #notes: Note[] = [];
   #sequence = 0;
@@ -107,12 +109,33 @@ export class ShardLink {
   }
 
   answered(sequence: number): void {
-    if (this.#inventory?.sequence === sequence) this.#inventory = null;
+    if (this.#inventory?.sequence === sequence) {
+      this.#isReconciled ||= this.#inventory.epoch === this.epoch;
+      this.#inventory = null;
+    }
     const batch = this.#batches.get(sequence);
     if (batch === undefined) return;
     this.#batches.delete(sequence);
     if (batch.goodbye) this.isGoodbyeAnswered = true;
     for (const attempt of batch.attempts) this.#forget(attempt);
+  }
+
+  /** A frame of a later owner has come. */
+  enter(epoch: Epoch): void {
+    this.#isReconciled = this.epoch === 0;
+    this.epoch = epoch;
+    this.seen = 0;
+  }
+
+  /** Whether the present owner counts on an attempt, as far as is known. */
+  isWanted(attempt: Attempt): boolean {
+    return this.#isReconciled || attempt.epoch === this.epoch;
+  }
+
+  /** Takes the first waiting attempt that may start. */
+  takeWaiting(): Attempt | null {
+    const index = this.waiting.findIndex((attempt) => this.isWanted(attempt));
+    return index === -1 ? null : (this.waiting.splice(index, 1)[0] ?? null);
   }
 
   /** A new owner, or one that has forgotten this worker: it is told everything again. */
@@ -222,7 +245,7 @@ export class ShardLink {
     const { silenceMs } = this.#inventory ?? { silenceMs: SILENCE_MS / 2 };
     const next = Math.min(2 * silenceMs, MAX_SILENCE_MS);
     this.#sequence += 1;
-    this.#inventory = { sequence: this.#sequence, silenceMs: next, resendAt: now + next };
+    this.#inventory = { sequence: this.#sequence, silenceMs: next, resendAt: now + next, epoch: this.epoch };
     return this.#held();
   }
 

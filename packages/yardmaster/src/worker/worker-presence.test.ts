@@ -179,3 +179,35 @@ describe("a lost mailbox", () => {
     expect(problems).toEqual([]);
   });
 });
+
+describe("what an earlier owner assigned", () => {
+  beforeEach(async () => {
+    desk.known = null;
+    await host.advance(8_000);
+    await tell(assign(1, "held"));
+    desk.answers = false;
+    desk.known = true;
+    await desk.takeOver();
+    await host.advance(7_000);
+  });
+
+  it("starts only when the present one has answered that it is held, and news start before", async () => {
+    expect(started).toBe(0);
+    await tell(assign(2, "held"));
+    expect(started).toBe(1);
+    desk.answers = true;
+    await host.advance(20_000);
+    expect(started).toBe(2);
+  });
+
+  it("does not start when the present one has given it up", async () => {
+    const sequence = desk.frames.findLast(({ envelopes }) =>
+      envelopes.some(({ type }) => type === "held"),
+    )?.sequence;
+    const abort = { type: "abort", id: taskId(1), epoch: 1, attempt: 1, reason: "cancelled" } as const;
+    await tell(abort, { type: "answered", sequence: sequence ?? 0 });
+    await host.advance(5_000);
+    expect(started).toBe(0);
+    expect(desk.outcomes).toMatchObject([{ id: taskId(1), kind: "cancelled" }]);
+  });
+});
