@@ -395,18 +395,16 @@ describe("a lost frame", () => {
   });
 });
 
-describe("a frame that cannot be read", () => {
-  it("is reported and does not stop the others", async () => {
+describe("a received frame", () => {
+  it("that cannot be read is reported and does not stop the others", async () => {
     await start();
     await engine.broker.send([{ mailbox: "worker:w", frame: Buffer.from("noise") }]);
     await tell(assign(1, "double"));
     expect(problems).toEqual(["The worker cannot read a frame"]);
     expect(desk.outcomes).toHaveLength(1);
   });
-});
 
-describe("received frames", () => {
-  it("are acknowledged alone when there is nothing to send", async () => {
+  it("is acknowledged alone when there is nothing to send", async () => {
     await start();
     await tell(assign(1, "held"));
     expect(await engine.broker.depth("worker:w")).toBeGreaterThan(0);
