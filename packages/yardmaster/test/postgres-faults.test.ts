@@ -114,6 +114,20 @@ function lossTests(server: PostgresServer): void {
       expect(await other.broker.presence.absent(names)).toEqual(["worker:1"]);
     });
 
+    it("takes nobody for absent when one session's crash ends them all", async () => {
+      await engine.broker.presence.hold("worker:1");
+      const client = new pg.Client(`postgres://postgres@127.0.0.1:${server.port}/postgres`);
+      client.on("error", () => undefined);
+      await client.connect();
+      const { rows } = await client.query("SELECT pg_backend_pid() AS pid");
+      process.kill(rows[0].pid, "SIGKILL");
+      const seen: string[] = [];
+      for (let calls = 0; calls < 50; calls += 1) {
+        seen.push(...(await untilUp(() => other.broker.presence.absent(["worker:1"]))));
+      }
+      expect(seen).toEqual([]);
+    });
+
     it("comes back from the end of any session", async () => {
       const { broker } = engine;
       await broker.declare("mail", { durable: false });

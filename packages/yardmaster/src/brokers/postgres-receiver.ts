@@ -194,7 +194,7 @@ class FrameReceiver implements PostgresReceiver {
 
 const LOOK_MS = 1_000;
 /** While somebody is sending, nobody can fall asleep. */
-const FIRST_BUSY_MS = 1;
+const FIRST_BUSY_MS = 2;
 const LAST_BUSY_MS = 64;
 /** No send is so slow that this many others overtake it. */
 const NEAR = 10_000;
