@@ -8,7 +8,7 @@ const config: ViteUserConfig = defineConfig({
     include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 30_000,
     allowOnly: false,
     reporters: reportFile ? ["default", ["json", { outputFile: reportFile }]] : ["default"],

@@ -8,7 +8,7 @@ import { openPostgresReceiver, type PostgresReceiver } from "./postgres-receiver
 const HALF = "BROKER_UNAVAILABLE";
 
 /** Frames and acknowledgements as the server's functions take them. */
-export interface Post {
+interface Post {
   readonly values: readonly Value[];
   /** Tells what is to be done once the server has answered which mailboxes there are, and gives the outcomes. */
   sent(found: string): SendOutcome[];

@@ -7,7 +7,7 @@ export interface Statement {
 }
 
 /** A column as PostgreSQL writes it in text. */
-export type Cell = string | null;
+type Cell = string | null;
 export type Row = readonly Cell[];
 /** A buffer travels in PostgreSQL's binary format, everything else as text. */
 export type Value = null | string | number | boolean | Buffer;

@@ -100,7 +100,7 @@ export function readRate(reader: Reader): Rate | null {
   return isRate(rate) ? rate : reader.fail("a rate's time or burst is 0");
 }
 
-export function isRate({ limit, perMs, burst }: Rate): boolean {
+function isRate({ limit, perMs, burst }: Rate): boolean {
   return limit >= 1 && perMs >= 1 && burst >= 1;
 }
 

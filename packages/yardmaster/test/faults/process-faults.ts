@@ -123,7 +123,7 @@ function ownerFaults(staged: Staged): void {
   });
 }
 
-export function placeOf(address: EngineAddress): YardAddress {
+function placeOf(address: EngineAddress): YardAddress {
   return typeof address === "string" ? { url: address } : address;
 }
 
