@@ -68,7 +68,8 @@ describe("a simulated yard that once went wrong", () => {
   it("does not deny tasks that are confirmed and still wait for a dispatcher to come", async () => {
     const crashes = [{ point: "client broker.send after", nth: 4 }];
     const pauses = [0, 1].map((place) => ({ place, at: 0.1, forMs: 25_000 }));
-    const reports = await runSeeds(5, { faults: { ...NO_FAULTS, healAt: 25_000, crashes, pauses } });
+    const faults = { ...NO_FAULTS, healAt: 25_000, crashes, pauses };
+    const reports = await runSeeds(5, { faults, workload: { dispatchers: 2 } });
     expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
     expect(reports.every(({ points }) => points.get("client broker.send after")?.crashed === 1)).toBe(true);
   });
