@@ -3,7 +3,12 @@ import { runInNewContext } from "node:vm";
 import type { Outgoing } from "../packages/yardmaster/src/kernel/effects.ts";
 import { Kernel } from "../packages/yardmaster/src/kernel/kernel.ts";
 import type { Heartbeat } from "../packages/yardmaster/src/protocol/envelope.ts";
-import type { Submission, TaskSpec } from "../packages/yardmaster/src/protocol/task.ts";
+import type {
+  QueueRecord,
+  Submission,
+  TaskSpec,
+  TaskTerms,
+} from "../packages/yardmaster/src/protocol/task.ts";
 
 /*
  * What the kernel alone can do on one core: whole task lives (submitted, assigned, succeeded) in batches, and the
@@ -13,6 +18,8 @@ import type { Submission, TaskSpec } from "../packages/yardmaster/src/protocol/t
 const LIVES = 1_000_000;
 const BATCH = 500;
 const WAITING = 1_000_000;
+const BACKLOG = 100_000;
+const TENANTS = 1_000;
 const START = 1_790_000_000_000;
 
 const spec: TaskSpec = {
@@ -28,6 +35,19 @@ const spec: TaskSpec = {
   keepFailureMs: 604_800_000,
 };
 
+/** A place in two for each tenant, and a rate that is hardly ever in the way. */
+const limitedSpec: TaskSpec = {
+  ...spec,
+  limits: { concurrency: 2, rate: { limit: 1_000_000, perMs: 1_000, burst: 1_000 } },
+};
+const prioritySpec: TaskSpec = { ...spec, queue: "urgent" };
+const tenants = Array.from({ length: TENANTS }, (_, tenant) => termsOf(`tenant-${tenant}`));
+
+interface Variant {
+  readonly queue: QueueRecord["order"] | null;
+  readonly wish: (index: number) => Partial<Submission>;
+}
+
 const registration = {
   type: "register",
   worker: "w",
@@ -41,23 +61,41 @@ const registration = {
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-const livesPerSecond = median([0, 1, 2].map(measureLives));
+const plain: Variant = { queue: null, wish: () => ({}) };
+/** A fair queue of 1,000 tenants beside one ordered by priority; half of the tasks have a place and a rate to wait for. */
+const busy: Variant = {
+  queue: "fair",
+  wish: (index) =>
+    index % 2 === 0
+      ? { spec: limitedSpec, terms: tenants[index % TENANTS] ?? null }
+      : { spec: prioritySpec, priority: index % 256 },
+};
+
+const livesPerSecond = median([0, 1, 2].map(() => measureLives(plain)));
+const busyLivesPerSecond = median([0, 1, 2].map(() => measureLives(busy)));
+const manyKeysRatio = median([0, 1, 2].map(() => measureBacklog(BACKLOG) / measureBacklog(1)));
 const waitingBytesPerTask = median([0, 1, 2].map(measureWaiting));
 console.log(
   JSON.stringify({
     livesPerSecond: Math.round(livesPerSecond),
+    busyLivesPerSecond: Math.round(busyLivesPerSecond),
+    manyKeysRatio,
     waitingBytesPerTask: Math.round(waitingBytesPerTask),
   }),
 );
 
-function measureLives(): number {
+function measureLives({ queue, wish }: Variant): number {
   const kernel = openKernel();
+  if (queue !== null) declare(kernel, queue);
   kernel.apply({ type: "workerRegistered", register: registration }, START);
   let ended = 0;
   let elapsedMs = 0;
   for (let first = 0; first < LIVES; first += BATCH) {
     const now = START + Math.floor(first / BATCH);
-    const submissions = Array.from({ length: BATCH }, (_, offset) => submissionOf(first + offset));
+    const submissions = Array.from({ length: BATCH }, (_, offset) => ({
+      ...submissionOf(first + offset),
+      ...wish(first + offset),
+    }));
     const started = performance.now();
     for (const submission of submissions)
       kernel.apply({ type: "submitted", submission, stored: null, keyed: null }, now);
@@ -69,6 +107,49 @@ function measureLives(): number {
   }
   if (ended !== LIVES || kernel.live !== 0) throw new Error(`${ended} of ${LIVES} tasks ended`);
   return (LIVES / elapsedMs) * 1000;
+}
+
+/** How long so many waiting tasks of so many fairness keys take to be submitted and handed out. */
+function measureBacklog(keys: number): number {
+  const kernel = openKernel();
+  declare(kernel, "fair");
+  const terms = Array.from({ length: keys }, (_, key) => termsOf(`tenant-${key}`));
+  const submissions = Array.from({ length: BACKLOG }, (_, index) => ({
+    ...submissionOf(index),
+    terms: terms[index % keys] ?? null,
+  }));
+  collectGarbage();
+  const started = performance.now();
+  for (const submission of submissions)
+    kernel.apply({ type: "submitted", submission, stored: null, keyed: null }, START);
+  kernel.effects(START);
+  kernel.apply({ type: "workerRegistered", register: registration }, START);
+  for (let now = START; kernel.live > 0; now++) {
+    kernel.apply({ type: "heartbeatReceived", heartbeat: heartbeatAt(now), from: "worker:w" }, now);
+    succeedAll(kernel, kernel.effects(now).outgoing, now);
+  }
+  return performance.now() - started;
+}
+
+function declare(kernel: Kernel, order: QueueRecord["order"]): void {
+  const base = { placement: "least-loaded", paused: false, revision: 1 } as const;
+  const queues = [
+    { name: "default", order, ...base },
+    { name: "urgent", order: "priority", ...base } as const,
+  ];
+  const command = { type: "apply", queues } as const;
+  kernel.apply({ type: "commanded", command, request: 1, replyTo: "client:bench" }, START);
+}
+
+function termsOf(key: string): TaskTerms {
+  return {
+    deadline: 0,
+    deadlineInMs: 0,
+    fairnessKey: key,
+    weight: 1,
+    concurrencyKey: key,
+    rateKey: key,
+  };
 }
 
 function measureWaiting(): number {

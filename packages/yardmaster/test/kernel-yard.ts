@@ -181,7 +181,7 @@ export class KernelYard {
 
   /** The state as anybody would see it: memory's where the task is in memory. */
   state(id: TaskId): string {
-    const live = this.kernel.answer({ type: "status", id });
+    const live = this.kernel.answer({ type: "status", id }, this.now);
     return live !== null && "state" in live ? live.state : this.record(id).state;
   }
 

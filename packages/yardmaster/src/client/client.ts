@@ -84,7 +84,7 @@ export class Client {
     try {
       // The types only narrow what may be called with it; nothing below looks at them.
       const task = definition as unknown as AnyTask;
-      const drafted = draft(task, input, options);
+      const drafted = draft(task, input, options, this.nowFor(options));
       const sent =
         drafted instanceof Promise
           ? drafted.then((ready) => this.post(ready, task, options))
@@ -112,7 +112,7 @@ export class Client {
     // As in `submit`.
     const task = definition as unknown as AnyTask;
     const source = {
-      draft: (input: unknown) => draft(task, input, options),
+      draft: (input: unknown) => draft(task, input, options, this.nowFor(options)),
       room: (drafted: Draft) => this.switchboard.room(drafted),
       send: (drafted: Draft) => this.post(drafted, task, options) as Promise<TaskHandle<Output>>,
     };
@@ -233,6 +233,11 @@ export class Client {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Only a deadline is worth a look at the clock. */
+  private nowFor(options: SubmitOptions | undefined): number {
+    return options?.deadline === undefined ? 0 : this.host.now();
   }
 
   private post(drafted: Draft, task: AnyTask, options: SubmitOptions | undefined): Promise<TaskHandle> {

@@ -69,14 +69,17 @@ const HASH_BYTES = 16;
 const NO_OPTIONS: SubmitOptions = Object.freeze({});
 
 /**
- * Checks an input and its options. A promise only where the schema is asynchronous. Throws INVALID_INPUT,
+ * Checks an input and its options; a deadline is in the future of `now`. A promise only where the schema is asynchronous. Throws INVALID_INPUT,
  * INVALID_OPTIONS, INVALID_ROUTING, INVALID_NAME or PAYLOAD_TOO_LARGE.
  */
 export function draft(
   definition: AnyTask,
   input: unknown,
   options: SubmitOptions = NO_OPTIONS,
+  now = 0,
 ): Draft | Promise<Draft> {
+  if (options.deadline !== undefined && millisOf(options.deadline, "deadline") <= now)
+    optionCheck("submit").refuse("deadline", "in the future", String(options.deadline));
   const { input: schema } = definition;
   if (schema !== undefined) {
     const parsed = validate(schema, input, "INVALID_INPUT");

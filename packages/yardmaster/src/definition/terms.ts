@@ -28,9 +28,9 @@ export type ConcurrencyOptions<Parsed> =
 export interface RateOptions {
   /** So many starts … */
   readonly limit: number;
-  /** … in any stretch of this long. */
+  /** … in this time, evenly spread … */
   readonly perMs: number;
-  /** How many of them may start at once; default all. */
+  /** … but this many at once after a quiet time; default 1. */
   readonly burst?: number;
 }
 
@@ -98,11 +98,10 @@ export function rateOf(
   const { limit, perMs, burst } = options;
   if (limit === undefined) check.refuse("rate.limit", "a whole number", limit);
   if (perMs === undefined) check.refuse("rate.perMs", "milliseconds", perMs);
-  const most = check.whole("rate.limit", limit, { min: 1, max: MAX_LIMIT, otherwise: 1 });
   return Object.freeze({
-    limit: most,
+    limit: check.whole("rate.limit", limit, { min: 1, max: MAX_LIMIT, otherwise: 1 }),
     perMs: check.whole("rate.perMs", perMs, { min: 1, max: MAX_PER_MS, otherwise: 1 }),
-    burst: check.whole("rate.burst", burst, { min: 1, max: MAX_LIMIT, otherwise: most }),
+    burst: check.whole("rate.burst", burst, { min: 1, max: MAX_LIMIT, otherwise: 1 }),
   });
 }
 

@@ -281,7 +281,7 @@ export class ShardOwner {
       return;
     }
     if (envelope.type === "query") {
-      const value = this.kernel.answer(envelope.query);
+      const value = this.kernel.answer(envelope.query, this.now());
       this.kernel.tell(from, { type: "reply", request: envelope.request, ok: true, value });
       return;
     }

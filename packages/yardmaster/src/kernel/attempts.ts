@@ -29,8 +29,10 @@ export function hold(shard: Shard, worker: Worker, attempt: Attempt, now: Millis
   attempt.heldSlot = worker.held.length;
   worker.held.push(attempt);
   attempt.task.last = attempt;
-  const { queue } = attempt.task.kind.line;
+  const { line } = attempt.task.kind;
+  const { queue } = line;
   queue.active++;
+  line.active++;
   shard.queues.start(queue, attempt);
   takePlace(shard, attempt);
   restartDeadline(shard, attempt, now);
@@ -53,8 +55,10 @@ export function release(shard: Shard, attempt: Attempt, usedMs: Millis): void {
   }
   attempt.worker = null;
   attempt.heldSlot = -1;
-  const { queue } = attempt.task.kind.line;
+  const { line } = attempt.task.kind;
+  const { queue } = line;
   queue.active--;
+  line.active--;
   shard.queues.end(queue, attempt, usedMs);
   if (!attempt.isGhost) givePlaceBack(shard, attempt);
   shard.timers.clear(attempt);

@@ -1,5 +1,6 @@
 import type { Query } from "../protocol/envelope.ts";
 import type { Millis, QueueRecord, State, TaskError, TaskId } from "../protocol/task.ts";
+import { type Explanation, explain } from "./explain.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
 import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
@@ -44,14 +45,24 @@ interface WorkerView {
   readonly tasks: readonly string[];
 }
 
-export type Answer = TaskView | null | readonly TaskView[] | readonly QueueView[] | readonly WorkerView[];
+export type Answer =
+  | TaskView
+  | Explanation
+  | null
+  | readonly TaskView[]
+  | readonly QueueView[]
+  | readonly WorkerView[];
 
 /** Answers from memory; a task that is not there is null: the store may know it. */
-export function answer(shard: Shard, query: Query): Answer {
+export function answer(shard: Shard, query: Query, now: Millis): Answer {
   switch (query.type) {
     case "status": {
       const task = shard.tasks.get(query.id);
       return task === undefined ? null : viewTask(task);
+    }
+    case "explain": {
+      const task = shard.tasks.get(query.id);
+      return task === undefined ? null : explain(shard, task, now);
     }
     case "list":
       return listTasks(shard, query);

@@ -9,6 +9,7 @@ import {
   type TaskTerms,
   type TerminalState,
 } from "../protocol/task.ts";
+import { DOUBTFUL, doubtOf } from "./admission.ts";
 import type { KernelEvent } from "./event.ts";
 import { LiveTask } from "./live.ts";
 import { keepUntil, settledFrom } from "./settle.ts";
@@ -42,6 +43,12 @@ export function submit(shard: Shard, event: Event<"submitted">, now: Millis): vo
 
 function accept(shard: Shard, submission: Submission, now: Millis): void {
   const task = createTask(shard, submission, now);
+  const doubt = task.terms === null ? null : doubtOf(shard, task, now);
+  if (doubt !== null && task.kind.line.queue.settings.admission === "refuse") {
+    refuseNew(shard, task, doubt, now);
+    return;
+  }
+  if (doubt !== null) detailsOf(task).code = DOUBTFUL;
   const { key } = submission;
   if (key !== null) {
     const { inputHash, windowMs } = key;
@@ -128,13 +135,14 @@ function tellDuplicate(
 function conflict(shard: Shard, submission: Submission, keyed: KeyRecord, now: Millis): void {
   const message = `Task ${keyed.id} has used the idempotency key with different input.`;
   const error = { code: "IDEMPOTENCY_CONFLICT", message, stack: "" };
-  const { id, replyTo } = submission;
-  shard.outbox.tell(
-    replyTo,
-    { type: "accepted", id, outcome: "refused", of: "", code: error.code, message },
-    0,
-  );
-  happen(shard, createTask(shard, submission, now), now, "refused", error);
+  refuseNew(shard, createTask(shard, submission, now), error, now);
+}
+
+function refuseNew(shard: Shard, task: LiveTask, error: TaskError, now: Millis): void {
+  const { code, message } = error;
+  const refusal = { type: "accepted", id: task.id, outcome: "refused", of: "", code, message } as const;
+  shard.outbox.tell(task.replyTo, refusal, 0);
+  happen(shard, task, now, "refused", error);
 }
 
 /** A copy of a submission that the store knows: its sender hears what it may have missed. */

@@ -1,12 +1,14 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import { type Change, type KeyRecord, keyOf } from "../protocol/change.ts";
 import { INLINE_BYTES, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
-import type { LiveTask, Mark, Pace, Queue } from "./live.ts";
+import type { LiveTask, Mark, Pace, Queue, Skill } from "./live.ts";
 import { detailsOf, payloadBytesOf, recordOf } from "./task-record.ts";
 
 /** The kinds of side rows that say when a rate would be on time: of a definition and key, and of a queue. */
 export const RATE_ROW = "rate";
 export const QUEUE_RATE_ROW = "queue-rate";
+/** What tasks of a definition and version are expected to take. */
+export const DURATION_ROW = "duration";
 
 /** Collects the changes of a tick: at most one for each task, whatever happens to it. */
 export class Journal {
@@ -106,6 +108,12 @@ export class Journal {
   /** A rate allows everything again, so that nothing about it need be known. */
   dropPace(pace: Pace): void {
     this.#idlePaces.add(pace);
+  }
+
+  /** What is expected of a definition has changed, or is forgotten. */
+  duration({ name, version, expectedMs, known }: Skill, isForgotten: boolean): void {
+    const value = isForgotten ? null : `${expectedMs} ${known}`;
+    this.#changes.push({ type: "row", kind: DURATION_ROW, key: keyOf(name, String(version)), value });
   }
 
   queue(queue: Queue): void {

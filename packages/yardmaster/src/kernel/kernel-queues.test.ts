@@ -130,7 +130,7 @@ describe("a queue", () => {
     yard.worker("w");
     for (const wish of [{}, {}, {}, { delayMs: 5 }]) yard.submit(wish);
     yard.tick();
-    expect(yard.kernel.answer({ type: "queues" })).toEqual([
+    expect(yard.kernel.answer({ type: "queues" }, yard.now)).toEqual([
       { ...QUEUE, scheduled: 1, ready: 2, limited: 0, active: 1, parked: 0 },
     ]);
   });
@@ -143,7 +143,7 @@ describe("a queue", () => {
     yard.workers.get("w")?.finish();
     yard.tick();
     yard.tick(10_000);
-    expect(yard.kernel.answer({ type: "queues" })).toMatchObject([{ name: "default" }]);
+    expect(yard.kernel.answer({ type: "queues" }, yard.now)).toMatchObject([{ name: "default" }]);
     expect(yard.sweeps).toBe(1);
     expect(yard.kernel.nextWakeAt()).toBe(yard.now + 10_000);
   });
@@ -161,7 +161,9 @@ describe("an order", () => {
     yard.tick();
     expect(yard.state(waiting)).toBe("ready");
     expect(yard.mailOf("worker:w", "drain")).toHaveLength(1);
-    expect(yard.kernel.answer({ type: "workers" })).toMatchObject([{ id: "w", draining: true, used: 0 }]);
+    expect(yard.kernel.answer({ type: "workers" }, yard.now)).toMatchObject([
+      { id: "w", draining: true, used: 0 },
+    ]);
   });
 
   it("for a worker that does not exist is answered so", () => {
@@ -189,7 +191,7 @@ describe("a question", () => {
       finishedAt: null,
       error: null,
     };
-    expect(yard.kernel.answer({ type: "status", id: running })).toEqual({
+    expect(yard.kernel.answer({ type: "status", id: running }, yard.now)).toEqual({
       ...view,
       id: running,
       state: "running",
@@ -197,7 +199,7 @@ describe("a question", () => {
       startedAt: yard.now,
       worker: "w",
     });
-    expect(yard.kernel.answer({ type: "status", id: waiting })).toEqual({
+    expect(yard.kernel.answer({ type: "status", id: waiting }, yard.now)).toEqual({
       ...view,
       id: waiting,
       state: "ready",
@@ -206,7 +208,7 @@ describe("a question", () => {
       startedAt: null,
       worker: null,
     });
-    expect(yard.kernel.answer({ type: "status", id: "none" })).toBeNull();
+    expect(yard.kernel.answer({ type: "status", id: "none" }, yard.now)).toBeNull();
   });
 
   it("for a list is answered page by page in the order of ids", () => {
@@ -218,7 +220,7 @@ describe("a question", () => {
       }),
     ).sort();
     const list = (after: string, limit: number, filter = {}): string[] => {
-      const tasks = yard.kernel.answer({ type: "list", after, limit, ...filter });
+      const tasks = yard.kernel.answer({ type: "list", after, limit, ...filter }, yard.now);
       return Array.isArray(tasks) ? tasks.map(({ id }) => id) : [];
     };
     expect(list("", 30)).toEqual(ids.slice(0, 30));

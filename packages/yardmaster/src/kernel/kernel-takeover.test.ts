@@ -54,7 +54,7 @@ describe("a new owner", () => {
     worker.isStubborn = true;
     yard.takeover();
     worker.beat();
-    expect(yard.kernel.answer({ type: "workers" })).toMatchObject([
+    expect(yard.kernel.answer({ type: "workers" }, yard.now)).toMatchObject([
       { registered: false, used: 1, tasks: [] },
     ]);
     yard.tick();
@@ -96,7 +96,7 @@ describe("a new owner", () => {
     expect(yard.record(delayed)).toMatchObject({ state: "ready", retryOf: "t0" });
     expect(yard.record(expiring).state).toBe("expired");
     expect(yard.record(first)).toMatchObject({ state: "ready", key: "k" });
-    expect(yard.kernel.answer({ type: "queues" })).toMatchObject([{ paused: true, ready: 3 }]);
+    expect(yard.kernel.answer({ type: "queues" }, yard.now)).toMatchObject([{ paused: true, ready: 3 }]);
   });
 
   it("refuses what only a newer version can have written", () => {
@@ -128,7 +128,7 @@ describe("parking", () => {
     expect(yard.tick().wantParked).toBe(0);
     expect(yard.kernel.live).toBe(10);
     expect([...yard.rows.values()].filter(({ parked }) => parked)).toHaveLength(15);
-    expect(yard.kernel.answer({ type: "queues" })).toMatchObject([{ ready: 10, parked: 15 }]);
+    expect(yard.kernel.answer({ type: "queues" }, yard.now)).toMatchObject([{ ready: 10, parked: 15 }]);
     const worker = yard.worker("w", { credit: 4 });
     const done: string[] = [];
     for (let round = 0; round < 60; round++) {
@@ -186,7 +186,7 @@ describe("parking", () => {
     yard.tick();
     expect(ids.map((id) => yard.record(id).state)).toEqual(["ready", "cancelled", "cancelled"]);
     expect(yard.mailOf(CLIENT, "cancelDone")).toHaveLength(3);
-    expect(yard.kernel.answer({ type: "queues" })).toMatchObject([{ ready: 1, parked: 0 }]);
+    expect(yard.kernel.answer({ type: "queues" }, yard.now)).toMatchObject([{ ready: 1, parked: 0 }]);
   });
 
   it("lets no newcomer overtake what an earlier owner parked", () => {

@@ -325,7 +325,7 @@ describe("a worker", () => {
     worker.leave();
     yard.tick();
     expect(yard.record(first)).toMatchObject({ state: "ready", attempt: 0, epoch: 1 });
-    expect(yard.kernel.answer({ type: "workers" })).toEqual([]);
+    expect(yard.kernel.answer({ type: "workers" }, yard.now)).toEqual([]);
     const next = yard.worker("n", { credit: 3 });
     yard.tick();
     expect(next.held.map(({ assign }) => [assign.id, assign.attempt])).toEqual([
@@ -347,7 +347,7 @@ describe("a worker", () => {
     expect(yard.state(waiting)).toBe("ready");
     worker.finish();
     yard.tick();
-    expect(yard.kernel.answer({ type: "workers" })).toEqual([]);
+    expect(yard.kernel.answer({ type: "workers" }, yard.now)).toEqual([]);
   });
 
   it("that repeats a return does not end the same attempt given to it again", () => {
@@ -455,7 +455,7 @@ describe("a worker", () => {
     );
     yard.tick();
     expect(worker.held[0]?.assign.name).toBe("play");
-    expect(yard.kernel.answer({ type: "workers" })).toEqual([
+    expect(yard.kernel.answer({ type: "workers" }, yard.now)).toEqual([
       {
         id: "w",
         credit: 1,

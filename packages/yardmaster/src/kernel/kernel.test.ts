@@ -149,7 +149,11 @@ class History {
     const { wantParked } = yard.tick(ms);
     if (wantParked > 0) yard.page(wantParked);
     for (const row of yard.rows.values()) this.statesSeen.add(row.task.state);
-    for (const id of this.ids) if (yard.kernel.has(id)) this.statesSeen.add(yard.state(id));
+    for (const id of this.ids) {
+      if (!yard.kernel.has(id)) continue;
+      this.statesSeen.add(yard.state(id));
+      expect(yard.kernel.answer({ type: "explain", id }, yard.now)).toHaveProperty("sentence");
+    }
   }
 
   readonly silent = new Set<string>();

@@ -151,8 +151,8 @@ export class Kernel {
   }
 
   /** Answers a question with plain values; times are milliseconds. */
-  answer(query: Query): Answer {
-    return answer(this.#shard, query);
+  answer(query: Query, now: Millis): Answer {
+    return answer(this.#shard, query, now);
   }
 
   /** Throws an InvariantError when memory contradicts itself. Looks at everything: for tests. */

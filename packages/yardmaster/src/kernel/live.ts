@@ -188,6 +188,8 @@ export class Line {
   readonly queue: Queue;
   readonly skill: Skill;
   ordering: Ordering<LiveTask>;
+  /** How many of its tasks workers hold. */
+  active = 0;
 
   constructor(queue: Queue, skill: Skill, ordering: Ordering<LiveTask>) {
     this.queue = queue;
@@ -301,6 +303,8 @@ export class Skill {
   expectedMs: Millis = FIRST_GUESS_MS;
   /** How many durations that stands on. */
   known = 0;
+  /** The expectation that the store has; 0 for none. */
+  storedMs: Millis = 0;
   slot = -1;
   dueAt: Millis = 0;
   tie = 0;

@@ -1,8 +1,9 @@
 import type { Order } from "../protocol/task.ts";
+import { deadline } from "./deadline-ordering.ts";
 import { fair } from "./fair-ordering.ts";
 import { fifo } from "./fifo-ordering.ts";
 import type { OrderingPolicy } from "./ordering.ts";
-import { deadline, lifo, priority, shortest } from "./ranked-orderings.ts";
+import { lifo, priority, shortest } from "./ranked-orderings.ts";
 
 /** Every order that a queue can have. */
 export const ORDERINGS: Readonly<Record<Order, OrderingPolicy>> = {

@@ -20,14 +20,6 @@ export const priority: OrderingPolicy = ranked((a, b, { agingMs }) => {
 });
 
 /**
- * Earliest deadline first (Liu and Layland, 1973); those without one last, in the order in which they came. Misses
- * nothing on one slot where anybody could meet all deadlines, as long as no task has to be interrupted for that.
- */
-export const deadline: OrderingPolicy = ranked((a, b) =>
-  a.deadline === b.deadline ? a.order < b.order : a.deadline < b.deadline,
-);
-
-/**
  * The definition that is expected to take the shortest first (Smith, 1956), with aging: a task gives way to shorter
  * ones only if they began to wait within PATIENCE times its expected duration after it. All tasks of a line are
  * expected to take the same.

@@ -89,10 +89,14 @@ export class Roster {
     return false;
   }
 
-  forgetUnused(): void {
+  forgetUnused(): Skill[] {
+    const gone: Skill[] = [];
     for (const [key, skill] of this.#skills) {
-      if (skill.lines === 0 && skill.groups.length === 0 && !skill.wasKnown) this.#skills.delete(key);
+      if (skill.lines > 0 || skill.groups.length > 0 || skill.wasKnown) continue;
+      this.#skills.delete(key);
+      gone.push(skill);
     }
+    return gone;
   }
 
   #groupOf(tasks: Register["tasks"]): Group {

@@ -1,7 +1,7 @@
 import type { Millis } from "../protocol/task.ts";
 import { silenceOver } from "./fleet.ts";
 import { closedGate, holdBack, openPace } from "./limits.ts";
-import type { Details, Line, LiveTask, LiveTimer, Queue } from "./live.ts";
+import type { Details, Line, LiveTask, LiveTimer, Queue, Skill } from "./live.ts";
 import { ORDERINGS } from "./orderings.ts";
 import { PLACEMENTS } from "./placement.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
@@ -10,6 +10,8 @@ import { setTimer } from "./waiting.ts";
 
 /** The most rows that a sweep deletes while little ends. */
 const SWEEP_ROWS = 1_000;
+/** An expectation is written again when it has changed by this part. */
+const NEWS = 0.1;
 
 /** Lets everything happen whose time has come. */
 export function fireDue(shard: Shard, now: Millis): void {
@@ -57,8 +59,18 @@ function sweep(shard: Shard, now: Millis): void {
     shard.tombstones.delete(id);
   }
   for (const line of shard.queues.forgetUnused()) line.skill.lines--;
-  shard.roster.forgetUnused();
+  for (const skill of shard.roster.forgetUnused())
+    if (skill.storedMs > 0) shard.journal.duration(skill, true);
+  for (const skill of shard.roster.skills) keepDuration(shard, skill);
   for (const pace of shard.gates.forgetUnused(now)) shard.journal.dropPace(pace);
+}
+
+/** What was learnt of a definition outlives this owner, as far as it is news. */
+function keepDuration(shard: Shard, skill: Skill): void {
+  const { known, expectedMs, storedMs } = skill;
+  if (known === 0 || Math.abs(expectedMs - storedMs) <= storedMs * NEWS) return;
+  skill.storedMs = expectedMs;
+  shard.journal.duration(skill, false);
 }
 
 /** Under load sweeps ride on the commits, so that the store loses rows as fast as it gains them. */

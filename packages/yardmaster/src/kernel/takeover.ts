@@ -3,7 +3,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { INLINE_BYTES, isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
 import { hold } from "./attempts.ts";
-import { QUEUE_RATE_ROW, RATE_ROW } from "./journal.ts";
+import { DURATION_ROW, QUEUE_RATE_ROW, RATE_ROW } from "./journal.ts";
 import { watchQueueRate } from "./limits.ts";
 import { Attempt, LiveTask, type Pace } from "./live.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
@@ -37,9 +37,17 @@ export function restore(shard: Shard, item: StoredItem, now: Millis): void {
 
 /** A row of another kind is of a newer version: kept in the store, and without meaning here. */
 function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { type: "row" }>): void {
-  const pace =
-    kind === RATE_ROW ? paceOfRow(shard, key) : kind === QUEUE_RATE_ROW ? shard.queues.get(key).pace : null;
-  if (pace !== null && Number(value) > 0) pace.nextAt = Number(value);
+  const [number = Number.NaN, count = Number.NaN] = value.split(" ").map(Number);
+  if (!(number > 0)) return;
+  if (kind === RATE_ROW) paceOfRow(shard, key).nextAt = number;
+  else if (kind === QUEUE_RATE_ROW) shard.queues.get(key).pace.nextAt = number;
+  else if (kind === DURATION_ROW && count > 0) {
+    const [name = "", version = ""] = key.split("\n");
+    const skill = shard.roster.skill(name, Number(version));
+    skill.expectedMs = number;
+    skill.storedMs = number;
+    skill.known = count;
+  }
 }
 
 function paceOfRow(shard: Shard, key: string): Pace {

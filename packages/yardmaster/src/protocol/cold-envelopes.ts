@@ -31,7 +31,7 @@ const MAX_DEPTH = 64;
 
 const HELD_STATES = ["waiting", "running", "finished"] as const;
 const LEVELS = ["debug", "info", "warn", "error"] as const;
-const QUERIES = ["status", "list", "queues", "workers"] as const;
+const QUERIES = ["status", "explain", "list", "queues", "workers"] as const;
 const COMMANDS = ["pause", "resume", "apply", "drain"] as const;
 const EVENTS = ["started", "progress", "log", "retried"] as const;
 
@@ -193,7 +193,7 @@ function readLogLine(line: Shape): LogLine {
 
 function readQuery(query: Shape): Query {
   const type = query.oneOf("type", QUERIES);
-  if (type === "status") return { type, id: query.id("id") };
+  if (type === "status" || type === "explain") return { type, id: query.id("id") };
   if (type !== "list") return { type };
   return {
     type,

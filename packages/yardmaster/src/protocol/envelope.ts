@@ -136,6 +136,8 @@ export interface LogLine {
 /** Questions that only the owner can answer. */
 export type Query =
   | { readonly type: "status"; readonly id: TaskId }
+  /** Why a task is not running. */
+  | { readonly type: "explain"; readonly id: TaskId }
   | {
       readonly type: "list";
       readonly state?: string;

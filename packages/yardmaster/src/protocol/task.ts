@@ -68,7 +68,7 @@ export interface TaskLimits {
   readonly rate: Rate | null;
 }
 
-/** At most `limit` starts in any `perMs`, of which `burst` at once. */
+/** At most `burst` starts and `limit` more for each `perMs`, in any stretch of time. */
 export interface Rate {
   readonly limit: number;
   readonly perMs: number;
