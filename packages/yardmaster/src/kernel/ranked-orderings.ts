@@ -10,9 +10,8 @@ export const lifo: OrderingPolicy = ranked((a, b) => a.order > b.order);
 
 /**
  * Larger priority first, and whoever waits rises by one priority every `agingMs`; equals in the order in which they
- * came. As all rise alike, two tasks never change places: a task of priority p is overtaken only by those that began to wait within
- * (255 - p) * agingMs after it. Aging as in W. Stallings, Operating Systems, "Priority queuing"; the fixed rank as in
- * Linux's CFS.
+ * came. As all rise alike, two tasks never change places: a task of priority p is overtaken only by those that began
+ * to wait within (255 - p) * agingMs after it. Aging as in A. Silberschatz et al., Operating System Concepts.
  */
 export const priority: OrderingPolicy = ranked((a, b, { agingMs }) => {
   const difference = a.since - b.since - (a.priority - b.priority) * agingMs;
