@@ -6,7 +6,7 @@ import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
 
 /** Why a task is not running, or that it is. */
-export type Reason =
+type Reason =
   | "running"
   | "assigned"
   | "ended"
