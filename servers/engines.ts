@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Server } from "./server.ts";
+import { DatabaseSync } from "node:sqlite";
+import type { Footprint, Server } from "./server.ts";
 
 /** What `--engine` may name. */
 export type EngineName =
@@ -39,6 +40,8 @@ export interface Engines {
   readonly servers: readonly Server[];
   /** The address of a new, empty yard. */
   address(): Address;
+  /** What they keep of all yards; broker and store together. */
+  footprint(): Promise<Footprint>;
   stop(): Promise<void>;
 }
 
@@ -58,6 +61,7 @@ export async function startEngines(name: EngineName): Promise<Engines> {
       const [broker = "", store = broker] = started.map((each) => each.yardUrl());
       return broker === store ? broker : { broker, store };
     },
+    footprint: async () => Object.assign({}, ...(await Promise.all(started.map((each) => each.footprint())))),
     stop,
   };
 }
@@ -102,7 +106,12 @@ export class BadPlace extends Error {
 /** Starts a place's servers, if it has any of its own. */
 export async function openPlace(place: Place): Promise<Engines> {
   if ("engine" in place) return startEngines(place.engine);
-  return { servers: [], address: () => place.address, stop: async () => undefined };
+  return {
+    servers: [],
+    address: () => place.address,
+    footprint: async () => ({}),
+    stop: async () => undefined,
+  };
 }
 
 /** What to call a place in a report. */
@@ -115,7 +124,7 @@ function isEngineName(name: string): name is EngineName {
 }
 
 /** SQLite's counterpart of a server: a folder for its files. */
-type Files = Pick<Server, "yardUrl" | "stop">;
+type Files = Pick<Server, "yardUrl" | "footprint" | "stop">;
 
 async function startFiles(): Promise<Files> {
   const folder = mkdtempSync(join(tmpdir(), "yardmaster-sqlite-"));
@@ -125,20 +134,39 @@ async function startFiles(): Promise<Files> {
       yards += 1;
       return `sqlite:${join(folder, `yard${yards}.db`)}`;
     },
+    footprint: async () => {
+      const files = readdirSync(folder).filter((name) => name.endsWith(".db"));
+      const all = files.map((name) => rowsOf(join(folder, name)));
+      return {
+        rows: all.reduce((sum, { rows }) => sum + rows, 0),
+        tableBytes: all.reduce((sum, { tableBytes }) => sum + tableBytes, 0),
+      };
+    },
     stop: async () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+function rowsOf(file: string): { rows: number; tableBytes: number } {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const number = (sql: string): number => Number(Object.values(database.prepare(sql).get() ?? {})[0]);
+    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    return {
+      rows: tables.reduce((sum, { name }) => sum + number(`SELECT count(*) FROM "${name}"`), 0),
+      // Pages that are free are used again.
+      tableBytes:
+        (number("PRAGMA page_count") - number("PRAGMA freelist_count")) * number("PRAGMA page_size"),
+    };
+  } finally {
+    database.close();
+  }
 }
 
 /** Each is loaded by whoever needs it: another engine's driver may not be installed. */
 const STARTS: Record<Part, () => Promise<Server | Files>> = {
   sqlite: startFiles,
-  redis: async () => (await redis()).startRedis(),
-  "redis-cluster": async () => (await redis()).startRedisCluster(),
+  redis: async () => (await import("./redis.ts")).startRedis(),
+  "redis-cluster": async () => (await import("./redis.ts")).startRedisCluster(),
   postgres: async () => (await import("./postgres.ts")).startPostgres(),
   rabbitmq: async () => (await import("./rabbitmq.ts")).startRabbitMq(),
 };
-
-function redis(): Promise<{ startRedis(): Promise<Server>; startRedisCluster(): Promise<Server> }> {
-  // The name is not checked: the file comes with its engine.
-  return import("./redis.ts" as string);
-}

@@ -13,7 +13,8 @@ import {
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findProgram, freePort, type Server, ServerProcess } from "./server.ts";
+import pg from "pg";
+import { type Footprint, findProgram, freePort, type Server, ServerProcess } from "./server.ts";
 
 export interface PostgresServer extends Server {
   readonly port: number;
@@ -91,6 +92,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     },
     start,
     kill,
+    footprint: () => footprintOf(`postgres://postgres@127.0.0.1:${port}/postgres`),
     freeze: () => each("SIGSTOP"),
     thaw: () => each("SIGCONT"),
     stop: async () => {
@@ -98,6 +100,23 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Counts rows one by one: for yards that keep little. */
+async function footprintOf(url: string): Promise<Footprint> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    const { rows: tables } = await client.query(
+      "SELECT format('%I.%I', schemaname, relname) AS name, pg_total_relation_size(relid) AS bytes FROM pg_stat_user_tables",
+    );
+    let rows = 0;
+    for (const { name } of tables)
+      rows += Number((await client.query(`SELECT count(*) FROM ${name}`)).rows[0].count);
+    return { rows, tableBytes: tables.reduce((sum, { bytes }) => sum + Number(bytes), 0) };
+  } finally {
+    await client.end();
+  }
 }
 
 /** Debian keeps the server's programs out of PATH; the newest version first. */

@@ -33,6 +33,10 @@ export async function startRabbitMq(): Promise<RabbitServer> {
   const epmd = new ServerProcess(epmdProgram, ["-port", `${epmdPort}`, "-address", "127.0.0.1"], { env });
   let rabbit = await launch(program, env, port);
   let yards = 0;
+  const control = async (...args: readonly string[]): Promise<string> => {
+    const { stdout } = await run(join(dirname(program), "rabbitmqctl"), ["-n", node, ...args], { env });
+    return stdout;
+  };
 
   return {
     name: "RabbitMQ",
@@ -41,9 +45,11 @@ export async function startRabbitMq(): Promise<RabbitServer> {
       yards += 1;
       return `amqp://127.0.0.1:${port}?yard=yard${yards}`;
     },
-    control: async (...args) => {
-      const { stdout } = await run(join(dirname(program), "rabbitmqctl"), ["-n", node, ...args], { env });
-      return stdout;
+    control,
+    footprint: async () => {
+      const lines = (await control("list_queues", "-q", "--no-table-headers", "messages")).trim().split("\n");
+      const messages = lines.filter((line) => line !== "").map(Number);
+      return { queues: messages.length, messages: messages.reduce((sum, count) => sum + count, 0) };
     },
     kill: () => rabbit.end("SIGKILL"),
     start: async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { findProgram, freePort, type Server, ServerProcess } from "./server.ts";
+import { type Footprint, findProgram, freePort, type Server, ServerProcess } from "./server.ts";
 
 const INSTALL = "apt-get install redis-server";
 const run = promisify(execFile);
@@ -50,6 +50,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     kill: node.kill,
     start: node.start,
+    footprint: () => footprintOf([node]),
     freeze: () => node.signal("SIGSTOP"),
     thaw: () => node.signal("SIGCONT"),
     stop: async () => {
@@ -89,6 +90,7 @@ export async function startRedisCluster(): Promise<Server> {
       await all((node) => node.start());
       await ready();
     },
+    footprint: () => footprintOf(nodes),
     freeze: () => {
       for (const node of nodes) node.signal("SIGSTOP");
     },
@@ -140,6 +142,7 @@ export async function startRedisSentinel(): Promise<Server> {
     start: async () => {
       await down?.start();
     },
+    footprint: () => footprintOf([first]),
     freeze: () => first.signal("SIGSTOP"),
     thaw: () => first.signal("SIGCONT"),
     stop: async () => {
@@ -202,6 +205,26 @@ async function startNode(
     signal: (signal) => void server.child.kill(signal),
   };
 }
+
+/** Entries are those of streams, hashes, sorted sets and lists, all together. */
+async function footprintOf(nodes: readonly Node[]): Promise<Footprint> {
+  const total = { keys: 0, entries: 0, memoryBytes: 0 };
+  for (const { cli } of nodes) {
+    total.keys += Number(await cli("dbsize"));
+    total.entries += Number(await cli("eval", COUNT_ENTRIES, "0"));
+    total.memoryBytes += Number(/^used_memory:(\d+)/m.exec(await cli("info", "memory"))?.[1]);
+  }
+  return total;
+}
+
+const COUNT_ENTRIES = `#!lua flags=allow-cross-slot-keys
+local lengths = { stream = "XLEN", hash = "HLEN", zset = "ZCARD", list = "LLEN" }
+local entries = 0
+for _, key in ipairs(redis.call("KEYS", "*")) do
+  local length = lengths[redis.call("TYPE", key).ok]
+  if length then entries = entries + redis.call(length, key) end
+end
+return entries`;
 
 function settingsOf(folder: string, port: number, options: RedisOptions, isSentinel: boolean): string[] {
   const { fsync = "always", isTls = false } = options;

@@ -17,9 +17,14 @@ export interface Server {
   /** Stops its processes in their tracks (SIGSTOP), and lets them go on (SIGCONT). */
   freeze(): void;
   thaw(): void;
+  /** What it keeps of all its yards. */
+  footprint(): Promise<Footprint>;
   /** Ends it for good and removes its folder. */
   stop(): Promise<void>;
 }
+
+/** Counts of what an engine keeps, by its own words for it, and sizes, whose names end in "Bytes". */
+export type Footprint = Readonly<Record<string, number>>;
 
 /** Thrown where a server's program is not installed; the message has the line that installs it. */
 export class ServerMissing extends Error {

@@ -43,7 +43,7 @@ describe("defineTask", () => {
     expect(queueRecordOf(media)).toMatchObject({
       name: "media",
       order: "priority",
-      placement: "least-loaded",
+      placement: "two-choices",
     });
   });
 

@@ -3,8 +3,10 @@ import { type BackoffOptions, backoffOf } from "./definition/backoff.ts";
 import { type Codec, codecOf } from "./definition/codec.ts";
 import { type OptionCheck, optionCheck } from "./definition/options.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "./definition/queue.ts";
+import { type LabelOptions, type RequirementOptions, requirementsOf } from "./definition/requirements.ts";
 import { checkTaskRouting } from "./definition/routing.ts";
 import {
+  type AffinityOptions,
   type ConcurrencyOptions,
   type FairnessOptions,
   type KeyedRateOptions,
@@ -22,7 +24,9 @@ import { MAX_BYTES, MAX_PRIORITY, type TaskSpec } from "./protocol/task.ts";
  * `Input` is what producers submit (the input schema's input), `Parsed` what the handler gets (its output),
  * `Returned` what the handler returns (the output schema's input) and `Output` what waiters get (its output).
  */
-export interface TaskOptions<Input, Parsed, Returned, Output> extends TermsOptions<Parsed> {
+export interface TaskOptions<Input, Parsed, Returned, Output>
+  extends TermsOptions<Parsed>,
+    RequirementOptions {
   /** At most 256 bytes, without control characters; unique in the yard. */
   readonly name: string;
   /** A queue or its name; default "default". */
@@ -49,9 +53,9 @@ export interface TaskOptions<Input, Parsed, Returned, Output> extends TermsOptio
   readonly upgrade?: Readonly<Record<number, (old: unknown) => unknown>>;
   /** How long after acceptance the task may still start; 0 (default) for ever. */
   readonly expiresInMs?: number;
-  /** How long the record of a success is kept; default 24 hours. */
+  /** How long the record of a success is kept; default 24 hours, and never shorter than dispatchers keep ids. */
   readonly keepResultMs?: number;
-  /** How long any other terminal record is kept; default 7 days. */
+  /** How long any other terminal record is kept; default 7 days, and never shorter than dispatchers keep ids. */
   readonly keepFailureMs?: number;
   /** Default 1 MiB, at most 64 MiB. */
   readonly maxPayloadBytes?: number;
@@ -65,6 +69,12 @@ export interface TaskOptions<Input, Parsed, Returned, Output> extends TermsOptio
   readonly concurrency?: ConcurrencyOptions<Parsed>;
   /** How often tasks of the definition, or of each key, may start. */
   readonly rate?: KeyedRateOptions<Parsed>;
+  /** How much of a worker's resources a task takes while it runs: `{ cpu: 1, gpu: 1, memoryMb: 2048 }`, any names. */
+  readonly needs?: Readonly<Record<string, number>>;
+  /** Which labels its workers must have, and which they should have. */
+  readonly labels?: LabelOptions;
+  /** Which tasks go to the same worker, in a queue placed `sticky`. */
+  readonly affinity?: AffinityOptions<Parsed>;
 }
 
 /** A checked, frozen definition. Carries no handler: producers import it without the handler's code. */
@@ -136,6 +146,9 @@ const FIELDS = [
   "fairness",
   "concurrency",
   "rate",
+  "needs",
+  "labels",
+  "affinity",
 ] as const satisfies readonly (keyof TaskOptions<unknown, unknown, unknown, unknown>)[];
 
 const MINUTE_MS = 60_000;
@@ -197,6 +210,7 @@ function specFrom(
   ): number => check.whole(field, options[field], { min: 0, max: MAX_DELAY_MS, otherwise });
   checkName(options.name, "A task's name");
   const limits = limitsOf(options, check);
+  const requirements = requirementsOf(options, check);
   return Object.freeze({
     name: options.name,
     queue: queueName(options.queue, check),
@@ -209,6 +223,7 @@ function specFrom(
     keepResultMs: duration("keepResultMs", DAY_MS),
     keepFailureMs: duration("keepFailureMs", 7 * DAY_MS),
     ...(limits === undefined ? {} : { limits }),
+    ...(requirements === undefined ? {} : { requirements }),
   });
 }
 
@@ -216,10 +231,14 @@ function termsOf<Parsed>(
   options: TermsOptions<Parsed> & { readonly name: string; readonly queue?: string | QueueDefinition },
   check: OptionCheck,
 ): TermsMaker<Parsed> | undefined {
-  const { fairness, queue } = options;
+  const { fairness, affinity, queue } = options;
   if (fairness !== undefined && typeof queue === "object" && queue.order !== "fair") {
     const must = `left out, or its queue ${JSON.stringify(queue.name)} ordered "fair" instead of "${queue.order}"`;
     check.refuse("fairness", must, fairness);
+  }
+  if (affinity !== undefined && typeof queue === "object" && queue.placement !== "sticky") {
+    const must = `left out, or its queue ${JSON.stringify(queue.name)} placed "sticky" instead of "${queue.placement}"`;
+    check.refuse("affinity", must, affinity);
   }
   return termsMaker(options, options.name, check);
 }

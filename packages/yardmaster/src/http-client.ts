@@ -1,6 +1,6 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
 import type { QueueStatus, TaskPage, WorkerStatus } from "./client/directory.ts";
-import type { TaskStatus } from "./client/task-status.ts";
+import type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 import type { Health } from "./health.ts";
 import type {
   BatchAnswer,
@@ -13,17 +13,20 @@ import type {
   Problem,
   ResultAnswer,
   RetryAnswer,
+  StoryAnswer,
   SubmitBody,
   SubmitQuery,
   Submitted,
   TaskNews,
   ValuesAnswer,
 } from "./http/api.ts";
+import type { Explanation } from "./protocol/explanation.ts";
 
 export type { QueueStatus, TaskPage, WorkerStatus } from "./client/directory.ts";
-export type { TaskStatus } from "./client/task-status.ts";
+export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { Health } from "./health.ts";
 export type * from "./http/api.ts";
+export type { Explanation } from "./protocol/explanation.ts";
 
 /** Where the server is, and who calls. */
 export interface HttpClientOptions {
@@ -84,6 +87,17 @@ export class HttpClient {
 
   status(id: string, options?: HttpCallOptions): Promise<TaskStatus> {
     return this.get(`/tasks/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  /** Why the task is not running, in a sentence and in data. */
+  explain(id: string, options?: HttpCallOptions): Promise<Explanation> {
+    return this.get(`/tasks/${encodeURIComponent(id)}/explain`, {}, options);
+  }
+
+  /** What has happened to the task so far, in order. */
+  async story(id: string, options?: HttpCallOptions): Promise<readonly TaskChapter[]> {
+    const { chapters }: StoryAnswer = await this.get(`/tasks/${encodeURIComponent(id)}/story`, {}, options);
+    return chapters;
   }
 
   /** How the task stands now, after at most `waitMs`. */

@@ -93,6 +93,11 @@ describe("starting", () => {
     const url = fresh("sqlite");
     await expect(startYard({ url, handlers: [] })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
     await expect(startWorker({ url, handlers, slots: 0 })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
+    await expect(startDispatcher({ url, keepIdsMs: -1 })).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+      details: { field: "keepIdsMs" },
+    });
+    await expect(startDispatcher({ url, maxLive: 0 })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
     await expect(connect("nowhere")).rejects.toMatchObject({ code: "INVALID_URL" });
   });
 

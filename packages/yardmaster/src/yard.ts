@@ -25,8 +25,10 @@ export interface WorkerSettings {
   readonly handlers: readonly Handler[];
   /** How many attempts run at a time, 1 to 10,000; default 10. */
   readonly slots?: number;
-  /** Shown with the worker. */
+  /** What tasks may ask for: `{ zone: "eu" }`. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** What tasks may need, and how much there is of it, by any names: `{ cpu: 4, gpu: 1, memoryMb: 16_384 }`. */
+  readonly resources?: Readonly<Record<string, number>>;
   /** How long attempts may go on after a closing worker has aborted them; default 5,000. */
   readonly graceMs?: number;
   /** Told what went wrong but is being tried again. */
@@ -36,6 +38,12 @@ export interface WorkerSettings {
 export interface DispatcherSettings {
   /** The most tasks of a shard that are kept in memory (2,000,000); what is more waits in the store. */
   readonly maxLive?: number;
+  /**
+   * How long the record of a task is kept at least after its end, whatever its definition says: a copy of a submission
+   * that comes within that time is known as one. Default 24 hours. Shorter keeps a yard of many small tasks small;
+   * make it longer than a client or a broker of yours may take to repeat a submission.
+   */
+  readonly keepIdsMs?: number;
   /** Told what an operator should know. */
   readonly onAlarm?: OnAlarm;
 }
@@ -242,7 +250,7 @@ async function openYard(opened: OpenEngine, before: readonly Part[]): Promise<Ya
 
 function openWorker(opened: OpenEngine, settings: WorkerSettings, submit: Submit): Promise<Worker> {
   const { engine, watch } = opened;
-  const { handlers, slots, labels, graceMs, report = () => undefined } = settings;
+  const { handlers, slots, labels, resources, graceMs, report = () => undefined } = settings;
   // Only an engine that another thread can open lets heartbeats go on while a handler blocks this one.
   const heartbeats =
     engine.url === null
@@ -256,6 +264,7 @@ function openWorker(opened: OpenEngine, settings: WorkerSettings, submit: Submit
     heartbeats,
     ...(slots === undefined ? {} : { slots }),
     ...(labels === undefined ? {} : { labels }),
+    ...(resources === undefined ? {} : { resources }),
     ...(graceMs === undefined ? {} : { graceMs }),
     report: (what, error) => {
       watch.failed(error);
@@ -325,12 +334,15 @@ function placeOf(address: string | YardAddress): EngineAddress {
 
 function dispatcherOptions(
   { engine, watch }: OpenEngine,
-  { maxLive, onAlarm = () => undefined }: DispatcherSettings,
+  { maxLive, keepIdsMs, onAlarm = () => undefined }: DispatcherSettings,
 ): DispatcherOptions {
   return {
     engine,
     host: systemHost,
-    ...(maxLive === undefined ? {} : { maxLive }),
+    limits: {
+      ...(maxLive === undefined ? {} : { maxLive: atLeast(1, "maxLive", maxLive) }),
+      ...(keepIdsMs === undefined ? {} : { minIdTtlMs: atLeast(0, "keepIdsMs", keepIdsMs) }),
+    },
     onAlarm: (alarm) => {
       if (alarm.code === "ENGINE_UNAVAILABLE") {
         watch.failed(new YardmasterError("BROKER_UNAVAILABLE", alarm.message));
@@ -338,6 +350,12 @@ function dispatcherOptions(
       onAlarm(alarm);
     },
   };
+}
+
+function atLeast(least: number, field: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  const message = `${field} is an integer of ${least} or more.`;
+  throw new YardmasterError("INVALID_OPTIONS", message, { details: { field } });
 }
 
 /** Closes one after the other, whatever fails, within `timeoutMs` in all; then throws what failed first. */

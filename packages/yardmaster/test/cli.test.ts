@@ -155,6 +155,35 @@ describe("one task", () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { message: "\u009b31m\u202e" } });
   });
 
+  it("explains why a task waits", async () => {
+    const { stdout: id } = await yard.run("submit", "unheard.of", "1");
+    expect(await yard.run("explain", id)).toMatchObject({
+      code: 0,
+      stdout: "No connected worker knows unheard.of.",
+    });
+    expect(await yard.json("explain", id)).toEqual([
+      {
+        id,
+        state: "ready",
+        reason: "unknown-name",
+        sentence: "No connected worker knows unheard.of.",
+        data: { name: "unheard.of", version: 1 },
+      },
+    ]);
+  });
+
+  it("tells a task's story", async () => {
+    const { stdout: id } = await boom("bad \u001b[2Jluck");
+    await yard.run("result", id);
+    const { code, stdout } = await yard.run("story", id);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^AT +STATE +ATTEMPT +WORKER +WHY\n/);
+    expect(stdout).toMatch(/failed +1 +\S+ +HANDLER_FAILED: bad \\x1b\[2Jluck$/);
+    const chapters = await yard.json("story", id);
+    expect(chapters.map((chapter) => chapter["state"])).toEqual(["submitted", "ready", "running", "failed"]);
+    for (const { at } of chapters) expect(at).toMatch(ISO_TIME);
+  });
+
   it("redrives a failed task as a new one", async () => {
     const { stdout: id } = await boom("again");
     await yard.run("result", id);
@@ -195,13 +224,16 @@ describe("one task", () => {
     expect(forPrograms?.["result"]).toBe(text);
   });
 
-  it.each(["status", "result", "cancel", "retry"])("%s ends with 3 for an unknown id", async (command) => {
-    for (const id of [UNKNOWN, "nonsense"]) {
-      const { code, stdout, stderr } = await yard.run(command, id);
-      expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
-      expect(stderr).toContain("TASK_NOT_FOUND");
-    }
-  });
+  it.each(["status", "explain", "story", "result", "cancel", "retry"])(
+    "%s ends with 3 for an unknown id",
+    async (command) => {
+      for (const id of [UNKNOWN, "nonsense"]) {
+        const { code, stdout, stderr } = await yard.run(command, id);
+        expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+        expect(stderr).toContain("TASK_NOT_FOUND");
+      }
+    },
+  );
 });
 
 describe("list", () => {

@@ -123,7 +123,26 @@ describe("a task", () => {
     expect(await http.get(`/api/v1/tasks/${body["id"]}/result?waitMs=20`)).toMatchObject(notYet);
   });
 
-  it.each(["", "/result", "/result?waitMs=100", "/values"])(
+  it("says why it waits, and what has happened to it", async () => {
+    const { body } = await http.post("/api/v1/tasks?accepted=true", { name: "unheard.of" });
+    const { id } = body;
+    expect((await http.get(`/api/v1/tasks/${id}/explain`)).body).toEqual({
+      id,
+      state: "ready",
+      reason: "unknown-name",
+      sentence: "No connected worker knows unheard.of.",
+      data: { name: "unheard.of", version: 1 },
+    });
+    const story = await http.get(`/api/v1/tasks/${id}/story`);
+    expect(story.body).toMatchObject({
+      chapters: [
+        { state: "submitted", attempt: 0, worker: null, until: null },
+        { state: "ready", code: null, message: null },
+      ],
+    });
+  });
+
+  it.each(["", "/explain", "/story", "/result", "/result?waitMs=100", "/values"])(
     "that nobody knows is not found: %s",
     async (path) => {
       expect(await http.get(`/api/v1/tasks/${UNKNOWN}${path}`)).toMatchObject({

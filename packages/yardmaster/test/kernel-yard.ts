@@ -124,14 +124,8 @@ export class KernelYard {
     this.kernel.apply({ type: "watchRequested", id, replyTo, stored: this.stored(id) }, this.now);
   }
 
-  worker(id: string, { credit = 1, tasks = ["work"], queues = [] }: WorkerWish = {}): TestWorker {
-    const worker = new TestWorker(
-      this,
-      id,
-      credit,
-      tasks.map((name) => ({ name, version: 1 })),
-      queues,
-    );
+  worker(id: string, wish: WorkerWish = {}): TestWorker {
+    const worker = new TestWorker(this, id, wish);
     this.workers.set(id, worker);
     worker.register();
     return worker;
@@ -255,6 +249,8 @@ export interface WorkerWish {
   readonly credit?: number;
   readonly tasks?: readonly string[];
   readonly queues?: readonly QueueRecord[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly resources?: Readonly<Record<string, number>>;
 }
 
 interface HeldTask {
@@ -271,6 +267,9 @@ export class TestWorker {
   readonly #queues: readonly QueueRecord[];
   readonly #yard: KernelYard;
   credit: number;
+  /** What it says of itself when it registers next. */
+  labels: Readonly<Record<string, string>>;
+  resources: Readonly<Record<string, number>>;
   /** The next frame does not arrive. */
   losesFrame = false;
   /** Aborts are answered at once; a stubborn worker goes on. */
@@ -280,27 +279,33 @@ export class TestWorker {
   #seen = 0;
   #heartbeats = 0;
 
-  constructor(
-    yard: KernelYard,
-    id: string,
-    credit: number,
-    tasks: TestWorker["tasks"],
-    queues: readonly QueueRecord[],
-  ) {
+  constructor(yard: KernelYard, id: string, wish: WorkerWish) {
+    const { credit = 1, tasks = ["work"], queues = [], labels = {}, resources = {} } = wish;
     this.#yard = yard;
     this.id = id;
     this.mailbox = `worker:${id}`;
     this.credit = credit;
-    this.tasks = tasks;
+    this.tasks = tasks.map((name) => ({ name, version: 1 }));
     this.#queues = queues;
+    this.labels = labels;
+    this.resources = resources;
   }
 
   register(): void {
-    const { id: worker, mailbox, credit, tasks } = this;
+    const { id: worker, mailbox, credit, tasks, labels, resources } = this;
     this.#yard.kernel.apply(
       {
         type: "workerRegistered",
-        register: { type: "register", worker, mailbox, credit, tasks, queues: this.#queues, labels: {} },
+        register: {
+          type: "register",
+          worker,
+          mailbox,
+          credit,
+          tasks,
+          queues: this.#queues,
+          labels,
+          resources,
+        },
       },
       this.#yard.now,
     );

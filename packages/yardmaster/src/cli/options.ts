@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { isAmount } from "../protocol/check.ts";
 import { plain } from "./plain-text.ts";
 
 /** A parser for a whole number within limits; commander names the option when it refuses. */
@@ -24,6 +25,20 @@ export function label(text: string, previous: Readonly<Record<string, string>> =
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError(`A label is key=value, not ${plain(text)}.`);
   return { ...previous, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** Collects `--resource name=amount` into one record; a later one of the same name wins. */
+export function resource(
+  text: string,
+  previous: Readonly<Record<string, number>> = {},
+): Record<string, number> {
+  const at = text.indexOf("=");
+  const amount = /^\d+(\.\d{1,3})?$/.test(text.slice(at + 1)) ? Number(text.slice(at + 1)) : Number.NaN;
+  if (at < 1 || !isAmount(amount))
+    throw new InvalidArgumentError(
+      `A resource is name=amount, with three decimals at most, not ${plain(text)}.`,
+    );
+  return { ...previous, [text.slice(0, at)]: amount };
 }
 
 /** Ten years: longer is a mistake in units. */

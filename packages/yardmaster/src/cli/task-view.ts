@@ -1,4 +1,4 @@
-import type { TaskStatus } from "../client/task-status.ts";
+import type { TaskChapter, TaskStatus } from "../client/task-status.ts";
 import type { ListView } from "./output.ts";
 import { plain, plainLines, truncated } from "./plain-text.ts";
 import { facts } from "./table.ts";
@@ -17,6 +17,20 @@ export const TASK_LIST: ListView<TaskStatus> = {
   ],
   json: (task) => task,
   none: "no tasks",
+};
+
+/** What has happened to a task, one thing a line. */
+export const STORY: ListView<TaskChapter> = {
+  headings: ["AT", "STATE", "ATTEMPT", "WORKER", "WHY"],
+  row: ({ at, state, attempt, worker, code, message, until }) => [
+    at ?? "",
+    until === null ? state : `${state} until ${until}`,
+    attempt === 0 ? "" : String(attempt),
+    worker ?? "",
+    [code, message].filter((part) => part !== null).join(": "),
+  ],
+  json: (chapter) => chapter,
+  none: "nothing yet",
 };
 
 const MAX_VALUE = 2_000;

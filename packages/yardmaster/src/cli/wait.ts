@@ -40,6 +40,6 @@ export function checkId(id: string): void {
   if (!isTaskId(id)) throw notFound(id);
 }
 
-function notFound(id: string): YardmasterError {
+export function notFound(id: string): YardmasterError {
   return new YardmasterError("TASK_NOT_FOUND", `No task ${id} is known (any more).`);
 }

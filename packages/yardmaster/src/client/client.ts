@@ -6,6 +6,7 @@ import type { Engine } from "../engine.ts";
 import { type Host, systemHost } from "../host.ts";
 import { checkDelay } from "../protocol/check.ts";
 import { YardmasterError } from "../protocol/errors.ts";
+import type { Explanation } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
 import {
@@ -22,7 +23,7 @@ import { UNTYPED } from "./settlement.ts";
 import { type Draft, draft, type SubmitOptions } from "./submission.ts";
 import { submitMany } from "./submit-many.ts";
 import { clientClosed, Switchboard } from "./switchboard.ts";
-import type { TaskStatus } from "./task-status.ts";
+import type { TaskChapter, TaskStatus } from "./task-status.ts";
 
 export interface ClientOptions {
   readonly engine: Engine;
@@ -139,6 +140,23 @@ export class Client {
   async status(id: TaskId): Promise<TaskStatus | null> {
     checkId(id);
     return this.directory.status(id);
+  }
+
+  /**
+   * Why a task is not running, in a sentence and in data, or that it is; null when no such task is known.
+   *
+   * @example
+   * console.log((await yard.explain(id))?.sentence); // "No connected worker knows image.resize."
+   */
+  async explain(id: TaskId): Promise<Explanation | null> {
+    checkId(id);
+    return this.directory.explain(id);
+  }
+
+  /** What has happened to a task so far, in order: its last 16 attempts at most; null when no such task is known. */
+  async story(id: TaskId): Promise<TaskChapter[] | null> {
+    checkId(id);
+    return this.directory.story(id);
   }
 
   /** The input of a recorded task, read as JSON. Throws TASK_NOT_FOUND, or INVALID_INPUT for what is not JSON. */

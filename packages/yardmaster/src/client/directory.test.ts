@@ -164,6 +164,8 @@ describe("queues and workers", () => {
       draining: false,
       registered: true,
       labels: {},
+      resources: {},
+      resourcesUsed: {},
       tasks: [],
     };
     const workers = client.workers();
@@ -181,7 +183,7 @@ describe("queues and workers", () => {
     const applied = client.apply([defineQueue({ name: "voices", order: "priority" })]);
     expect(await reply([])).toEqual({
       type: "apply",
-      queues: [{ name: "voices", order: "priority", placement: "least-loaded", paused: false, revision: 1 }],
+      queues: [{ name: "voices", order: "priority", placement: "two-choices", paused: false, revision: 1 }],
     });
     await applied;
   });

@@ -2,12 +2,22 @@ import { type QueueDefinition, queueRecordOf } from "../definition/queue.ts";
 import { checkName } from "../protocol/check.ts";
 import type { Command, Query } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { type Explanation, explainRecord, explainSilence } from "../protocol/explanation.ts";
 import { shardOf } from "../protocol/ids.ts";
-import { isTerminal, type QueueRecord, type State, type TaskId } from "../protocol/task.ts";
+import { shardOfQueue } from "../protocol/shards.ts";
+import { type Chapter, storyOf } from "../protocol/story.ts";
+import { isTerminal, type QueueRecord, type State, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
-import { shardOfQueue } from "./routing.ts";
 import type { Switchboard } from "./switchboard.ts";
-import { isoTime, type LiveTask, statusOfLive, statusOfRecord, type TaskStatus } from "./task-status.ts";
+import {
+  isoTime,
+  type LiveTask,
+  shownChapter,
+  statusOfLive,
+  statusOfRecord,
+  type TaskChapter,
+  type TaskStatus,
+} from "./task-status.ts";
 
 /** How long a question waits for a dispatcher. */
 const ANSWER_MS = 10_000;
@@ -59,6 +69,9 @@ export interface WorkerStatus {
   /** ISO time. */
   readonly lastHeardAt: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** What it offers, and how much of that is in use. */
+  readonly resources: Readonly<Record<string, number>>;
+  readonly resourcesUsed: Readonly<Record<string, number>>;
   /** `name@version` of each task that it handles. */
   readonly tasks: readonly string[];
 }
@@ -73,27 +86,54 @@ export class Directory {
     this.switchboard = switchboard;
   }
 
-  /** The store knows what has ended; only the owner knows exactly where the rest is. */
-  async status(id: TaskId): Promise<TaskStatus | null> {
+  status(id: TaskId): Promise<TaskStatus | null> {
+    return this.look(id, "status", statusOfLive, statusOfRecord);
+  }
+
+  /** Where no dispatcher answers, that is why. */
+  async explain(id: TaskId): Promise<Explanation | null> {
+    try {
+      return await this.look(id, "explain", (live: Explanation) => live, explainRecord, null);
+    } catch (error) {
+      if (!isCode(error, "BROKER_UNAVAILABLE")) throw error;
+      const record = await this.switchboard.record(id);
+      if (record !== null && isTerminal(record.state)) return explainRecord(record);
+      const target = record?.id ?? id;
+      return explainSilence(target, shardOf(target), record?.state ?? "submitted");
+    }
+  }
+
+  async story(id: TaskId): Promise<TaskChapter[] | null> {
+    const story = await this.look(id, "story", (live: readonly Chapter[]) => live, storyOf);
+    return story?.map(shownChapter) ?? null;
+  }
+
+  /**
+   * The store knows what has ended; only the owner knows exactly where the rest is. `late` is what to make of a record
+   * whose owner does not answer; null where only the owner's word will do.
+   */
+  private async look<Live, T>(
+    id: TaskId,
+    type: "status" | "explain" | "story",
+    fromLive: (live: Live) => T,
+    fromRecord: (record: TaskRecord) => T,
+    late: ((record: TaskRecord) => T) | null = fromRecord,
+  ): Promise<T | null> {
     const record = await this.switchboard.record(id);
-    if (record !== null && isTerminal(record.state)) return statusOfRecord(record);
+    if (record !== null && isTerminal(record.state)) return fromRecord(record);
     const target = record?.id ?? id;
     if (!this.switchboard.hasShardOf(target)) return null;
     try {
       const timeoutMs = record === null ? ANSWER_MS : FRESHER_ANSWER_MS;
-      const live = await this.ask<LiveTask | null>(
-        shardOf(target),
-        { type: "status", id: target },
-        timeoutMs,
-      );
-      if (live !== null) return statusOfLive(live);
+      const live = await this.ask<Live | null>(shardOf(target), { type, id: target }, timeoutMs);
+      if (live !== null) return fromLive(live);
     } catch (error) {
-      if (record === null || !isCode(error, "BROKER_UNAVAILABLE")) throw error;
-      return statusOfRecord(record);
+      if (record === null || late === null || !isCode(error, "BROKER_UNAVAILABLE")) throw error;
+      return late(record);
     }
     // It ended or was parked between the two looks.
     const later = await this.switchboard.record(target);
-    return later === null ? null : statusOfRecord(later);
+    return later === null ? null : fromRecord(later);
   }
 
   /** Unfinished tasks first, oldest first; then those that ended, newest first. */
@@ -230,7 +270,18 @@ function together(a: LiveWorker, b: LiveWorker): LiveWorker {
     draining: a.draining || b.draining,
     registered: a.registered && b.registered,
     lastHeardAt: Math.max(a.lastHeardAt, b.lastHeardAt),
+    resources: added(a.resources, b.resources),
+    resourcesUsed: added(a.resourcesUsed, b.resourcesUsed),
   };
+}
+
+function added(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sums = new Map(Object.entries(a));
+  for (const [name, amount] of Object.entries(b)) sums.set(name, (sums.get(name) ?? 0) + amount);
+  return Object.fromEntries(sums);
 }
 
 function checkLimit(limit: number = DEFAULT_LIMIT): number {

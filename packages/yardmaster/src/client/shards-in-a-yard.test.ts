@@ -4,12 +4,12 @@ import { defineTask } from "../definition.ts";
 import { type Dispatcher, startDispatcherOn } from "../dispatcher/dispatcher.ts";
 import { createMemoryWorld, type MemoryEngine, type MemoryWorld } from "../memory/world.ts";
 import { shardOf } from "../protocol/ids.ts";
+import { shardOfQueue } from "../protocol/shards.ts";
 import { createManualHost, type ManualHost } from "../testing/manual-host.ts";
 import { createHandlers } from "../worker/handlers.ts";
 import { startWorkerOn, type Worker } from "../worker/worker.ts";
 import { type Client, startClient } from "./client.ts";
 import type { TaskHandle } from "./handle.ts";
-import { shardOfQueue } from "./routing.ts";
 
 const SHARDS = 4;
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type BackoffOptions, backoffOf } from "../definition/backoff.ts";
 import { encodeValue } from "../definition/codec.ts";
 import { optionCheck } from "../definition/options.ts";
+import { type RequirementOptions, requirementsOf } from "../definition/requirements.ts";
 import { routeOf } from "../definition/routing.ts";
 import { validate } from "../definition/schema.ts";
 import { NO_TERMS } from "../definition/terms.ts";
@@ -14,7 +15,7 @@ import type { IdempotencyKey, Submission, TaskSpec, TaskTerms } from "../protoco
 import type { RunStatement } from "./transaction.ts";
 
 /** How one task differs from its definition's defaults. */
-export interface SubmitOptions {
+export interface SubmitOptions extends RequirementOptions {
   /** 0 to 255, larger first, in queues ordered by priority; default the definition's. */
   readonly priority?: number;
   /** Not before this long after acceptance; up to ten years. Excludes `runAt`. */
@@ -36,6 +37,8 @@ export interface SubmitOptions {
   readonly backoff?: BackoffOptions;
   /** How long an attempt of this task may run, in place of the definition's limit. */
   readonly timeoutMs?: number;
+  /** In place of the definition's affinity key; 1 to 1,024 bytes. */
+  readonly affinityKey?: string;
   /**
    * Runs a statement in a transaction of yours on the yard's own database: the task exists if and only if that
    * commits. Waiting for it before throws TX_OPEN. UNSUPPORTED where neither broker nor store is such a database.
@@ -61,6 +64,9 @@ const FIELDS = [
   "attempts",
   "backoff",
   "timeoutMs",
+  "needs",
+  "labels",
+  "affinityKey",
   "tx",
 ] as const satisfies readonly (keyof SubmitOptions)[];
 
@@ -118,7 +124,7 @@ function drafted(definition: AnyTask, input: unknown, options: SubmitOptions, bo
     expiresInMs: expiresInMs ?? definition.expiresInMs,
     key: keyOf(options, payload, bound.route),
     retryOf: "",
-    terms: withDeadline(bound.terms, options),
+    terms: withOptions(bound.terms, options),
     route: bound.route,
     payload,
   };
@@ -157,6 +163,7 @@ function checkOptions(options: SubmitOptions): void {
     if (options.deadline !== undefined)
       check.refuse("deadline", "left out where deadlineInMs is given", options.deadline);
   }
+  if (options.affinityKey !== undefined) checkKey(options.affinityKey, "affinityKey");
   if (options.idempotencyWindowMs !== undefined && options.idempotencyKey === undefined) {
     check.refuse(
       "idempotencyWindowMs",
@@ -166,11 +173,18 @@ function checkOptions(options: SubmitOptions): void {
   }
 }
 
-function withDeadline(terms: TaskTerms | null, { deadline, deadlineInMs }: SubmitOptions): TaskTerms | null {
-  if (deadlineInMs !== undefined) return { ...(terms ?? NO_TERMS), deadlineInMs };
-  return deadline === undefined
-    ? terms
-    : { ...(terms ?? NO_TERMS), deadline: millisOf(deadline, "deadline") };
+function withOptions(
+  terms: TaskTerms | null,
+  { deadline, deadlineInMs, affinityKey }: SubmitOptions,
+): TaskTerms | null {
+  if (deadline === undefined && deadlineInMs === undefined && affinityKey === undefined) return terms;
+  const own = terms ?? NO_TERMS;
+  return {
+    ...own,
+    deadline: deadline === undefined ? own.deadline : millisOf(deadline, "deadline"),
+    deadlineInMs: deadlineInMs ?? own.deadlineInMs,
+    affinityKey: affinityKey ?? own.affinityKey,
+  };
 }
 
 function millisOf(date: number | { getTime(): number }, field: "runAt" | "deadline"): number {
@@ -205,19 +219,24 @@ function hashOf(payload: ByteString): ByteString {
 const derived = new WeakMap<TaskSpec, Interner<TaskSpec>>();
 const MAX_DERIVED = 256;
 
-function specOf({ spec }: AnyTask, { attempts, backoff, timeoutMs }: SubmitOptions): TaskSpec {
-  if (attempts === undefined && backoff === undefined && timeoutMs === undefined) return spec;
+function specOf({ spec }: AnyTask, options: SubmitOptions): TaskSpec {
+  const { attempts, backoff, timeoutMs, needs, labels } = options;
+  const own = [attempts, timeoutMs, backoff, needs, labels];
+  if (own.every((option) => option === undefined)) return spec;
   const specs = derived.get(spec) ?? new Interner<TaskSpec>(MAX_DERIVED);
   derived.set(spec, specs);
-  const key = JSON.stringify([attempts, timeoutMs, backoff]);
+  const key = JSON.stringify(own);
   const known = specs.get(key);
   if (known !== undefined) return known;
   const check = optionCheck("submit");
+  const { requirements: usual, ...rest } = spec;
+  const requirements = requirementsOf(options, check, usual);
   const made = Object.freeze({
-    ...spec,
+    ...rest,
     attempts: check.whole("attempts", attempts, { min: 1, max: 1_000, otherwise: spec.attempts }),
     timeoutMs: check.whole("timeoutMs", timeoutMs, { min: 0, max: MAX_DELAY_MS, otherwise: spec.timeoutMs }),
     backoff: backoff === undefined ? spec.backoff : backoffOf(backoff, check),
+    ...(requirements === undefined ? {} : { requirements }),
   });
   specs.set(key, made);
   return made;

@@ -1,3 +1,4 @@
+import type { Chapter } from "../protocol/story.ts";
 import type { State, TaskError, TaskId, TaskRecord } from "../protocol/task.ts";
 
 /** A task as it stands: plain JSON, with ISO times and null for what does not apply (yet). */
@@ -28,6 +29,33 @@ export type LiveTask = Omit<TaskStatus, "code" | "submittedAt" | "startedAt" | "
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
 };
+
+/** One thing that a task came to; null for what does not apply. */
+export interface TaskChapter {
+  /** ISO time. */
+  readonly at: string | null;
+  readonly state: State;
+  readonly attempt: number;
+  readonly worker: string | null;
+  /** Why, where the state does not say it. */
+  readonly code: string | null;
+  readonly message: string | null;
+  /** ISO time until which the task waits at least. */
+  readonly until: string | null;
+}
+
+export function shownChapter({ at, state, attempt, worker, code, message, until }: Chapter): TaskChapter {
+  const orNull = (text: string): string | null => (text === "" ? null : text);
+  return {
+    at: isoTime(at),
+    state,
+    attempt,
+    worker: orNull(worker),
+    code: orNull(code),
+    message: orNull(message),
+    until: isoTime(until),
+  };
+}
 
 /** A task as the store has it. */
 export function statusOfRecord(task: TaskRecord): TaskStatus {

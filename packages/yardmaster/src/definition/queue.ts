@@ -8,6 +8,7 @@ import {
   ORDERS,
   type Order,
   PLACEMENTS,
+  type PlacementName,
   type QueueRecord,
   type QueueSettings,
 } from "../protocol/task.ts";
@@ -24,8 +25,13 @@ export interface QueueOptions<Input = unknown> {
    * share, `deadline` the one with the earliest deadline, `shortest` the one whose definition takes the least time.
    */
   readonly order?: Order;
-  /** Which of the workers with a free slot takes a task; default `least-loaded`. */
-  readonly placement?: "least-loaded" | "random";
+  /**
+   * Which of the workers with a free slot takes a task: `two-choices` (default) the less loaded of two that are drawn,
+   * `least-loaded` the least loaded of all, `idle-first` one that does nothing, `random` any, `sticky` the one that
+   * tasks of the same affinity key went to, `spread` the one with the largest part of its resources free, `pack` the
+   * one where the least is left over.
+   */
+  readonly placement?: PlacementName;
   /** Its share of the workers beside queues of the same precedence, 1 to 1,000; default 1. */
   readonly weight?: number;
   /** 0 to 255; queues with a larger one go first, always; default 0. */
@@ -53,7 +59,7 @@ export interface QueueOptions<Input = unknown> {
 export interface QueueDefinition<Input = unknown> {
   readonly name: string;
   readonly order: Order;
-  readonly placement: "least-loaded" | "random";
+  readonly placement: PlacementName;
   /** Absent where all are as they are by default. */
   readonly settings?: QueueSettings;
   /** Absent where the queue lives in one shard. */

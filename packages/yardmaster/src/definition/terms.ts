@@ -19,6 +19,12 @@ export interface FairnessOptions<Parsed> {
   readonly weight?: (input: Parsed) => number;
 }
 
+/** Which tasks belong together on one worker, which keeps what they share warm. */
+export interface AffinityOptions<Parsed> {
+  /** 1 to 1,024 bytes, without control characters. Asked for each task, with its parsed input, in the client. */
+  readonly key: (input: Parsed) => string;
+}
+
 /** How many tasks may run at a time: of the definition, or, with a key function, of each key. */
 export type ConcurrencyOptions<Parsed> =
   | number
@@ -43,6 +49,7 @@ export interface TermsOptions<Parsed> {
   readonly fairness?: FairnessOptions<Parsed>;
   readonly concurrency?: ConcurrencyOptions<Parsed>;
   readonly rate?: KeyedRateOptions<Parsed>;
+  readonly affinity?: AffinityOptions<Parsed>;
 }
 
 /** Makes the terms of a task from its parsed input; null where a definition has no key functions. */
@@ -61,6 +68,7 @@ export const NO_TERMS: TaskTerms = Object.freeze({
   weight: 1,
   concurrencyKey: "",
   rateKey: "",
+  affinityKey: "",
 });
 
 export function limitsOf<Parsed>(
@@ -107,14 +115,16 @@ export function rateOf(
 
 /** Undefined where no function has to be asked. */
 export function termsMaker<Parsed>(
-  { fairness, concurrency, rate }: TermsOptions<Parsed>,
+  { fairness, concurrency, rate, affinity }: TermsOptions<Parsed>,
   name: string,
   check: OptionCheck,
 ): TermsMaker<Parsed> | undefined {
   const concurrencyKey = typeof concurrency === "object" ? concurrency.key : undefined;
   const rateKey = rate?.key;
   if (fairness !== undefined) checkFairness(fairness, check);
-  if (fairness === undefined && concurrencyKey === undefined && rateKey === undefined) return undefined;
+  if (affinity !== undefined) checkAffinity(affinity, check);
+  const asked = [fairness, concurrencyKey, rateKey, affinity];
+  if (asked.every((one) => one === undefined)) return undefined;
   const ask = asker<Parsed>(name);
   return Object.freeze({
     of: (input: Parsed): TaskTerms => ({
@@ -123,6 +133,7 @@ export function termsMaker<Parsed>(
       weight: fairness?.weight === undefined ? 1 : ask.weight("fairness.weight", fairness.weight, input),
       concurrencyKey: concurrencyKey === undefined ? "" : ask.key("concurrency.key", concurrencyKey, input),
       rateKey: rateKey === undefined ? "" : ask.key("rate.key", rateKey, input),
+      affinityKey: affinity === undefined ? "" : ask.key("affinity.key", affinity.key, input),
     }),
   });
 }
@@ -131,6 +142,11 @@ function checkFairness<Parsed>(fairness: FairnessOptions<Parsed>, check: OptionC
   check.known(fairness, ["key", "weight"]);
   if (typeof fairness.key !== "function") check.refuse("fairness.key", "a function", fairness.key);
   isFunction("fairness.weight", fairness.weight, check);
+}
+
+function checkAffinity<Parsed>(affinity: AffinityOptions<Parsed>, check: OptionCheck): void {
+  check.known(affinity, ["key"]);
+  if (typeof affinity.key !== "function") check.refuse("affinity.key", "a function", affinity.key);
 }
 
 function isFunction(field: string, value: unknown, check: OptionCheck): void {

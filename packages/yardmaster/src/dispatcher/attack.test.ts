@@ -32,7 +32,7 @@ async function workerAndClient(credit = 10): Promise<{ worker: Actor; client: Ac
 
 describe("the tick", () => {
   it("gives out tasks that came back from the store without waiting for anything else", async () => {
-    await stage.dispatcher("one", { maxLive: 1 });
+    await stage.dispatcher("one", { limits: { maxLive: 1 } });
     const { worker, client } = await workerAndClient(1);
     const submissions = Array.from({ length: 6 }, () => stage.submission({ replyTo: "client:c" }));
     await client.say(
@@ -89,7 +89,7 @@ describe("the tick", () => {
   });
 
   it("cancels the first task through the id of a duplicate, wherever the first one is", async () => {
-    await stage.dispatcher("one", { maxLive: 1 });
+    await stage.dispatcher("one", { limits: { maxLive: 1 } });
     const client = await stage.actor("client:c");
     const key = { key: "k", windowMs: 60_000, inputHash: "h" };
     const filler = stage.submission();

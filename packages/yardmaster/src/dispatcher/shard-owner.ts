@@ -4,6 +4,7 @@ import { type Engine, submitLane } from "../engine.ts";
 import { type Cancel, fraction, type Host, pause } from "../host.ts";
 import type { Effects } from "../kernel/effects.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import type { Limits } from "../kernel/shard.ts";
 import type { Change } from "../protocol/change.ts";
 import type { Envelope, Frame, Handover, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
@@ -79,7 +80,7 @@ export class ShardOwner {
     readonly onAlarm: OnAlarm;
     /** Another dispatcher asks this ownership for its shard. */
     readonly onHandover: (handover: Handover) => void;
-    readonly maxLive?: number;
+    readonly limits: Partial<Limits>;
   }) {
     const { engine, host, lease } = options;
     this.engine = engine;
@@ -96,7 +97,7 @@ export class ShardOwner {
       shards: engine.shards,
       epoch: lease.epoch,
       seed: host.random(),
-      ...(options.maxLive === undefined ? {} : { maxLive: options.maxLive }),
+      ...options.limits,
     });
     this.encoder = new FrameEncoder(lease.shard, lease.epoch);
     this.echo = new Echo(engine.broker, host, lease.shard, host.random());

@@ -1,6 +1,7 @@
 import { endedWithin } from "../deadline.ts";
 import type { Engine } from "../engine.ts";
 import { fraction, type Host } from "../host.ts";
+import type { Limits } from "../kernel/shard.ts";
 import type { Handover } from "../protocol/envelope.ts";
 import { messageOf } from "../protocol/errors.ts";
 import type { Lease } from "../stores/store.ts";
@@ -30,8 +31,7 @@ export interface PostOptions {
   readonly engine: Engine;
   readonly host: Host;
   readonly times?: LeaseTimes;
-  /** The most tasks of a shard that are kept in memory (2,000,000); what is more waits in the store. */
-  readonly maxLive?: number;
+  readonly limits?: Partial<Limits>;
   readonly onAlarm?: OnAlarm;
 }
 
@@ -127,7 +127,7 @@ export class ShardPost {
 
   /** Takes the shard if it is free and serves it to the end of that ownership; null if there was nothing to do. */
   private async serve(): Promise<Ending | null> {
-    const { engine, host, onAlarm = () => undefined, maxLive } = this.options;
+    const { engine, host, onAlarm = () => undefined, limits = {} } = this.options;
     const sentAt = host.monotonic();
     if (sentAt < this.leftUntil && (await this.isFree())) return null;
     const lease = await this.acquire();
@@ -138,10 +138,9 @@ export class ShardPost {
     }
     const { shard, times, quarantine, headroom } = this;
     this.alarm("SHARD_TAKEN", `Shard ${shard} is owned by this dispatcher, epoch ${lease.epoch}.`);
-    const limits = maxLive === undefined ? {} : { maxLive };
     const onHandover = (handover: Handover): void => this.onHandover(this, handover);
-    const parts = { engine, host, lease, sentAt, times, quarantine, headroom, onAlarm, onHandover };
-    this.current = new ShardOwner({ ...parts, ...limits });
+    const parts = { engine, host, lease, sentAt, times, quarantine, headroom, limits, onAlarm, onHandover };
+    this.current = new ShardOwner(parts);
     this.firstTry();
     try {
       return await this.current.run();

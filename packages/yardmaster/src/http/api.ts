@@ -1,6 +1,7 @@
 import type { TaskUpdate } from "../client/handle.ts";
-import type { TaskStatus } from "../client/task-status.ts";
+import type { TaskChapter, TaskStatus } from "../client/task-status.ts";
 import type { BackoffOptions } from "../definition/backoff.ts";
+import type { LabelOptions } from "../definition/requirements.ts";
 import type { State, TaskId, TerminalState } from "../protocol/task.ts";
 
 /**
@@ -27,6 +28,10 @@ export interface SubmitBody {
   /** ISO time with a zone; excludes `deadlineInMs`. */
   readonly deadline?: string;
   readonly deadlineInMs?: number;
+  /** How much of its worker's resources it takes, by name. */
+  readonly needs?: Readonly<Record<string, number>>;
+  readonly labels?: LabelOptions;
+  readonly affinityKey?: string;
   readonly idempotencyKey?: string;
   readonly idempotencyWindowMs?: number;
 }
@@ -121,6 +126,10 @@ export interface HistoryQuery {
 
 export interface TaskListAnswer {
   readonly tasks: readonly TaskStatus[];
+}
+
+export interface StoryAnswer {
+  readonly chapters: readonly TaskChapter[];
 }
 
 export type WaitingState = Exclude<State, TerminalState>;

@@ -3,11 +3,14 @@ import type { QueueStatus, TaskPage, WorkerStatus } from "../client/directory.ts
 import type { TaskStatus } from "../client/task-status.ts";
 import type { BackoffOptions } from "../definition/backoff.ts";
 import type { Health } from "../health.ts";
-import { isKey, isName, MAX_DELAY_MS } from "../protocol/check.ts";
+import { isAmount, isKey, isName, MAX_DELAY_MS } from "../protocol/check.ts";
+import { type Explanation, REASONS } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import {
   ADMISSIONS,
   isTerminal,
+  MAX_AMOUNT,
+  MAX_NAME_BYTES,
   MAX_PRIORITY,
   ORDERS,
   PLACEMENTS,
@@ -29,6 +32,7 @@ import type {
   ResultAnswer,
   ResultQuery,
   RetryAnswer,
+  StoryAnswer,
   SubmitBody,
   SubmitQuery,
   Submitted,
@@ -53,6 +57,8 @@ const taskId = z.string().refine(isTaskId, "must be a task's id");
 const name = z.string().refine(isName, "must have 1 to 256 bytes and no control characters");
 const key = z.string().refine(isKey, "must have 1 to 1,024 bytes and no control characters");
 const delayMs = z.number().min(0).max(MAX_DELAY_MS);
+const amount = z.number().refine(isAmount, `must be a multiple of 0.001 from 0 to ${MAX_AMOUNT}`);
+const askedLabels = z.record(name, z.string().max(MAX_NAME_BYTES));
 const time = z.iso.datetime({ offset: true });
 const limit = z.coerce.number().int().min(1).max(MAX_LIMIT);
 const cursor = z.string().max(MAX_CURSOR);
@@ -88,6 +94,11 @@ export const submitBody: z.ZodType<SubmitBody> = z
     expiresInMs: z.exactOptional(delayMs),
     deadline: z.exactOptional(time),
     deadlineInMs: z.exactOptional(z.int().min(1).max(MAX_DELAY_MS)),
+    needs: z.exactOptional(z.record(name, amount)),
+    labels: z.exactOptional(
+      z.strictObject({ required: z.exactOptional(askedLabels), preferred: z.exactOptional(askedLabels) }),
+    ),
+    affinityKey: z.exactOptional(key),
     idempotencyKey: z.exactOptional(key),
     idempotencyWindowMs: z.exactOptional(delayMs),
   })
@@ -129,6 +140,32 @@ export const taskStatus: z.ZodType<TaskStatus> = z
     error: taskError.nullable(),
   })
   .register(documentSchemas, { id: "Task" });
+
+export const explanation: z.ZodType<Explanation> = z
+  .object({
+    id: taskId,
+    state: z.enum(STATES),
+    reason: z.enum(REASONS),
+    sentence: z.string(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .register(documentSchemas, { id: "Explanation" });
+
+export const story: z.ZodType<StoryAnswer> = z.object({
+  chapters: z.array(
+    z
+      .object({
+        at: z.string().nullable(),
+        state: z.enum(STATES),
+        attempt: z.int(),
+        worker: z.string().nullable(),
+        code: z.string().nullable(),
+        message: z.string().nullable(),
+        until: z.string().nullable(),
+      })
+      .register(documentSchemas, { id: "Chapter" }),
+  ),
+});
 
 export const resultQuery: z.ZodType<ResultQuery> = z.strictObject({
   waitMs: z.exactOptional(z.coerce.number().int().min(0).max(MAX_WAIT_MS)),
@@ -253,6 +290,8 @@ export const workerList: z.ZodType<{ readonly workers: readonly WorkerStatus[] }
       registered: z.boolean(),
       lastHeardAt: z.string().nullable(),
       labels: z.record(z.string(), z.string()),
+      resources: z.record(z.string(), z.number()),
+      resourcesUsed: z.record(z.string(), z.number()),
       tasks: z.array(z.string()),
     }),
   ),

@@ -9,6 +9,7 @@ import { type Call, type Route, route, streamRoute } from "./route.ts";
 import {
   cancelAnswer,
   cancelBody,
+  explanation,
   historyQuery,
   idParams,
   listQuery,
@@ -16,6 +17,7 @@ import {
   resultAnswer,
   resultQuery,
   retryAnswer,
+  story,
   taskList,
   taskPage,
   taskStatus,
@@ -57,6 +59,24 @@ export const taskRoutes: readonly Route[] = [
     params: idParams,
     answer: taskStatus,
     handle: ({ yard, params }) => statusOf(yard, params.id),
+  }),
+  route({
+    method: "GET",
+    path: "/api/v1/tasks/:id/explain",
+    summary: "Why a task is not running, in a sentence and in data.",
+    roles: ["viewer", "producer", "operator"],
+    params: idParams,
+    answer: explanation,
+    handle: async ({ yard, params: { id } }) => known(id, await yard.explain(id)),
+  }),
+  route({
+    method: "GET",
+    path: "/api/v1/tasks/:id/story",
+    summary: "What has happened to a task so far, in order.",
+    roles: ["viewer", "producer", "operator"],
+    params: idParams,
+    answer: story,
+    handle: async ({ yard, params: { id } }) => ({ chapters: known(id, await yard.story(id)) }),
   }),
   route({
     method: "GET",
@@ -122,8 +142,11 @@ export const taskRoutes: readonly Route[] = [
 ];
 
 async function statusOf(yard: Yard, id: TaskId): Promise<TaskStatus> {
-  const task = await yard.status(id);
-  if (task !== null) return task;
+  return known(id, await yard.status(id));
+}
+
+function known<T>(id: TaskId, what: T | null): T {
+  if (what !== null) return what;
   throw new YardmasterError("TASK_NOT_FOUND", `No task ${id} is known (any more).`, { details: { id } });
 }
 

@@ -1,6 +1,8 @@
 import type { Millis, TaskError } from "../protocol/task.ts";
 import { DeadlineOrdering } from "./deadline-ordering.ts";
-import type { LiveTask, Queue, Skill } from "./live.ts";
+import type { Line, LiveTask, Queue, Worker } from "./live.ts";
+import { suits } from "./pool.ts";
+import type { Requirement } from "./requirement.ts";
 import type { Shard } from "./shard.ts";
 
 /** The code of a task that was accepted although it will probably end after its deadline. */
@@ -21,7 +23,7 @@ export function doubtOf(shard: Shard, task: LiveTask, now: Millis): TaskError | 
   const startAt = Math.max(now, task.since);
   if (deadline <= startAt) return doubt(task, startAt);
   if (skill.known === 0) return null;
-  const slots = slotsOf(shard, skill);
+  const slots = slotsOf(shard, line);
   const waitMs = slots === 0 ? 0 : workBefore(queue, deadline) / slots;
   const endsAt = Math.max(startAt, now + waitMs) + skill.expectedMs;
   return endsAt > deadline ? doubt(task, endsAt) : null;
@@ -43,10 +45,19 @@ function workBefore({ lines }: Queue, deadline: Millis): number {
   return workMs;
 }
 
-function slotsOf(shard: Shard, skill: Skill): number {
+/** How many tasks of a line could run at a time. */
+function slotsOf(shard: Shard, { skill, requirement }: Line): number {
   let slots = 0;
   for (const worker of shard.roster.workers.values())
     if (worker.takesWork && worker.group !== null && skill.groups.includes(worker.group))
-      slots += worker.credit;
+      slots += roomOf(worker, requirement);
   return slots;
+}
+
+function roomOf(worker: Worker, requirement: Requirement): number {
+  if (!suits(worker, requirement)) return 0;
+  let room = worker.credit;
+  for (const { resource, amount } of requirement.needs)
+    room = Math.min(room, Math.floor(worker.resources.offered(resource) / amount));
+  return room;
 }

@@ -2,7 +2,6 @@ import type { ByteString } from "../protocol/bytes.ts";
 import { INLINE_BYTES, type Millis } from "../protocol/task.ts";
 import { givePlaceBack, takePlace, useRates } from "./limits.ts";
 import { Attempt, type LiveTask, type Worker } from "./live.ts";
-import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
 import { payloadBytesOf } from "./task-record.ts";
 
@@ -34,6 +33,7 @@ export function hold(shard: Shard, worker: Worker, attempt: Attempt, now: Millis
   queue.active++;
   line.active++;
   shard.queues.start(queue, attempt);
+  worker.resources.take(line.requirement.needs);
   takePlace(shard, attempt);
   restartDeadline(shard, attempt, now);
   shard.roster.loadChanged(worker);
@@ -60,7 +60,7 @@ export function release(shard: Shard, attempt: Attempt, usedMs: Millis): void {
   queue.active--;
   line.active--;
   shard.queues.end(queue, attempt, usedMs);
-  if (!attempt.isGhost) givePlaceBack(shard, attempt);
+  if (!attempt.isGhost) giveBack(shard, worker, attempt);
   shard.timers.clear(attempt);
   loadChanged(shard, worker);
 }
@@ -97,12 +97,18 @@ export function abort(
 export function forgetGhost(shard: Shard, worker: Worker, token: string): void {
   const attempt = worker.ghostAttempts.get(token);
   worker.ghostAttempts.delete(token);
-  if (attempt !== undefined) endGhost(shard, attempt);
+  if (attempt !== undefined) endGhost(shard, worker, attempt);
   if (worker.ghosts.delete(token)) loadChanged(shard, worker);
 }
 
-function endGhost(shard: Shard, attempt: Attempt): void {
+function endGhost(shard: Shard, worker: Worker, attempt: Attempt): void {
   attempt.task.kind.line.queue.ghosts--;
+  giveBack(shard, worker, attempt);
+}
+
+/** What an attempt had of its worker and of its limits is free for the next one. */
+function giveBack(shard: Shard, worker: Worker, attempt: Attempt): void {
+  worker.resources.giveBack(attempt.task.kind.line.requirement.needs);
   givePlaceBack(shard, attempt);
 }
 
@@ -112,13 +118,13 @@ export function tokenOf(id: string, epoch: number, attempt: number): string {
 
 /** A worker that has said goodbye is forgotten once it holds nothing. */
 export function loadChanged(shard: Shard, worker: Worker): void {
-  if (worker.leaving && usedCredit(worker) === 0) forgetWorker(shard, worker);
+  if (worker.leaving && worker.used === 0) forgetWorker(shard, worker);
   else shard.roster.loadChanged(worker);
 }
 
 export function forgetWorker(shard: Shard, worker: Worker): void {
   shard.roster.remove(worker);
-  for (const attempt of worker.ghostAttempts.values()) endGhost(shard, attempt);
+  for (const attempt of worker.ghostAttempts.values()) endGhost(shard, worker, attempt);
   worker.ghostAttempts.clear();
   shard.timers.clear(worker.silence);
   shard.outbox.markDeparted(worker.mailbox);

@@ -1,5 +1,4 @@
 import type { Group, Worker } from "./live.ts";
-import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
 
 /** More is told as this much. */
@@ -24,8 +23,8 @@ export function tellDemand(shard: Shard): void {
   for (const worker of shard.roster.workers.values()) {
     const { group } = worker;
     if (group === null) continue;
-    const isFull = worker.takesWork && usedCredit(worker) >= worker.credit;
-    const ready = isFull ? rounded(Math.ceil((waiting.get(group) ?? 0) / group.workers)) : 0;
+    const isFull = worker.takesWork && worker.used >= worker.credit;
+    const ready = isFull ? rounded(Math.ceil((waiting.get(group) ?? 0) / group.workers.size)) : 0;
     if (ready === worker.ready) continue;
     worker.ready = ready;
     answerHeartbeat(shard, worker.mailbox, worker.heartbeat, worker);

@@ -1,31 +1,50 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { KernelYard, type Wish } from "../../test/kernel-yard.ts";
-import { DEFAULT_SETTINGS, type QueueSettings } from "../protocol/task.ts";
+import { REASONS, type Reason } from "../protocol/explanation.ts";
+import { DEFAULT_SETTINGS, type Order, type QueueSettings, type TaskTerms } from "../protocol/task.ts";
+
+const seen = new Set<string>();
 
 function explained(yard: KernelYard, id: string): unknown {
-  return yard.kernel.answer({ type: "explain", id }, yard.now);
+  const explanation = yard.kernel.answer({ type: "explain", id }, yard.now);
+  if (explanation !== null && "reason" in explanation) seen.add(explanation.reason);
+  return explanation;
 }
 
-function declare(yard: KernelYard, settings: Partial<QueueSettings>): void {
+/** Told by a client, which asks the store where no dispatcher has the task in memory. */
+const ELSEWHERE: readonly Reason[] = ["parked", "no-dispatcher"];
+
+afterAll(() => {
+  expect(REASONS.filter((reason) => !seen.has(reason) && !ELSEWHERE.includes(reason))).toEqual([]);
+});
+
+function declare(yard: KernelYard, settings: Partial<QueueSettings>, order: Order = "fifo"): void {
   const base = {
     name: "default",
-    order: "fifo",
     placement: "least-loaded",
     paused: false,
     revision: 1,
   } as const;
-  yard.order({ type: "apply", queues: [{ ...base, settings: { ...DEFAULT_SETTINGS, ...settings } }] });
+  yard.order({ type: "apply", queues: [{ ...base, order, settings: { ...DEFAULT_SETTINGS, ...settings } }] });
 }
+
+const NO_TERMS: TaskTerms = {
+  deadline: 0,
+  deadlineInMs: 0,
+  fairnessKey: "",
+  weight: 1,
+  concurrencyKey: "",
+  rateKey: "",
+  affinityKey: "",
+};
 
 function keyed(concurrency: number, perMs = 0): Wish {
   const rate = perMs === 0 ? null : { limit: 1, perMs, burst: 1 };
   const terms = {
-    deadline: 0,
-    deadlineInMs: 0,
-    fairnessKey: "",
-    weight: 1,
+    ...NO_TERMS,
     concurrencyKey: concurrency === 0 ? "" : "tenant-7",
     rateKey: perMs === 0 ? "" : "tenant-7",
+    affinityKey: "",
   };
   return { terms, spec: { limits: { concurrency, rate } } };
 }
@@ -45,11 +64,25 @@ describe("explain", () => {
       data: { worker: "w", attempt: 1 },
     });
     worker.start();
-    expect(explained(yard, id)).toMatchObject({ reason: "running", sentence: "Attempt 1 runs on worker w." });
+    expect(explained(yard, id)).toMatchObject({
+      state: "running",
+      reason: "running",
+      sentence: "Attempt 1 runs on worker w.",
+      data: { worker: "w", attempt: 1 },
+    });
+    worker.isStubborn = true;
+    yard.cancel(id);
+    expect(explained(yard, id)).toMatchObject({
+      state: "running",
+      reason: "cancelling",
+      sentence: "A cancel waits for worker w to end attempt 1.",
+      data: { worker: "w", attempt: 1 },
+    });
     worker.finish();
     expect(explained(yard, id)).toMatchObject({
       reason: "ended",
-      sentence: "The task has ended as succeeded.",
+      sentence: "The task has ended as cancelled (TASK_CANCELLED: The task was cancelled.).",
+      data: { code: "TASK_CANCELLED", error: { code: "TASK_CANCELLED" } },
     });
     yard.tick();
     expect(explained(yard, id)).toBeNull();
@@ -72,6 +105,45 @@ describe("explain", () => {
       sentence: "Attempt 1 failed; the next one may start in 1000 ms.",
       data: { error: { code: "HANDLER_FAILED" } },
     });
+  });
+
+  it("says that the deaths of its workers are not certain yet", () => {
+    const yard = new KernelYard({ quarantineDeaths: 1 });
+    const worker = yard.worker("w");
+    const id = yard.submit();
+    yard.tick();
+    worker.die("absent");
+    yard.tick(1_000);
+    expect(explained(yard, id)).toMatchObject({
+      state: "scheduled",
+      reason: "held-back",
+      sentence: "1 workers may have died of the task: in 9000 ms that is certain, unless they are heard.",
+      data: { attempt: 1, deaths: 1, inMs: 9_000, error: { code: "WORKER_LOST" } },
+    });
+  });
+
+  it.each([
+    ["fifo", [1, 2, 3]],
+    ["lifo", [3, 2, 1]],
+    ["priority", [3, 1, 2]],
+    ["deadline", [3, 1, 2]],
+    ["shortest", [1, 2, 3]],
+    ["fair", [null, null, null]],
+  ] as const)("says where a task stands in a queue of order %s", (order, positions) => {
+    const yard = new KernelYard();
+    declare(yard, {}, order);
+    yard.worker("w", { credit: 0 });
+    const wishes = [
+      { priority: 1, deadline: yard.now + 3_000 },
+      { priority: 3, deadline: yard.now + 1_000 },
+      { priority: 2, deadline: yard.now + 2_000 },
+    ];
+    const ids = wishes.map(({ priority, deadline }) =>
+      yard.submit({ priority, terms: { ...NO_TERMS, deadline } }),
+    );
+    expect(ids.map((id) => explained(yard, id))).toMatchObject(
+      positions.map((position) => ({ reason: "workers-busy", data: { position, ready: 3 } })),
+    );
   });
 
   it("names who holds a concurrency key", () => {
@@ -130,6 +202,14 @@ describe("explain", () => {
     const yard = new KernelYard();
     const id = yard.submit();
     expect(explained(yard, id)).toMatchObject({
+      state: "ready",
+      reason: "no-worker",
+      sentence: "No worker is connected.",
+      data: { name: "work", version: 1 },
+    });
+    yard.worker("other", { tasks: ["play"] });
+    expect(explained(yard, id)).toMatchObject({
+      state: "ready",
       reason: "unknown-name",
       sentence: "No connected worker knows work.",
       data: { name: "work", version: 1 },
@@ -147,6 +227,39 @@ describe("explain", () => {
     expect(explained(yard, waiting)).toMatchObject({
       reason: "no-willing-worker",
       sentence: "None of the 1 workers that know work takes new work.",
+    });
+  });
+
+  it("says which label or resource is missing, for good or for now", () => {
+    const yard = new KernelYard();
+    yard.worker("w", { credit: 3, labels: { zone: "us" }, resources: { gpu: 2 } });
+    const asking = (needs: Record<string, number>, labels: Record<string, string> = {}): string =>
+      yard.submit({ spec: { requirements: { needs, labels, preferred: {} } } });
+    const [elsewhere, tooLarge, running, waiting] = [
+      asking({}, { zone: "eu" }),
+      asking({ gpu: 3 }),
+      asking({ gpu: 2 }),
+      asking({ gpu: 1 }),
+    ];
+    yard.tick();
+    expect(explained(yard, elsewhere)).toMatchObject({
+      state: "ready",
+      reason: "no-such-label",
+      sentence: "No connected worker that knows work has the label zone=eu.",
+      data: { labels: { zone: "eu" } },
+    });
+    expect(explained(yard, tooLarge)).toMatchObject({
+      state: "ready",
+      reason: "no-such-resource",
+      sentence: "No connected worker offers gpu: 3.",
+      data: { needs: { gpu: 3 }, mostOffered: { gpu: 2 } },
+    });
+    expect(explained(yard, running)).toMatchObject({ reason: "assigned" });
+    expect(explained(yard, waiting)).toMatchObject({
+      state: "ready",
+      reason: "resources",
+      sentence: "No worker has gpu: 1 free.",
+      data: { needs: { gpu: 1 }, mostFree: { gpu: 0 }, reserved: null },
     });
   });
 });

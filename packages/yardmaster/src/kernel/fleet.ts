@@ -30,7 +30,7 @@ export function register(shard: Shard, registration: Register, now: Millis): voi
 function reconsiderStranded(shard: Shard, now: Millis): void {
   for (const skill of shard.roster.skills) {
     shard.timers.clear(skill);
-    skill.stranded = false;
+    shard.roster.strand(skill, false);
     if (skill.lines > 0) considerStranded(shard, skill, now);
   }
 }
@@ -121,6 +121,7 @@ function tellNews(shard: Shard, task: LiveTask, { attempt, progress, logs }: Not
 export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Millis): void {
   const worker = shard.roster.workers.get(held.worker);
   if (worker === undefined || held.epoch !== shard.epoch) return;
+  shard.outbox.heardFrom(worker.mailbox);
   hear(shard, worker, now);
   worker.cutOff = false;
   const listed = new Map<string, HeldAttempt>();

@@ -1,9 +1,18 @@
 import type { Query } from "../protocol/envelope.ts";
-import type { Millis, QueueRecord, State, TaskError, TaskId } from "../protocol/task.ts";
-import { type Explanation, explain } from "./explain.ts";
+import type { Explanation } from "../protocol/explanation.ts";
+import { type Chapter, storyOf } from "../protocol/story.ts";
+import {
+  isTerminal,
+  type Millis,
+  type QueueRecord,
+  type State,
+  type TaskError,
+  type TaskId,
+} from "../protocol/task.ts";
+import { explain } from "./explain.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
-import { usedCredit } from "./placement.ts";
 import type { Shard } from "./shard.ts";
+import { recordOf } from "./task-record.ts";
 
 /** A task as people are shown it; times are milliseconds since the Unix epoch, null when they have not come. */
 interface TaskView {
@@ -42,12 +51,16 @@ interface WorkerView {
   readonly registered: boolean;
   readonly lastHeardAt: Millis;
   readonly labels: Readonly<Record<string, string>>;
+  /** What it offers this shard, and how much of that is in use. */
+  readonly resources: Readonly<Record<string, number>>;
+  readonly resourcesUsed: Readonly<Record<string, number>>;
   readonly tasks: readonly string[];
 }
 
 export type Answer =
   | TaskView
   | Explanation
+  | readonly Chapter[]
   | null
   | readonly TaskView[]
   | readonly QueueView[]
@@ -63,6 +76,10 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
     case "explain": {
       const task = shard.tasks.get(query.id);
       return task === undefined ? null : explain(shard, task, now);
+    }
+    case "story": {
+      const task = shard.tasks.get(query.id);
+      return task === undefined ? null : storyOf(recordOf(task, isTerminal(task.state) ? now : 0));
     }
     case "list":
       return listTasks(shard, query);
@@ -130,15 +147,18 @@ function viewQueue({ record, live, ready, limited, active, parked }: Queue): Que
 
 function viewWorker(worker: Worker): WorkerView {
   const { id, credit, draining, group, lastHeard, labels } = worker;
+  const { offered, used } = worker.resources.view();
   const tasks = group === null ? [] : group.skills.map(({ name, version }) => `${name}@${version}`);
   return {
     id,
     credit,
-    used: usedCredit(worker),
+    used: worker.used,
     draining,
     registered: group !== null,
     lastHeardAt: lastHeard,
     labels,
+    resources: offered,
+    resourcesUsed: used,
     tasks,
   };
 }

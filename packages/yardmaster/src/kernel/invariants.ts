@@ -1,9 +1,10 @@
 import { InvariantError } from "../protocol/errors.ts";
 import { isTerminal } from "../protocol/task.ts";
-import { paceOf, placesOf } from "./limits.ts";
-import type { Gate, LiveTask, Queue, Worker } from "./live.ts";
-import { usedCredit } from "./placement.ts";
+import { countWaiting, paceOf, placesOf } from "./limits.ts";
+import type { Gate, Kind, LiveTask, Queue, Worker } from "./live.ts";
+import { hasRoom, suits } from "./pool.ts";
 import { mayStart } from "./queues.ts";
+import { type Requirement, Resources } from "./requirement.ts";
 import type { Shard } from "./shard.ts";
 import { isActive, keptBytesOf } from "./task-record.ts";
 
@@ -28,9 +29,10 @@ export function checkInvariants(shard: Shard): void {
   let free = 0;
   for (const worker of shard.roster.workers.values()) {
     checkWorker(shard, worker);
-    if (worker.slot !== -1) free++;
+    if (worker.isFree) free++;
   }
   checkGates(shard);
+  checkReservations(shard);
   demand(free === shard.roster.free, `${free} workers are free and ${shard.roster.free} counted.`);
 }
 
@@ -95,38 +97,32 @@ function checkQueue(queue: Queue, counts: Readonly<Tally>): void {
   );
 }
 
-/** A limit is held by the attempts that run, and an open one keeps nobody waiting while nobody of it is in a line. */
+/** A limit is held by the attempts that run, and one that is open for a kind keeps none of it waiting while none is in a line. */
 function checkGates(shard: Shard): void {
-  const inLine = new Set<Gate>();
+  const inLine = new Map<Gate, Set<Kind>>();
   const waiting = new Map<Gate, number>();
   for (const task of shard.tasks.values()) {
     if (task.gate !== null) waiting.set(task.gate, (waiting.get(task.gate) ?? 0) + 1);
     else if (task.slot !== -1)
-      for (const gate of [placesOf(shard, task), paceOf(shard, task)]) if (gate !== null) inLine.add(gate);
+      for (const gate of [placesOf(shard, task), paceOf(shard, task)])
+        if (gate !== null) inLine.set(gate, (inLine.get(gate) ?? new Set()).add(task.kind));
   }
   const holders = holdersOf(shard);
   for (const gate of shard.gates.all()) {
     const name = `${gate.name} ${gate.key}`;
-    const next = gate.waiting?.peek();
-    demand((gate.waiting?.size ?? 0) === (waiting.get(gate) ?? 0), `The limit of ${name} has lost count.`);
-    demand(gate.waiting === null || next !== undefined, `The limit of ${name} keeps an empty room.`);
-    if (gate.limits === "rate") {
-      demand(
-        next === undefined || gate.slot !== -1 || inLine.has(gate),
-        `Nothing wakes the rate of ${name}.`,
-      );
-      continue;
-    }
+    demand(countWaiting(gate) === (waiting.get(gate) ?? 0), `The limit of ${name} has lost count.`);
+    demand(gate.waiting?.size !== 0, `The limit of ${name} keeps no room.`);
     const held = holders.get(gate) ?? 0;
     demand(
-      gate.holders.size === held,
-      `${held} attempts hold the limit of ${name}, not ${gate.holders.size}.`,
+      gate.limits === "rate" || gate.holders.size === held,
+      `${held} attempts hold the limit of ${name}.`,
     );
-    const most = next?.kind.spec.limits?.concurrency ?? 0;
-    demand(
-      next === undefined || held >= most || inLine.has(gate),
-      `The limit of ${name} keeps out too many.`,
-    );
+    for (const [kind, room] of gate.waiting ?? []) {
+      demand(room.size > 0, `The limit of ${name} keeps an empty room.`);
+      if (inLine.get(gate)?.has(kind)) continue;
+      if (gate.limits === "rate") demand(gate.slot !== -1, `Nothing wakes the rate of ${name}.`);
+      else demand(held >= (kind.spec.limits?.concurrency ?? 0), `The limit of ${name} keeps out too many.`);
+    }
   }
 }
 
@@ -140,22 +136,76 @@ function holdersOf(shard: Shard): Map<Gate, number> {
 }
 
 function checkWorker(shard: Shard, worker: Worker): void {
-  const { id, group, slot } = worker;
-  const isFree = group !== null && worker.takesWork && usedCredit(worker) < worker.credit;
-  demand(isFree === (slot !== -1), `Worker ${id} is wrongly ${isFree ? "out of" : "in"} its pool.`);
-  if (group !== null && slot !== -1)
-    demand(group.pool.at(slot) === worker, `Worker ${id} is lost in its pool.`);
+  const { id, group } = worker;
+  const isFree = group !== null && worker.takesWork && worker.used < worker.credit;
+  demand(isFree === worker.isFree, `Worker ${id} is wrongly ${isFree ? "busy" : "free"}.`);
+  checkSeats(worker);
+  checkResources(worker);
+  demand(
+    worker.cutOff || shard.outbox.reaches(worker.mailbox),
+    `Worker ${id} would be given work that is not sent.`,
+  );
   demand(
     shard.timers.at(worker.silence.slot) === worker.silence,
     `Nobody would notice the silence of worker ${id}.`,
   );
-  demand(!worker.leaving || usedCredit(worker) > 0, `Worker ${id} has left and is still known.`);
+  demand(!worker.leaving || worker.used > 0, `Worker ${id} has left and is still known.`);
   for (const attempt of worker.held) {
     demand(
       attempt.worker === worker && shard.tasks.get(attempt.task.id) === attempt.task,
       `Worker ${id} holds what is not its own.`,
     );
   }
+}
+
+/** A worker has a seat in each pool of its group where it could work, and is open in those where it has room. */
+function checkSeats(worker: Worker): void {
+  const { id, group } = worker;
+  const pools = [...(group?.pools.values() ?? [])].flatMap((byRanking) => [...byRanking.values()]);
+  const suited = pools.filter(({ requirement }) => suits(worker, requirement));
+  demand(suited.length === worker.seats.length, `Worker ${id} has lost a seat.`);
+  for (const seat of worker.seats) {
+    const { pool, tier, slot } = seat;
+    demand(suited.includes(pool) && pool.seats.has(seat), `Worker ${id} sits where it does not belong.`);
+    const isOpen = hasRoom(worker, pool.requirement);
+    demand(isOpen === (tier !== -1), `Worker ${id} is wrongly ${isOpen ? "closed" : "open"} in a pool.`);
+    if (isOpen) demand(pool.tiers[tier]?.at(slot) === seat, `Worker ${id} is lost in a pool.`);
+  }
+  for (const { open, seats } of pools)
+    demand(
+      open === [...seats].filter(({ tier }) => tier !== -1).length,
+      "A pool has lost count of those who have room.",
+    );
+}
+
+/** What is in use of a worker is what the attempts need that it may run. */
+function checkResources({ id, held, ghostAttempts, resources }: Worker): void {
+  const recount = new Resources();
+  for (const { task } of [...held, ...ghostAttempts.values()]) recount.take(task.kind.line.requirement.needs);
+  const [used, counted] = [recount.view().used, resources.view().used];
+  const names = new Set([...Object.keys(used), ...Object.keys(counted)]);
+  for (const name of names)
+    demand(
+      used[name] === counted[name],
+      `${used[name] ?? 0} ${name} of worker ${id} are in use, not ${counted[name] ?? 0}.`,
+    );
+}
+
+/** A line that is short of resources keeps one worker at most, and a worker is kept for one line. */
+function checkReservations(shard: Shard): void {
+  const kept = new Map<Worker, Requirement>();
+  for (const queue of shard.queues.all)
+    for (const line of queue.lines) {
+      if (line.reserved === null) continue;
+      demand(shard.short.has(line), `A worker is kept for queue ${queue.record.name}, which lacks nothing.`);
+      demand(!kept.has(line.reserved), `Worker ${line.reserved.id} is kept twice.`);
+      kept.set(line.reserved, line.requirement);
+    }
+  for (const worker of shard.roster.workers.values())
+    demand(
+      worker.reservedFor === (kept.get(worker) ?? null),
+      `Worker ${worker.id} is kept for nobody, or nobody knows.`,
+    );
 }
 
 function demand(holds: boolean, message: string): void {

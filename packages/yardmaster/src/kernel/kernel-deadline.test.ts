@@ -21,7 +21,15 @@ function yardWith(order: Order, admission?: Admission): KernelYard {
 }
 
 function due(terms: Partial<TaskTerms>): TaskTerms {
-  const none = { deadline: 0, deadlineInMs: 0, fairnessKey: "", weight: 1, concurrencyKey: "", rateKey: "" };
+  const none = {
+    deadline: 0,
+    deadlineInMs: 0,
+    fairnessKey: "",
+    weight: 1,
+    concurrencyKey: "",
+    rateKey: "",
+    affinityKey: "",
+  };
   return { ...none, ...terms };
 }
 

@@ -16,7 +16,15 @@ const FAIR: QueueRecord = {
 };
 
 function termsOf(fairnessKey: string, weight = 1): TaskTerms {
-  return { deadline: 0, deadlineInMs: 0, fairnessKey, weight, concurrencyKey: "", rateKey: "" };
+  return {
+    deadline: 0,
+    deadlineInMs: 0,
+    fairnessKey,
+    weight,
+    concurrencyKey: "",
+    rateKey: "",
+    affinityKey: "",
+  };
 }
 
 /** Submits so many tasks of a key, whose payloads say the key. */

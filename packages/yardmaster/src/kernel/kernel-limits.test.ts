@@ -16,6 +16,7 @@ const NO_TERMS: TaskTerms = {
   weight: 1,
   concurrencyKey: "",
   rateKey: "",
+  affinityKey: "",
 };
 
 function limited(concurrency: number, rate: Rate | null = null): NonNullable<Wish["spec"]> {
@@ -83,6 +84,46 @@ describe("a concurrency limit", () => {
       );
       yard.tick();
       expect(payloads(worker)).toEqual(["b1", next]);
+    }
+  });
+
+  it("lets in whoever it is open for, where tasks were submitted with different limits", () => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w", { credit: 4 });
+    for (const [limit, payload] of [
+      [1, "a"],
+      [1, "b"],
+      [3, "c"],
+      [3, "d"],
+      [3, "e"],
+    ] as const)
+      yard.submit({ payload, spec: limited(limit) });
+    yard.tick();
+    expect(payloads(worker)).toEqual(["a", "c", "d"]);
+    worker.finish();
+    yard.tick();
+    expect(payloads(worker)).toEqual(["c", "d", "e"]);
+    for (let task = 0; task < 3; task++) worker.finish();
+    yard.tick();
+    expect(payloads(worker)).toEqual(["b"]);
+  });
+
+  it.each([
+    ["a paused queue", { spec: { ...limited(1), queue: "paused" } }],
+    ["a version that nobody knows", { spec: { ...limited(1), version: 2 } }],
+  ])("is not kept by a task of %s", (_, wish) => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w", { credit: 4 });
+    yard.order({ type: "pause", queue: "paused" });
+    yard.submit({ payload: "first", spec: limited(1) });
+    yard.tick();
+    yard.submit(wish);
+    yard.submit({ payload: "second", spec: limited(1) });
+    yard.submit({ payload: "third", spec: limited(1) });
+    for (const next of ["second", "third"]) {
+      worker.finish();
+      yard.tick();
+      expect(payloads(worker)).toEqual([next]);
     }
   });
 

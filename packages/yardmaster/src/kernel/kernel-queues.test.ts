@@ -5,7 +5,7 @@ import type { QueueRecord } from "../protocol/task.ts";
 const QUEUE: QueueRecord = {
   name: "default",
   order: "fifo",
-  placement: "least-loaded",
+  placement: "two-choices",
   paused: false,
   revision: 0,
 };

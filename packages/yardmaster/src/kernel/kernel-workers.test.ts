@@ -275,6 +275,18 @@ describe("a lost worker", () => {
     expect(yard.record(first)).toMatchObject({ attempt: 1, deaths: 0 });
   });
 
+  it("is sent its work again as soon as it has said what it holds", () => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w");
+    worker.beat();
+    yard.tick();
+    yard.kernel.mailboxGone("worker:w");
+    worker.reportHeld();
+    yard.submit();
+    yard.tick();
+    expect(worker.held).toHaveLength(1);
+  });
+
   it("is asked to register again when it comes back, and its stale attempts are aborted", () => {
     const yard = new KernelYard();
     const worker = yard.worker("w");
@@ -448,6 +460,7 @@ describe("a worker", () => {
       credit: 1,
       queues: [],
       labels: { zone: "eu" },
+      resources: { gpu: 1 },
     } as const;
     yard.kernel.apply(
       { type: "workerRegistered", register: { ...register, tasks: [{ name: "play", version: 1 }] } },
@@ -464,6 +477,8 @@ describe("a worker", () => {
         registered: true,
         lastHeardAt: yard.now,
         labels: { zone: "eu" },
+        resources: { gpu: 1 },
+        resourcesUsed: {},
         tasks: ["play@1"],
       },
     ]);

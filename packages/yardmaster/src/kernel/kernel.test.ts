@@ -1,13 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CLIENT, KernelYard, type TestWorker } from "../../test/kernel-yard.ts";
+import { CLIENT, KernelYard, type TestWorker, type WorkerWish } from "../../test/kernel-yard.ts";
 import type { Outcome } from "../protocol/envelope.ts";
 import {
   DEFAULT_SETTINGS,
   isTerminal,
   ORDERS,
+  PLACEMENTS,
   type QueueSettings,
   type TaskLimits,
+  type TaskRequirements,
   type TaskTerms,
 } from "../protocol/task.ts";
 
@@ -36,6 +38,7 @@ const NO_TERMS = {
   weight: 1,
   concurrencyKey: "",
   rateKey: "",
+  affinityKey: "",
 };
 const TERMS: readonly (TaskTerms | null)[] = [
   null,
@@ -44,12 +47,29 @@ const TERMS: readonly (TaskTerms | null)[] = [
   { ...NO_TERMS, fairnessKey: "a" },
   { ...NO_TERMS, fairnessKey: "b", weight: 3, concurrencyKey: "b" },
   { ...NO_TERMS, concurrencyKey: "c", rateKey: "r", deadline: 1_002_000 },
+  { ...NO_TERMS, affinityKey: "model" },
+];
+const NONE = { needs: {}, labels: {}, preferred: {} };
+const REQUIREMENTS: readonly (TaskRequirements | undefined)[] = [
+  undefined,
+  undefined,
+  { ...NONE, needs: { cpu: 1 } },
+  { ...NONE, needs: { cpu: 2, gpu: 0.5 } },
+  { ...NONE, labels: { zone: "eu" }, preferred: { disk: "ssd", rack: "1" } },
 ];
 const SETTINGS: readonly (QueueSettings | undefined)[] = [
   undefined,
   { ...DEFAULT_SETTINGS, weight: 3, precedence: 1, agingMs: 100 },
   { ...DEFAULT_SETTINGS, concurrency: 1 },
   { ...DEFAULT_SETTINGS, concurrency: 2, rate: { limit: 3, perMs: 1_000, burst: 2 } },
+];
+
+/** What some workers offer and have. */
+const WORKERS: readonly Pick<WorkerWish, "resources" | "labels">[] = [
+  {},
+  { resources: { cpu: 1 } },
+  { resources: { cpu: 3, gpu: 1 }, labels: { zone: "eu", disk: "ssd" } },
+  { labels: { zone: "us", rack: "1" } },
 ];
 
 const submission = fc.record({
@@ -66,6 +86,7 @@ const submission = fc.record({
   payload: fc.constantFrom("1", "1", "x".repeat(5_000)),
   limits: fc.constantFrom(...LIMITS),
   terms: fc.constantFrom(...TERMS),
+  requirements: fc.constantFrom(...REQUIREMENTS),
 });
 
 type Step =
@@ -167,10 +188,15 @@ class History {
     key,
     inputHash,
     limits,
+    requirements,
     ...wish
   }: Extract<Step, { act: "submit" }>["wish"]): void {
     const plain = { name, queue, attempts, delivery, timeoutMs } as const;
-    const spec = limits === undefined ? plain : { ...plain, limits };
+    const spec = {
+      ...plain,
+      ...(limits === undefined ? {} : { limits }),
+      ...(requirements === undefined ? {} : { requirements }),
+    };
     this.ids.push(
       this.yard.submit({ ...wish, spec, key: key === null ? null : { key, inputHash, windowMs: 3_000 } }),
     );
@@ -196,7 +222,7 @@ class History {
           {
             name: queue,
             order: ORDERS[other % ORDERS.length] ?? "fifo",
-            placement: other % 5 === 0 ? "random" : "least-loaded",
+            placement: PLACEMENTS[pick % PLACEMENTS.length] ?? "random",
             paused: false,
             revision: 0,
             ...settingsOf(other),
@@ -267,7 +293,7 @@ class History {
   #hire(pick: number, other: number): void {
     const tasks = [["work"], ["work", "play"], ["play"]][pick % 3];
     if (this.yard.workers.size < 5 && tasks !== undefined)
-      this.yard.worker(`w${++this.#hired}`, { credit: 1 + (other % 3), tasks });
+      this.yard.worker(`w${++this.#hired}`, { credit: 1 + (other % 3), tasks, ...WORKERS[other % 4] });
   }
 
   #order(command: Parameters<KernelYard["order"]>[0]): void {
@@ -288,7 +314,13 @@ class History {
       worker.isStubborn = false;
       yard.kernel.apply({ type: "presenceChanged", worker: worker.id, isAbsent: false }, yard.now);
     }
-    yard.worker("healer", { credit: 4, tasks: ["work", "play", "unheard"] });
+    const labels = { zone: "eu" };
+    yard.worker("healer", {
+      credit: 4,
+      tasks: ["work", "play", "unheard"],
+      resources: { cpu: 2, gpu: 1 },
+      labels,
+    });
     for (let round = 0; round < 400 && !this.#isOver(); round++) {
       this.tick(1_000);
       for (const worker of [...yard.workers.values()])

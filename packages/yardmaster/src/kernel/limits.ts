@@ -1,6 +1,7 @@
 import type { Millis } from "../protocol/task.ts";
 import { opensAt, take } from "./gates.ts";
-import type { Attempt, Gate, LiveTask, Pace, Places, Queue } from "./live.ts";
+import type { Attempt, Gate, Kind, Line, LiveTask, Pace, Places, Queue, Rooms } from "./live.ts";
+import type { Ordering } from "./ordering.ts";
 import { ORDERINGS } from "./orderings.ts";
 import type { Shard } from "./shard.ts";
 
@@ -36,8 +37,19 @@ function paceOpensAt(pace: Pace, task: LiveTask, now: Millis): Millis {
   return rate === null ? 0 : opensAt(pace, rate, now);
 }
 
+/** The line's first task that no limit keeps from starting; those before it go and wait where their limits are. */
+export function firstAllowed(shard: Shard, { ordering }: Line, now: Millis): LiveTask | undefined {
+  for (;;) {
+    const head = ordering.peek();
+    if (head === undefined || head.kind.spec.limits === undefined) return head;
+    const gate = closedGate(shard, head, now);
+    if (gate === null) return head;
+    holdBack(shard, head, gate, now);
+  }
+}
+
 /** Takes a ready task out of its line until its gate lets it in: while it waits there, it costs nothing. */
-export function holdBack(shard: Shard, task: LiveTask, gate: Gate, now: Millis): void {
+function holdBack(shard: Shard, task: LiveTask, gate: Gate, now: Millis): void {
   shard.queues.remove(task);
   enterRoom(shard, task, gate, now);
   // Another gate had let it in: somebody else may use that.
@@ -47,26 +59,45 @@ export function holdBack(shard: Shard, task: LiveTask, gate: Gate, now: Millis):
 
 /** A ready task that is in no line waits for its gate. */
 export function enterRoom(shard: Shard, task: LiveTask, gate: Gate, now: Millis): void {
-  const { queue } = task.kind.line;
-  const { order } = queue.record;
-  // All who wait here are of one key: among them fairness means first come, first served.
-  gate.waiting ??= ORDERINGS[order === "fair" ? "fifo" : order].create<LiveTask>(queue);
-  gate.waiting.push(task);
+  gate.waiting ??= new Map();
+  roomOf(gate.waiting, task.kind).push(task);
   task.gate = gate;
-  queue.limited++;
+  task.kind.line.queue.limited++;
   if (gate.limits === "rate") wakeAtOpening(shard, gate, now);
 }
 
+function roomOf(rooms: Rooms, kind: Kind): Ordering<LiveTask> {
+  let room = rooms.get(kind);
+  if (room === undefined) {
+    const { queue } = kind.line;
+    const { order } = queue.record;
+    // All who wait here are of one key: among them fairness means first come, first served.
+    room = ORDERINGS[order === "fair" ? "fifo" : order].create<LiveTask>(queue);
+    rooms.set(kind, room);
+  }
+  return room;
+}
+
 function leaveRoom(task: LiveTask, gate: Gate): void {
-  gate.waiting?.remove(task);
+  const room = gate.waiting?.get(task.kind);
+  room?.remove(task);
+  if (room?.size === 0) gate.waiting?.delete(task.kind);
   if (gate.waiting?.size === 0) gate.waiting = null;
   task.gate = null;
   task.kind.line.queue.limited--;
 }
 
+/** How many tasks a gate keeps waiting. */
+export function countWaiting({ waiting }: Gate): number {
+  let count = 0;
+  for (const room of waiting?.values() ?? []) count += room.size;
+  return count;
+}
+
 /**
- * Whenever a gate has opened, or somebody whom it had let in went away without starting, the next one goes back to its
- * old place in its line. So each task comes back once for each that leaves, and a gate that is open has somebody in a line.
+ * Whenever a gate has opened, or somebody whom it had let in went away without starting, the next one of each kind goes
+ * back to its old place in its line. So few come back for each that leaves, and a gate that is open for a kind has
+ * somebody of it in a line.
  */
 function letNextIn(shard: Shard, gate: Gate, now: Millis): void {
   if (gate.limits === "concurrency") fillPlaces(shard, gate);
@@ -74,15 +105,20 @@ function letNextIn(shard: Shard, gate: Gate, now: Millis): void {
 }
 
 function fillPlaces(shard: Shard, places: Places): void {
-  const next = places.waiting?.peek();
-  if (next !== undefined && !isFull(places, next)) letIn(shard, next, places);
+  if (places.waiting === null) return;
+  for (const room of places.waiting.values()) {
+    const next = room.peek();
+    if (next !== undefined && !isFull(places, next)) letIn(shard, next, places);
+  }
 }
 
 function keepPace(shard: Shard, pace: Pace, now: Millis): void {
-  const next = pace.waiting?.peek();
-  if (next === undefined) return;
-  if (paceOpensAt(pace, next, now) <= now) letIn(shard, next, pace);
-  else wakeAtOpening(shard, pace, now);
+  if (pace.waiting === null) return;
+  for (const room of pace.waiting.values()) {
+    const next = room.peek();
+    if (next !== undefined && paceOpensAt(pace, next, now) <= now) letIn(shard, next, pace);
+  }
+  wakeAtOpening(shard, pace, now);
 }
 
 function letIn(shard: Shard, task: LiveTask, gate: Gate): void {
@@ -90,10 +126,16 @@ function letIn(shard: Shard, task: LiveTask, gate: Gate): void {
   shard.queues.push(task);
 }
 
+/** Where the rate is open already, the one that was let in brings the next. */
 function wakeAtOpening(shard: Shard, pace: Pace, now: Millis): void {
-  const next = pace.waiting?.peek();
-  if (next !== undefined && pace.slot === -1)
-    shard.timers.set(pace, Math.max(now, Math.ceil(paceOpensAt(pace, next, now))));
+  let first = Number.POSITIVE_INFINITY;
+  for (const room of pace.waiting?.values() ?? []) {
+    const next = room.peek();
+    const at = next === undefined ? now : paceOpensAt(pace, next, now);
+    if (at > now) first = Math.min(first, Math.ceil(at));
+  }
+  const isSooner = pace.slot === -1 || first < pace.dueAt;
+  if (isSooner && first < Number.POSITIVE_INFINITY) shard.timers.set(pace, first);
 }
 
 /** A ready task leaves its line, or the room of its gate, without starting. */

@@ -3,6 +3,7 @@ import {
   DEFAULT_SETTINGS,
   type Epoch,
   type Millis,
+  type PastAttempt,
   type QueueRecord,
   type QueueSettings,
   type State,
@@ -14,8 +15,10 @@ import {
 } from "../protocol/task.ts";
 import type { FairClock, Share } from "./fair-share.ts";
 import { type Flow, Flows } from "./flows.ts";
-import type { Heap } from "./heap.ts";
 import type { InLine, OrderContext, Ordering } from "./ordering.ts";
+import type { Candidate, Pool, Ranking, Seat } from "./pool.ts";
+import { hashOf } from "./rendezvous.ts";
+import { type Requirement, Resources } from "./requirement.ts";
 
 /*
  * What lives in a shard's memory, as data alone: tasks, attempts, queues and workers point at each other. The
@@ -91,6 +94,10 @@ export class LiveTask implements InLine {
   get weight(): number {
     return this.terms === null ? 1 : this.terms.weight;
   }
+
+  get affinityKey(): string {
+    return this.terms === null ? "" : this.terms.affinityKey;
+  }
 }
 
 const NONE: readonly never[] = [];
@@ -110,6 +117,8 @@ export class Details {
   cancelRequested = false;
   code = "";
   error: TaskError | null = null;
+  /** The attempts before the last one. */
+  past: readonly PastAttempt[] = NONE;
   /** The size of a payload that is not in memory. */
   payloadBytes = 0;
   /** The worker that handed the task back in this epoch, "*" for several: it may repeat that for the same attempt. */
@@ -183,17 +192,27 @@ export class Kind {
   }
 }
 
-/** The ready tasks of one definition and version within a queue. */
+/** The ready tasks of one definition and version within a queue that ask for the same: any worker with room takes any of them. */
 export class Line {
   readonly queue: Queue;
   readonly skill: Skill;
+  readonly requirement: Requirement;
   ordering: Ordering<LiveTask>;
   /** How many of its tasks workers hold. */
   active = 0;
+  /** How many kinds put their tasks here, so that an unused line can be forgotten. */
+  kinds = 0;
+  /** Where its tasks find workers, as of this version of the roster. */
+  pools: readonly Pool<Worker>[] = NONE;
+  poolsVersion = -1;
+  /** Since when its first task is passed over for want of resources, and the worker that is kept for it since then. */
+  shortSince: Millis = 0;
+  reserved: Worker | null = null;
 
-  constructor(queue: Queue, skill: Skill, ordering: Ordering<LiveTask>) {
+  constructor(queue: Queue, skill: Skill, requirement: Requirement, ordering: Ordering<LiveTask>) {
     this.queue = queue;
     this.skill = skill;
+    this.requirement = requirement;
     this.ordering = ordering;
   }
 }
@@ -238,14 +257,20 @@ export class Queue implements Share, OrderContext {
   }
 }
 
+/**
+ * The tasks that a gate keeps out of their lines. Those of one kind have one limit and one line, so that the first of
+ * them speaks for all; another kind's may be let in when they are not, or be in a line where nothing moves.
+ */
+export type Rooms = Map<Kind, Ordering<LiveTask>>;
+
 /** Those who share a concurrency limit: the attempts that hold a place of it. */
 export class Places {
   readonly limits = "concurrency";
   readonly name: string;
   readonly key: string;
   readonly holders: Set<Attempt> = new Set();
-  /** The tasks that this keeps out of their lines; null where there are none. */
-  waiting: Ordering<LiveTask> | null = null;
+  /** Null where nobody waits. */
+  waiting: Rooms | null = null;
 
   constructor(name: string, key: string) {
     this.name = name;
@@ -267,7 +292,7 @@ export class Pace {
   /** Null for a definition's. */
   readonly queue: Queue | null;
   nextAt: Millis = 0;
-  waiting: Ordering<LiveTask> | null = null;
+  waiting: Rooms | null = null;
   slot = -1;
   dueAt: Millis = 0;
   tie = 0;
@@ -321,28 +346,29 @@ export class Skill {
   }
 }
 
-/** Workers that know the same definitions: to placement they differ by load only. */
+/** Workers that know the same definitions. */
 export class Group {
   readonly key: string;
   readonly skills: readonly Skill[];
-  /** Those with free credit, the least loaded first. */
-  readonly pool: Heap<Worker>;
-  workers = 0;
+  readonly workers: Set<Worker> = new Set();
+  /** Its workers as the lines need them, by what is asked for and by placement. */
+  readonly pools: Map<Requirement, Map<Ranking, Pool<Worker>>> = new Map();
 
-  constructor(key: string, skills: readonly Skill[], pool: Heap<Worker>) {
+  constructor(key: string, skills: readonly Skill[]) {
     this.key = key;
     this.skills = skills;
-    this.pool = pool;
   }
 }
 
-export class Worker {
+export class Worker implements Candidate {
   readonly id: string;
   readonly mailbox: string;
   /** Its place among all workers that ever came, to settle ties. */
   readonly number: number;
   credit = 0;
   labels: Readonly<Record<string, string>> = {};
+  readonly resources: Resources = new Resources();
+  readonly hash: number;
   /** Null until it has registered with this owner. */
   group: Group | null = null;
   /** Takes no more work. */
@@ -362,15 +388,24 @@ export class Worker {
   readonly ghosts: Map<string, number> = new Map();
   /** Those of them that were given up here, by token. */
   readonly ghostAttempts: Map<string, Attempt> = new Map();
-  /** In its group's pool. */
-  slot = -1;
+  /** Registered, takes work and has free credit. */
+  isFree = false;
+  /** Its places in the pools of its group. */
+  seats: Seat<Worker>[] = [];
+  reservedFor: Requirement | null = null;
   readonly silence: Silence;
 
   constructor(id: string, mailbox: string, number: number) {
     this.id = id;
     this.mailbox = mailbox;
     this.number = number;
+    this.hash = hashOf(id);
     this.silence = new Silence(this);
+  }
+
+  /** How much of its credit is in use. */
+  get used(): number {
+    return this.held.length + this.ghosts.size;
   }
 
   get takesWork(): boolean {

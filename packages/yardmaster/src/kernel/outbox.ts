@@ -65,6 +65,11 @@ export class Outbox {
     if (this.#gone.size > REMEMBERED) this.#gone.delete(firstOf(this.#gone));
   }
 
+  /** Whether what is told there is sent. */
+  reaches(mailbox: string): boolean {
+    return !this.#gone.has(mailbox);
+  }
+
   heardFrom(mailbox: string): void {
     this.#gone.delete(mailbox);
     this.#departed.delete(mailbox);

@@ -3,14 +3,16 @@ import { FairClock, isServedBefore } from "./fair-share.ts";
 import { Heap } from "./heap.ts";
 import { type Attempt, Kind, Line, type LiveTask, Queue, type Skill } from "./live.ts";
 import { ORDERINGS } from "./orderings.ts";
+import { type Requirement, Requirements } from "./requirement.ts";
 
 /** The settings of a queue that nobody declared. */
-const UNDECLARED = { order: "fifo", placement: "least-loaded", paused: false, revision: 0 } as const;
+const UNDECLARED = { order: "fifo", placement: "two-choices", paused: false, revision: 0 } as const;
 
 /** All queues, their lines, and the backlog of those in which a task is ready and not paused. */
 export class Queues {
   readonly #queues = new Map<string, Queue>();
   readonly #kinds = new Map<string, Kind>();
+  readonly #requirements = new Requirements();
   /** Specs of this tick by identity: a frame holds one object for all its tasks. */
   readonly #seen = new Map<TaskSpec, Kind>();
   #lastSpec: TaskSpec | null = null;
@@ -125,6 +127,7 @@ export class Queues {
   configure(queue: Queue, record: QueueRecord): void {
     const { order } = queue.record;
     const { agingMs } = queue;
+    for (const line of queue.lines) line.poolsVersion = -1;
     this.stall(queue);
     queue.record = record;
     queue.settings = record.settings ?? DEFAULT_SETTINGS;
@@ -138,14 +141,21 @@ export class Queues {
   /** Forgets kinds, and queues that nobody declared, that no task in memory uses; answers the lines that are gone. */
   forgetUnused(): Line[] {
     const gone: Line[] = [];
-    for (const [key, kind] of this.#kinds) if (kind.live === 0) this.#kinds.delete(key);
+    const asked = new Set<Requirement>();
+    for (const [key, kind] of this.#kinds) {
+      if (kind.live > 0) continue;
+      this.#kinds.delete(key);
+      kind.line.kinds--;
+    }
     for (const [name, queue] of this.#queues) {
       queue.flows.forgetUnused(queue.live === 0);
-      if (queue.live > 0 || queue.parked > 0) continue;
-      gone.push(...queue.lines);
-      queue.lines.length = 0;
-      if (!queue.declared) this.#queues.delete(name);
+      const unused = queue.lines.filter(({ kinds }) => kinds === 0);
+      for (const line of unused) queue.lines.splice(queue.lines.indexOf(line), 1);
+      gone.push(...unused);
+      for (const { requirement } of queue.lines) asked.add(requirement);
+      if (queue.live === 0 && queue.parked === 0 && !queue.declared) this.#queues.delete(name);
     }
+    this.#requirements.keepOnly(asked);
     this.endTick();
     return gone;
   }
@@ -154,15 +164,18 @@ export class Queues {
     const key = specKey(spec);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
-      kind = new Kind(spec, this.#lineOf(this.get(spec.queue), skillOf(spec.name, spec.version)));
+      const requirement = this.#requirements.of(spec.requirements);
+      const skill = skillOf(spec.name, spec.version);
+      kind = new Kind(spec, this.#lineOf(this.get(spec.queue), skill, requirement));
+      kind.line.kinds++;
       this.#kinds.set(key, kind);
     }
     return kind;
   }
 
-  #lineOf(queue: Queue, skill: Skill): Line {
-    for (const line of queue.lines) if (line.skill === skill) return line;
-    const line = new Line(queue, skill, ORDERINGS[queue.record.order].create(queue));
+  #lineOf(queue: Queue, skill: Skill, requirement: Requirement): Line {
+    for (const line of queue.lines) if (line.skill === skill && line.requirement === requirement) return line;
+    const line = new Line(queue, skill, requirement, ORDERINGS[queue.record.order].create(queue));
     skill.lines++;
     queue.lines.push(line);
     return line;
@@ -224,5 +237,6 @@ function specKey(spec: TaskSpec): string {
     spec.keepResultMs,
     spec.keepFailureMs,
     spec.limits,
+    spec.requirements,
   ]);
 }

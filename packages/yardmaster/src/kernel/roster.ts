@@ -1,7 +1,8 @@
 import type { Register } from "../protocol/envelope.ts";
-import { Heap } from "./heap.ts";
-import { Group, Skill, Worker } from "./live.ts";
-import { isLessLoaded, usedCredit } from "./placement.ts";
+import { Group, type Line, Skill, Worker } from "./live.ts";
+import { PLACEMENTS } from "./placement.ts";
+import { Pool, type Ranking } from "./pool.ts";
+import { ANY_WORKER, type Requirement } from "./requirement.ts";
 
 /** Who can run what, and who has free credit. */
 export class Roster {
@@ -10,6 +11,8 @@ export class Roster {
   readonly #groups = new Map<string, Group>();
   #numbers = 0;
   #free = 0;
+  /** Rises whenever lines may find their workers in other pools than before. */
+  #version = 0;
 
   get skills(): Iterable<Skill> {
     return this.#skills.values();
@@ -51,15 +54,11 @@ export class Roster {
 
   register(register: Register): Worker {
     const worker = this.worker(register.worker, register.mailbox);
+    this.#leaveGroup(worker);
     worker.credit = register.credit;
     worker.labels = register.labels;
-    const group = this.#groupOf(register.tasks);
-    if (worker.group !== group) {
-      this.#leaveGroup(worker);
-      worker.group = group;
-      group.workers++;
-    }
-    this.loadChanged(worker);
+    worker.resources.offer(register.resources);
+    this.#enterGroup(worker, this.#groupOf(register.tasks));
     return worker;
   }
 
@@ -68,14 +67,16 @@ export class Roster {
     this.#leaveGroup(worker);
   }
 
-  /** To be called whenever a worker's credit, what uses it, or its willingness has changed. */
+  /** To be called whenever a worker's credit, what uses it, what is reserved of it, or its willingness has changed. */
   loadChanged(worker: Worker): void {
-    const { group } = worker;
-    if (group === null) return;
-    const isFree = worker.takesWork && usedCredit(worker) < worker.credit;
-    if (isFree && worker.slot !== -1) group.pool.moved(worker);
-    else if (isFree) this.#enterPool(group, worker);
-    else if (worker.slot !== -1) this.#leavePool(group, worker);
+    const isFree = worker.group !== null && worker.takesWork && worker.used < worker.credit;
+    // Nobody has room who had none before.
+    if (!isFree && !worker.isFree) return;
+    if (isFree !== worker.isFree) {
+      worker.isFree = isFree;
+      this.#free += isFree ? 1 : -1;
+    }
+    for (const seat of worker.seats) seat.pool.refresh(seat);
   }
 
   /** The groups that a task goes to: those that know it, or all when it has waited in vain for one that does. */
@@ -83,10 +84,29 @@ export class Roster {
     return skill.stranded ? this.groups : skill.groups;
   }
 
-  hasFree(skill: Skill): boolean {
-    if (skill.stranded) return this.#free > 0;
-    for (const group of skill.groups) if (group.pool.size > 0) return true;
-    return false;
+  /** Nobody knows what a skill's tasks ask for, and anybody may refuse them; or that is over. */
+  strand(skill: Skill, stranded: boolean): void {
+    if (skill.stranded === stranded) return;
+    skill.stranded = stranded;
+    this.#version++;
+  }
+
+  /** Where the tasks of a line find workers: one pool of each group. */
+  poolsOf(line: Line): readonly Pool<Worker>[] {
+    if (line.poolsVersion === this.#version) return line.pools;
+    const { skill, queue } = line;
+    const requirement = skill.stranded ? ANY_WORKER : line.requirement;
+    const ranking = PLACEMENTS[queue.record.placement];
+    line.pools = this.candidates(skill).map((group) => poolOf(group, requirement, ranking));
+    line.poolsVersion = this.#version;
+    return line.pools;
+  }
+
+  /** What is asked for again comes back when it is. */
+  forgetPools(): void {
+    this.#version++;
+    for (const group of this.#groups.values()) group.pools.clear();
+    for (const worker of this.workers.values()) worker.seats = [];
   }
 
   forgetUnused(): Skill[] {
@@ -105,8 +125,9 @@ export class Roster {
     let group = this.#groups.get(key);
     if (group === undefined) {
       const skills = [...new Set(tasks.map(({ name, version }) => this.skill(name, version)))];
-      group = new Group(key, skills, new Heap(isLessLoaded));
+      group = new Group(key, skills);
       this.#groups.set(key, group);
+      this.#version++;
       for (const skill of skills) {
         skill.groups.push(group);
         skill.wasKnown = true;
@@ -115,26 +136,47 @@ export class Roster {
     return group;
   }
 
+  #enterGroup(worker: Worker, group: Group): void {
+    worker.group = group;
+    group.workers.add(worker);
+    this.loadChanged(worker);
+    for (const pools of group.pools.values()) for (const pool of pools.values()) takeSeat(worker, pool);
+  }
+
   #leaveGroup(worker: Worker): void {
     const { group } = worker;
     if (group === null) return;
-    if (worker.slot !== -1) this.#leavePool(group, worker);
     worker.group = null;
-    group.workers--;
-    if (group.workers > 0) return;
+    this.loadChanged(worker);
+    for (const seat of worker.seats) seat.pool.leave(seat);
+    worker.seats = [];
+    group.workers.delete(worker);
+    if (group.workers.size > 0) return;
     this.#groups.delete(group.key);
+    this.#version++;
     for (const skill of group.skills) skill.groups.splice(skill.groups.indexOf(group), 1);
   }
+}
 
-  #enterPool(group: Group, worker: Worker): void {
-    group.pool.push(worker);
-    this.#free++;
+/** The pool is made when somebody asks for it. */
+function poolOf(group: Group, requirement: Requirement, ranking: Ranking): Pool<Worker> {
+  let pools = group.pools.get(requirement);
+  if (pools === undefined) {
+    pools = new Map();
+    group.pools.set(requirement, pools);
   }
+  let pool = pools.get(ranking);
+  if (pool === undefined) {
+    pool = new Pool(requirement, ranking);
+    pools.set(ranking, pool);
+    for (const worker of group.workers) takeSeat(worker, pool);
+  }
+  return pool;
+}
 
-  #leavePool(group: Group, worker: Worker): void {
-    group.pool.remove(worker);
-    this.#free--;
-  }
+function takeSeat(worker: Worker, pool: Pool<Worker>): void {
+  const seat = pool.seat(worker);
+  if (seat !== null) worker.seats.push(seat);
 }
 
 function skillKey(name: string, version: number): string {

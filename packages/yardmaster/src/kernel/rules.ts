@@ -1,11 +1,12 @@
 import type { Outcome } from "../protocol/envelope.ts";
+import { RETURNED } from "../protocol/story.ts";
 import type { Millis, TaskError } from "../protocol/task.ts";
 import { abandon, abort, assignTo, release, usedMs } from "./attempts.ts";
 import { backoffMs } from "./backoff.ts";
 import { Attempt, type LiveTask, type Stage, type Worker } from "./live.ts";
 import { succeed as finish, stop } from "./settle.ts";
 import type { Shard } from "./shard.ts";
-import { detailsOf, isCancelRequested } from "./task-record.ts";
+import { detailsOf, isCancelRequested, rememberAttempt } from "./task-record.ts";
 import { count, joinLine, setTimer, wait } from "./waiting.ts";
 
 /** What can happen to a task, with what must be known about it. */
@@ -182,6 +183,7 @@ export const giveBack: Rule<"returned"> = {
   says: "The attempt never began and does not count: the task takes its old place in its line.",
   run(shard, task, now, worker) {
     if (task.last !== null) release(shard, task.last, 0);
+    rememberAttempt(task, now, now, returnOf(task, worker));
     // A number that was skipped is skipped again, unless nobody ever saw it.
     task.attempt -= worker === "" && task.last?.skipped === true ? 2 : 1;
     if (isCancelRequested(task)) endCancelled(shard, task, now);
@@ -209,6 +211,7 @@ export const lose: Rule<"lost"> = {
       stop(shard, task, now, "failed", quarantineError(details.deaths));
     else if (isSpent(task)) stop(shard, task, now, "failed", error);
     else {
+      rememberAttempt(task, now, now, error);
       details.error = error;
       details.expiresAt = 0;
       shard.tellEvent(task, { type: "retried", attempt: task.attempt, runAt: now, error });
@@ -283,7 +286,9 @@ function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, d
     return;
   }
   const details = detailsOf(task);
-  details.runAt = now + (delayMs ?? backoffMs(task.kind.spec.backoff, task.attempt, shard.random));
+  const runAt = now + (delayMs ?? backoffMs(task.kind.spec.backoff, task.attempt, shard.random));
+  rememberAttempt(task, now, runAt, error);
+  details.runAt = runAt;
   details.error = error;
   // It has started in time once.
   details.expiresAt = 0;
@@ -296,6 +301,7 @@ function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, d
 /** Its workers may only have been out of sight: whoever is not heard within the limit of silence is dead. */
 function holdBack(shard: Shard, task: LiveTask, now: Millis, error: TaskError): void {
   const details = detailsOf(task);
+  rememberAttempt(task, now, now + shard.limits.workerLossMs, error);
   details.runAt = now + shard.limits.workerLossMs;
   details.error = error;
   details.expiresAt = 0;
@@ -328,6 +334,11 @@ function learn(task: LiveTask, outcome: Outcome, now: Millis): void {
   if (outcome.startedAt > 0) task.last.startedAt = outcome.startedAt;
   // An earlier owner's note of the start may be by its worker's clock.
   if (!task.last.inherited) task.kind.line.skill.learn(usedMs(task.last, now));
+}
+
+function returnOf(task: LiveTask, worker: string): Pick<TaskError, "code" | "message"> {
+  const message = worker === "" ? "never saw it" : "handed it back before it began";
+  return { code: RETURNED, message: `Worker ${task.last?.workerId ?? ""} ${message}.` };
 }
 
 function noteReturn(task: LiveTask, worker: string): void {

@@ -1,9 +1,10 @@
 import type { Millis } from "../protocol/task.ts";
 import { silenceOver } from "./fleet.ts";
-import { closedGate, holdBack, openPace } from "./limits.ts";
-import type { Details, Line, LiveTask, LiveTimer, Queue, Skill } from "./live.ts";
+import { firstAllowed, openPace } from "./limits.ts";
+import type { Details, LiveTask, LiveTimer, Queue, Skill, Worker } from "./live.ts";
 import { ORDERINGS } from "./orderings.ts";
-import { PLACEMENTS } from "./placement.ts";
+import { hasOpen, PLACEMENTS, pick } from "./placement.ts";
+import { endShortage, passOver, reserve } from "./reservation.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { happen } from "./transitions.ts";
 import { setTimer } from "./waiting.ts";
@@ -29,7 +30,7 @@ function fire(shard: Shard, timer: LiveTimer, now: Millis): void {
       happen(shard, timer.task, now, "timedOut", null);
       return;
     case "skill":
-      timer.stranded = timer.groups.length === 0 && shard.roster.isStaffed;
+      shard.roster.strand(timer, timer.groups.length === 0 && shard.roster.isStaffed);
       return;
     case "silence":
       silenceOver(shard, timer.worker, now);
@@ -59,6 +60,7 @@ function sweep(shard: Shard, now: Millis): void {
     shard.tombstones.delete(id);
   }
   for (const line of shard.queues.forgetUnused()) line.skill.lines--;
+  shard.roster.forgetPools();
   for (const skill of shard.roster.forgetUnused())
     if (skill.storedMs > 0) shard.journal.duration(skill, true);
   for (const skill of shard.roster.skills) keepDuration(shard, skill);
@@ -84,46 +86,50 @@ export function sweepAlong(shard: Shard, now: Millis): void {
  */
 export function schedule(shard: Shard, now: Millis): void {
   const { queues, roster } = shard;
+  if (shard.short.size > 0) reserve(shard, now);
   const stalled: Queue[] = [];
   while (roster.free > 0) {
     const queue = queues.next();
     if (queue === undefined) break;
     const task = bestPlaceable(shard, queue, now);
-    const worker =
-      task === undefined
-        ? undefined
-        : PLACEMENTS[queue.record.placement].pick(roster.candidates(task.kind.line.skill), shard.random);
+    const worker = task === undefined ? undefined : workerFor(shard, task);
     if (task === undefined || worker === undefined) {
       queues.stall(queue);
       stalled.push(queue);
     } else {
       queues.remove(task);
+      if (shard.short.size > 0) endShortage(shard, task.kind.line);
       happen(shard, task, now, "placed", worker);
     }
   }
   for (const queue of stalled) queues.resume(queue);
 }
 
-/** The first task, in the queue's order, that some worker knows and has credit for. Looks at heads only. */
-function bestPlaceable(shard: Shard, queue: Queue, now: Millis): LiveTask | undefined {
-  const { lines } = queue;
-  const { before } = ORDERINGS[queue.record.order];
-  let best: LiveTask | undefined;
-  for (const line of lines) {
-    const head = placeableHead(shard, line, now);
-    if (head !== undefined && (best === undefined || before(head, best, queue))) best = head;
-  }
-  return best;
+function workerFor({ roster, random }: Shard, task: LiveTask): Worker | undefined {
+  const { line } = task.kind;
+  return pick(PLACEMENTS[line.queue.record.placement], roster.poolsOf(line), task, random);
 }
 
-/** The line's first task that no limit keeps from starting; those before it go and wait where their limits are. */
-function placeableHead(shard: Shard, line: Line, now: Millis): LiveTask | undefined {
-  if (line.ordering.size === 0 || !shard.roster.hasFree(line.skill)) return undefined;
-  for (;;) {
-    const head = line.ordering.peek();
-    if (head === undefined || head.kind.spec.limits === undefined) return head;
-    const gate = closedGate(shard, head, now);
-    if (gate === null) return head;
-    holdBack(shard, head, gate, now);
+/**
+ * The first task, in the queue's order, that some worker knows and has room for. Looks at the heads of lines only: what
+ * is behind a task that finds no room asks for the same, and what asks for less is in another line.
+ */
+function bestPlaceable(shard: Shard, queue: Queue, now: Millis): LiveTask | undefined {
+  const { before } = ORDERINGS[queue.record.order];
+  let best: LiveTask | undefined;
+  let short: LiveTask[] | null = null;
+  for (const line of queue.lines) {
+    if (line.ordering.size === 0) continue;
+    const hasRoom = hasOpen(shard.roster.poolsOf(line));
+    if (!hasRoom && line.requirement.needs.length === 0) continue;
+    const head = firstAllowed(shard, line, now);
+    if (head === undefined) continue;
+    if (!hasRoom) {
+      short ??= [];
+      short.push(head);
+    } else if (best === undefined || before(head, best, queue)) best = head;
   }
+  for (const head of short ?? [])
+    if (best === undefined || before(head, best, queue)) passOver(shard, head.kind.line, now);
+  return best;
 }

@@ -2,7 +2,7 @@ import type { Envelope, TaskEvent } from "../protocol/envelope.ts";
 import type { Epoch, Millis, TaskId, TaskSpec } from "../protocol/task.ts";
 import { Gates } from "./gates.ts";
 import { Journal } from "./journal.ts";
-import type { Kind, LiveTask, LiveTimer, Moment } from "./live.ts";
+import type { Kind, Line, LiveTask, LiveTimer, Moment } from "./live.ts";
 import { Sweep } from "./live.ts";
 import { Outbox } from "./outbox.ts";
 import { Parking } from "./parking.ts";
@@ -58,6 +58,8 @@ export class Shard {
    * again did not die, and what was counted for it is taken back.
    */
   readonly presumedDeaths: Map<string, readonly TaskId[]> = new Map<string, readonly TaskId[]>();
+  /** Lines whose first tasks are passed over for want of resources, the one that came first first. */
+  readonly short: Set<Line> = new Set<Line>();
   readonly parking: Parking;
   readonly sweep: Sweep = new Sweep();
   readonly oddities: Oddities = { impossible: 0, lateOutcomes: 0 };

@@ -130,8 +130,9 @@ function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {
 }
 
 function isRich(record: TaskRecord): boolean {
-  const { runAt, expiresAt, deaths, retryOf, key, cancelRequested, code, error } = record;
-  return runAt + expiresAt + deaths > 0 || retryOf + key + code !== "" || cancelRequested || error !== null;
+  const { runAt, expiresAt, deaths, retryOf, key, cancelRequested, code, error, past } = record;
+  const isMarked = cancelRequested || error !== null || past !== undefined;
+  return runAt + expiresAt + deaths > 0 || retryOf + key + code !== "" || isMarked;
 }
 
 function reviveDetails(task: LiveTask, record: TaskRecord): void {
@@ -144,6 +145,7 @@ function reviveDetails(task: LiveTask, record: TaskRecord): void {
   details.cancelRequested = record.cancelRequested;
   details.code = record.code;
   details.error = record.error;
+  details.past = record.past ?? details.past;
   details.payloadBytes = record.payloadBytes;
 }
 

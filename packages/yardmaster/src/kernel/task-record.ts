@@ -1,4 +1,5 @@
-import { INLINE_BYTES, type Millis, type TaskRecord } from "../protocol/task.ts";
+import { withPast } from "../protocol/past-attempts.ts";
+import { INLINE_BYTES, type Millis, type TaskError, type TaskRecord } from "../protocol/task.ts";
 import { Details, type LiveTask } from "./live.ts";
 
 export function detailsOf(task: LiveTask): Details {
@@ -17,7 +18,7 @@ export function isCancelRequested(task: LiveTask): boolean {
 /** The task as it is now, for the store: a copy, because the commit may be repeated while the task goes on. */
 export function recordOf(task: LiveTask, finishedAt: Millis): TaskRecord {
   const { details, last } = task;
-  return {
+  const record: TaskRecord = {
     id: task.id,
     spec: task.kind.spec,
     state: task.state,
@@ -41,6 +42,32 @@ export function recordOf(task: LiveTask, finishedAt: Millis): TaskRecord {
     payloadBytes: payloadBytesOf(task),
     terms: task.terms,
   };
+  return details === null || details.past.length === 0 ? record : { ...record, past: details.past };
+}
+
+/** Keeps for the task's story what its next attempt will overwrite. Called before `runAt` is. */
+export function rememberAttempt(
+  task: LiveTask,
+  endedAt: Millis,
+  resumesAt: Millis,
+  { code, message }: Pick<TaskError, "code" | "message">,
+): void {
+  const { attempt, last } = task;
+  const details = detailsOf(task);
+  const submittedAt = task.accepted.at;
+  if (details.past.length === 0 && details.runAt > submittedAt) {
+    const first = {
+      attempt: 0,
+      worker: "",
+      startedAt: submittedAt,
+      endedAt: submittedAt,
+      code: "",
+      message: "",
+    };
+    details.past = [{ ...first, resumesAt: details.runAt }];
+  }
+  const { workerId: worker = "", startedAt = 0 } = last ?? {};
+  details.past = withPast(details.past, { attempt, worker, startedAt, endedAt, resumesAt, code, message });
 }
 
 /** The payload's share of memory: a large one is let go once it is in the store. */

@@ -1,6 +1,6 @@
 import type { Millis } from "../protocol/task.ts";
 import { closedGate, enterRoom } from "./limits.ts";
-import type { LiveTask, Queue, Skill } from "./live.ts";
+import type { LiveTask, Skill } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { keptBytesOf } from "./task-record.ts";
 
@@ -16,7 +16,7 @@ export function wait(shard: Shard, task: LiveTask, now: Millis): void {
 
 export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: boolean): void {
   const { queue } = task.kind.line;
-  if (task.fairnessKey !== "" && !queue.declared && queue.record.order === "fifo") makeFair(shard, queue);
+  if (task.terms !== null && !queue.declared) suitUndeclared(shard, task);
   if (!keepOrder) shard.queues.number(task);
   const gate = task.kind.spec.limits === undefined ? null : closedGate(shard, task, now);
   if (gate === null) shard.queues.push(task);
@@ -26,9 +26,18 @@ export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: b
   if (skill.groups.length === 0) considerStranded(shard, skill, now);
 }
 
-/** A queue that nobody declared is fair as soon as its tasks bring a fairness key. */
-function makeFair(shard: Shard, queue: Queue): void {
-  shard.queues.configure(queue, { ...queue.record, order: "fair" });
+/** A queue that nobody declared is fair as soon as its tasks bring a fairness key, and sticky with an affinity key. */
+function suitUndeclared(shard: Shard, { fairnessKey, affinityKey, kind }: LiveTask): void {
+  const { queue } = kind.line;
+  const { order, placement } = queue.record;
+  const isFair = fairnessKey !== "" && order === "fifo";
+  const isSticky = affinityKey !== "" && placement === "two-choices";
+  if (!isFair && !isSticky) return;
+  shard.queues.configure(queue, {
+    ...queue.record,
+    order: isFair ? "fair" : order,
+    placement: isSticky ? "sticky" : placement,
+  });
 }
 
 /** Wakes a waiting task when it is due or expires, whichever is first. */

@@ -1,5 +1,5 @@
 import { YardmasterError } from "./errors.ts";
-import { MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_PRIORITY } from "./task.ts";
+import { MAX_AMOUNT, MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_PRIORITY } from "./task.ts";
 
 /** The longest delay, timeout or window: ten years. */
 export const MAX_DELAY_MS: number = 10 * 365.25 * 24 * 60 * 60 * 1000;
@@ -14,6 +14,16 @@ export function isName(text: string): boolean {
 /** Whether a text can be an idempotency key. */
 export function isKey(text: string): boolean {
   return flaw(text, MAX_KEY_BYTES) === null;
+}
+
+/** Whether a number can be so much of a resource: from 0, in thousandths. */
+export function isAmount(amount: unknown): amount is number {
+  return (
+    typeof amount === "number" &&
+    amount >= 0 &&
+    amount <= MAX_AMOUNT &&
+    Math.round(amount * 1000) / 1000 === amount
+  );
 }
 
 /** Throws INVALID_NAME unless `name` has 1 to 256 bytes and no control characters. `what` says whose name it is. */

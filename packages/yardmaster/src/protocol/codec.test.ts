@@ -8,6 +8,7 @@ import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "./record.t
 import {
   ADMISSIONS,
   type Backoff,
+  MAX_AMOUNT,
   MAX_WEIGHT,
   MIN_WEIGHT,
   ORDERS,
@@ -19,6 +20,7 @@ import {
   type Submission,
   type TaskError,
   type TaskRecord,
+  type TaskRequirements,
   type TaskSpec,
   type TaskTerms,
   TERMINAL_STATES,
@@ -55,9 +57,17 @@ const plainSpec: fc.Arbitrary<TaskSpec> = fc.record({
   keepFailureMs: number,
 });
 const limits = fc.record({ concurrency: number, rate: rateOrNull });
-const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
+const limitedSpec: fc.Arbitrary<TaskSpec> = fc.oneof(
   plainSpec,
   fc.tuple(plainSpec, limits).map(([plain, limits]) => ({ ...plain, limits })),
+);
+const amount = fc.nat(MAX_AMOUNT).map((parts) => parts / 1000);
+const labels = fc.dictionary(name, text, { maxKeys: 3, noNullPrototype: true });
+const needs = fc.dictionary(name, amount, { maxKeys: 3, noNullPrototype: true });
+const requirements: fc.Arbitrary<TaskRequirements> = fc.record({ needs, labels, preferred: labels });
+const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
+  limitedSpec,
+  fc.tuple(limitedSpec, requirements).map(([limited, requirements]) => ({ ...limited, requirements })),
 );
 const error: fc.Arbitrary<TaskError> = fc.record({ code: text, message: text, stack: text });
 const errorOrNull = fc.option(error);
@@ -70,6 +80,7 @@ const termsOrNull: fc.Arbitrary<TaskTerms | null> = fc.option(
     weight: fc.constantFrom(1, 0.5, MIN_WEIGHT, MAX_WEIGHT),
     concurrencyKey: keyOrNone,
     rateKey: keyOrNone,
+    affinityKey: keyOrNone,
   }),
 );
 const submission: fc.Arbitrary<Submission> = fc.record({
@@ -175,6 +186,7 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
     tasks: fc.array(fc.record({ name, version: number }), { maxLength: 3 }),
     queues,
     labels: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
+    resources: fc.dictionary(text, amount, { maxKeys: 3, noNullPrototype: true }),
   }),
   heartbeat: envelope("heartbeat", { worker: text, number, credit: number, stalledMs: number }),
   held: envelope("held", {

@@ -3,8 +3,10 @@ import type { Shape } from "./shape.ts";
 import {
   ADMISSIONS,
   MAX_KEY_BYTES,
+  MAX_LABELS,
   MAX_PRIORITY,
   MAX_QUEUE_WEIGHT,
+  MAX_RESOURCES,
   ORDERS,
   PLACEMENTS,
   type QueueRecord,
@@ -23,7 +25,6 @@ type ColdReaders = { readonly [T in ColdType]: (body: Shape) => Extract<Envelope
 
 const MAX_TASKS = 10_000;
 const MAX_QUEUES = 10_000;
-const MAX_LABELS = 1000;
 const MAX_HELD = 1_000_000;
 const MAX_LOG_LINES = 100_000;
 /** As deep as an answer may nest, so that whoever walks it by recursion is safe. */
@@ -31,7 +32,7 @@ const MAX_DEPTH = 64;
 
 const HELD_STATES = ["waiting", "running", "finished"] as const;
 const LEVELS = ["debug", "info", "warn", "error"] as const;
-const QUERIES = ["status", "explain", "list", "queues", "workers"] as const;
+const QUERIES = ["status", "explain", "story", "list", "queues", "workers"] as const;
 const COMMANDS = ["pause", "resume", "apply", "drain"] as const;
 const EVENTS = ["started", "progress", "log", "retried"] as const;
 
@@ -48,6 +49,7 @@ export const COLD: ColdReaders = {
     })),
     queues: body.list("queues", MAX_QUEUES, readQueue),
     labels: body.texts("labels", MAX_LABELS, MAX_KEY_BYTES),
+    resources: body.amounts("resources", MAX_RESOURCES, MAX_KEY_BYTES),
   }),
   heartbeat: (body) => ({
     type: "heartbeat",
@@ -193,7 +195,7 @@ function readLogLine(line: Shape): LogLine {
 
 function readQuery(query: Shape): Query {
   const type = query.oneOf("type", QUERIES);
-  if (type === "status" || type === "explain") return { type, id: query.id("id") };
+  if (type === "status" || type === "explain" || type === "story") return { type, id: query.id("id") };
   if (type !== "list") return { type };
   return {
     type,

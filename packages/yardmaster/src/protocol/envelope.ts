@@ -87,6 +87,8 @@ export interface Register {
   /** Created where absent, never overwritten. */
   readonly queues: readonly QueueRecord[];
   readonly labels: Readonly<Record<string, string>>;
+  /** How much of each resource it offers this shard. */
+  readonly resources: Readonly<Record<string, number>>;
 }
 
 export interface Heartbeat {
@@ -138,6 +140,8 @@ export type Query =
   | { readonly type: "status"; readonly id: TaskId }
   /** Why a task is not running. */
   | { readonly type: "explain"; readonly id: TaskId }
+  /** What has happened to it. */
+  | { readonly type: "story"; readonly id: TaskId }
   | {
       readonly type: "list";
       readonly state?: string;

@@ -189,7 +189,16 @@ describe("JSON in a frame", () => {
     const bytes = encodeFrame(
       frameOf(
         { type: "reply", request: 1, ok: true, value: hostile },
-        { type: "register", worker: "w", mailbox: "m", credit: 1, tasks: [], queues: [], labels },
+        {
+          type: "register",
+          worker: "w",
+          mailbox: "m",
+          credit: 1,
+          tasks: [],
+          queues: [],
+          labels,
+          resources: {},
+        },
       ),
     );
     const [reply, register] = decodeFrame(bytes).envelopes;

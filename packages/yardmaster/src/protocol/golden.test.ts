@@ -4,7 +4,15 @@ import { describe, expect, it } from "vitest";
 import type { Envelope, Frame } from "./envelope.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "./record.ts";
-import type { QueueRecord, Submission, TaskError, TaskRecord, TaskSpec, TaskTerms } from "./task.ts";
+import type {
+  PastAttempt,
+  QueueRecord,
+  Submission,
+  TaskError,
+  TaskRecord,
+  TaskSpec,
+  TaskTerms,
+} from "./task.ts";
 
 /**
  * Bytes that were written once must be readable for ever. With UPDATE_GOLDEN=1 the vectors are written anew: only
@@ -74,6 +82,14 @@ const limited: TaskSpec = {
   ...spec,
   limits: { concurrency: 2, rate: { limit: 100, perMs: 60_000, burst: 10 } },
 };
+const demanding: TaskSpec = {
+  ...spec,
+  requirements: {
+    needs: { cpu: 1.5, memoryMb: 2048 },
+    labels: { zone: "eu" },
+    preferred: { disk: "ssd" },
+  },
+};
 const terms: TaskTerms = {
   deadline: NOW,
   deadlineInMs: 5000,
@@ -81,6 +97,7 @@ const terms: TaskTerms = {
   weight: 2.5,
   concurrencyKey: "ténant",
   rateKey: "api",
+  affinityKey: "model-3",
 };
 const bound: Submission = { ...full, spec: limited, terms };
 const settledQueue: QueueRecord = {
@@ -149,6 +166,7 @@ const samples: Samples = {
       tasks: [{ name: "image.resize", version: 2 }],
       queues: [queue],
       labels: { zone: "eu" },
+      resources: { cpu: 4, gpu: 0.5 },
     },
   ],
   heartbeat: [{ type: "heartbeat", worker: "w", number: 4, credit: 10, stalledMs: 12 }],
@@ -296,6 +314,16 @@ const ended: TaskRecord = {
   aliasOf: OTHER_ID,
 };
 
+const past: PastAttempt = {
+  attempt: 2,
+  worker: "v",
+  startedAt: NOW,
+  endedAt: NOW + 30,
+  resumesAt: NOW + 1030,
+  code: "HANDLER_FAILED",
+  message: "nö",
+};
+
 const frameOf = (envelopes: readonly Envelope[]): Frame => ({
   from: "client:c",
   shard: 5,
@@ -337,6 +365,8 @@ describe("the bytes of version 1", () => {
     "waiting task": waiting,
     "ended task": ended,
     "bound task": { ...ended, spec: limited, terms },
+    "demanding task": { ...waiting, spec: demanding },
+    "task that was tried again": { ...ended, past: [past] },
   };
   for (const [name, task] of Object.entries(tasks)) {
     it(`of the record of a ${name} stay what they are`, () => {

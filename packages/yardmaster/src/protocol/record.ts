@@ -1,6 +1,7 @@
 import { isKey, isName } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
 import { internText } from "./interner.ts";
+import { readPast, writePast } from "./past-attempts.ts";
 import { Reader } from "./reader.ts";
 import { readSpec, writeSpec } from "./spec.ts";
 import {
@@ -32,7 +33,8 @@ const REPEATS = 2;
 const WITH_ERROR = 4;
 const ALIAS = 8;
 const WITH_TERMS = 16;
-const TASK_FLAGS = 31;
+const WITH_PAST = 64;
+const TASK_FLAGS = 95;
 const PAUSED = 1;
 const WITH_SETTINGS = 2;
 const QUEUE_FLAGS = 3;
@@ -49,7 +51,8 @@ export function encodeRecord(task: TaskRecord): Buffer {
       (task.retryOf === "" ? 0 : REPEATS) |
       (task.error ? WITH_ERROR : 0) |
       (task.aliasOf === "" ? 0 : ALIAS) |
-      (task.terms ? WITH_TERMS : 0),
+      (task.terms ? WITH_TERMS : 0) |
+      (task.past ? WITH_PAST : 0),
   );
   writeSpec(writer, task.spec);
   writeNumbers(task);
@@ -62,6 +65,7 @@ export function encodeRecord(task: TaskRecord): Buffer {
   if (task.error) writer.error(task.error);
   if (task.aliasOf !== "") writer.id(task.aliasOf);
   if (task.terms) writeTerms(writer, task.terms);
+  if (task.past) writePast(writer, task.past);
   return writer.toBuffer();
 }
 
@@ -84,6 +88,7 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
   const error = (flags & WITH_ERROR) === 0 ? null : reader.error();
   const aliasOf = (flags & ALIAS) === 0 ? "" : reader.id();
   const terms = (flags & WITH_TERMS) === 0 ? null : readTerms(reader);
+  const past = (flags & WITH_PAST) === 0 ? {} : { past: readPast(reader) };
   reader.finish("a record");
   const {
     priority,
@@ -120,6 +125,7 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
     aliasOf,
     payloadBytes,
     terms,
+    ...past,
   };
 }
 

@@ -1,4 +1,4 @@
-import { isName } from "./check.ts";
+import { isAmount, isName } from "./check.ts";
 import { isTaskId } from "./ids.ts";
 import type { TaskId } from "./task.ts";
 
@@ -103,13 +103,30 @@ export class Shape {
 
   /** A record of texts. */
   texts(name: string, maxItems: number, maxBytes: number): Record<string, string> {
+    return this.record(name, maxItems, maxBytes, (shape, key) => shape.text(key, maxBytes));
+  }
+
+  /** A record of amounts of resources. */
+  amounts(name: string, maxItems: number, maxBytes: number): Record<string, number> {
+    return this.record(name, maxItems, maxBytes, (shape, key) => {
+      const amount = shape.value(key);
+      return isAmount(amount) ? amount : shape.wrong(key, "an amount in thousandths");
+    });
+  }
+
+  private record<T>(
+    name: string,
+    maxItems: number,
+    maxBytes: number,
+    read: (shape: Shape, key: string) => T,
+  ): Record<string, T> {
     const record = this.value(name);
     if (!isRecord(record)) return this.wrong(name, "an object");
-    const entries = Object.entries(record);
-    if (entries.length > maxItems) this.wrong(name, `an object of up to ${maxItems} texts`);
+    const keys = Object.keys(record);
+    if (keys.length > maxItems) this.wrong(name, `an object of up to ${maxItems} fields`);
     const shape = this.shape(name);
     return Object.fromEntries(
-      entries.map(([key]) => [this.within(name, key, maxBytes), shape.text(key, maxBytes)] as const),
+      keys.map((key) => [this.within(name, key, maxBytes), read(shape, key)] as const),
     );
   }
 

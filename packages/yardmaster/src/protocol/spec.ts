@@ -2,6 +2,7 @@ import type { ByteString } from "./bytes.ts";
 import { isName } from "./check.ts";
 import { Interner } from "./interner.ts";
 import type { Reader } from "./reader.ts";
+import { readRequirements, writeRequirements } from "./requirements.ts";
 import { type Backoff, MAX_NAME_BYTES, type TaskLimits, type TaskSpec } from "./task.ts";
 import { readRate, writeRate } from "./terms.ts";
 import { unwritable, Writer } from "./writer.ts";
@@ -9,11 +10,16 @@ import { unwritable, Writer } from "./writer.ts";
 /** The most delays that a list of backoffs may have. */
 const MAX_BACKOFF_DELAYS = 1000;
 /** More than the longest valid one can take. */
-const MAX_SPEC_BYTES = 16 * 1024;
+const MAX_SPEC_BYTES = 40 * 1024;
 
 const BACKOFFS = ["fixed", "exponential", "list"] as const;
 const JITTERS = ["none", "full"] as const;
 const DELIVERIES = ["at-least-once", "at-most-once"] as const;
+
+// Which optional fields follow; a spec without any ends before this.
+const WITH_LIMITS = 1;
+const WITH_REQUIREMENTS = 2;
+const SPEC_FLAGS = 3;
 
 const encoded = new WeakMap<TaskSpec, ByteString>();
 const decoded = new Interner<TaskSpec>(4096);
@@ -55,13 +61,22 @@ function encodeSpec(spec: TaskSpec): ByteString {
   scratch.choice(DELIVERIES, spec.delivery, "delivery");
   scratch.millis(spec.keepResultMs);
   scratch.millis(spec.keepFailureMs);
-  if (spec.limits !== undefined) {
-    scratch.uint(spec.limits.concurrency);
-    writeRate(scratch, spec.limits.rate);
-  }
+  writeOptional(spec);
   const bytes = scratch.toBuffer().latin1Slice();
   encoded.set(spec, bytes);
   return bytes;
+}
+
+function writeOptional({ limits, requirements }: TaskSpec): void {
+  const flags =
+    (limits === undefined ? 0 : WITH_LIMITS) | (requirements === undefined ? 0 : WITH_REQUIREMENTS);
+  if (flags === 0) return;
+  scratch.byte(flags);
+  if (limits !== undefined) {
+    scratch.uint(limits.concurrency);
+    writeRate(scratch, limits.rate);
+  }
+  if (requirements !== undefined) writeRequirements(scratch, requirements);
 }
 
 function decodeSpec(reader: Reader): TaskSpec {
@@ -76,9 +91,18 @@ function decodeSpec(reader: Reader): TaskSpec {
     delivery: reader.choice(DELIVERIES, "delivery"),
     keepResultMs: reader.uint(),
     keepFailureMs: reader.uint(),
-    // A spec has its length in front: one without limits ends here.
-    ...(reader.position < reader.end ? { limits: readLimits(reader) } : {}),
+    // A spec has its length in front: a plain one ends here.
+    ...(reader.position < reader.end ? readOptional(reader) : {}),
   });
+}
+
+function readOptional(reader: Reader): Pick<TaskSpec, "limits" | "requirements"> {
+  const flags = reader.byte();
+  if (flags > SPEC_FLAGS) reader.fail(`flags ${flags} of a spec are unknown`);
+  return {
+    ...((flags & WITH_LIMITS) === 0 ? {} : { limits: readLimits(reader) }),
+    ...((flags & WITH_REQUIREMENTS) === 0 ? {} : { requirements: readRequirements(reader) }),
+  };
 }
 
 function readLimits(reader: Reader): TaskLimits {

@@ -59,6 +59,18 @@ export interface TaskSpec {
   readonly keepFailureMs: number;
   /** Absent where nothing is limited. */
   readonly limits?: TaskLimits;
+  /** Absent where any worker will do. */
+  readonly requirements?: TaskRequirements;
+}
+
+/** What a task asks of the worker that runs it. */
+export interface TaskRequirements {
+  /** So much of what the worker offers is the task's alone while it runs: multiples of a thousandth. */
+  readonly needs: Readonly<Record<string, number>>;
+  /** The worker has all of these labels. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Workers with more of these labels go first. */
+  readonly preferred: Readonly<Record<string, string>>;
 }
 
 /** What limits the tasks of one definition: all of them together, or those with the same key in their terms. */
@@ -89,6 +101,8 @@ export interface TaskTerms {
   readonly concurrencyKey: string;
   /** Who shares the definition's rate with it, or "" for all tasks of the definition. */
   readonly rateKey: string;
+  /** Tasks with the same one go to the same worker in a sticky queue, or "". */
+  readonly affinityKey: string;
 }
 
 /** What a client asks for. */
@@ -165,18 +179,42 @@ export interface TaskRecord {
   /** Payload size; a payload over INLINE_BYTES stays in the store and travels by reference. */
   readonly payloadBytes: number;
   readonly terms: TaskTerms | null;
+  /** Attempts before the last one, and at the front, as attempt 0, for how long the first had to wait. Absent where there are none. */
+  readonly past?: readonly PastAttempt[];
+}
+
+/** How an attempt ended that was not the last. */
+export interface PastAttempt {
+  readonly attempt: number;
+  readonly worker: string;
+  readonly startedAt: Millis;
+  readonly endedAt: Millis;
+  /** When the next one might start; no later than `endedAt` for at once. */
+  readonly resumesAt: Millis;
+  readonly code: string;
+  readonly message: string;
 }
 
 /** Every order that a queue can have. An order's index is its number on the wire. */
 export const ORDERS = ["fifo", "priority", "lifo", "fair", "deadline", "shortest"] as const;
 export type Order = (typeof ORDERS)[number];
-export const PLACEMENTS = ["least-loaded", "random"] as const;
+/** Every way to choose among workers that a queue can have. Its index is its number on the wire. */
+export const PLACEMENTS = [
+  "two-choices",
+  "least-loaded",
+  "idle-first",
+  "random",
+  "sticky",
+  "spread",
+  "pack",
+] as const;
+export type PlacementName = (typeof PLACEMENTS)[number];
 
 /** A queue as it is declared and kept. `revision` rises with each change of its settings. */
 export interface QueueRecord {
   readonly name: string;
   readonly order: Order;
-  readonly placement: (typeof PLACEMENTS)[number];
+  readonly placement: PlacementName;
   readonly paused: boolean;
   readonly revision: number;
   /** Absent where all are as they are by default. */
@@ -219,6 +257,13 @@ export const MAX_NAME_BYTES = 256;
 export const MAX_KEY_BYTES = 1024;
 export const MAX_PRIORITY = 255;
 export const MAX_QUEUE_WEIGHT = 1000;
+/** The most resources that a worker offers, and the most labels that it has. */
+export const MAX_RESOURCES = 100;
+export const MAX_LABELS = 100;
+/** The most resources, labels and preferred labels that a task asks for, each. */
+export const MAX_ASKED = 16;
+/** The most of a resource, which is counted in thousandths. */
+export const MAX_AMOUNT = 1_000_000_000;
 /** The smallest and the largest weight of a fairness key. */
 export const MIN_WEIGHT = 0.001;
 export const MAX_WEIGHT = 1_000_000;

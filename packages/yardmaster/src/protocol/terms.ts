@@ -5,7 +5,7 @@ import { MAX_KEY_BYTES, MAX_WEIGHT, MIN_WEIGHT, type Rate, type TaskTerms } from
 import { unwritable, Writer } from "./writer.ts";
 
 /** More than the longest valid ones can take. */
-const MAX_TERMS_BYTES = 4096;
+const MAX_TERMS_BYTES = 5120;
 
 // Which fields follow.
 const TIMED = 1;
@@ -13,14 +13,15 @@ const FAIR = 2;
 const WEIGHED = 4;
 const CONCURRENT = 8;
 const RATED = 16;
-const FLAGS = 31;
+const AFFINE = 32;
+const FLAGS = 63;
 
 const decoded = new Interner<TaskTerms>(4096);
 const scratch = new Writer(512);
 
 /** Writes the terms of a task with their length in front. */
 export function writeTerms(writer: Writer, terms: TaskTerms): void {
-  const { deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey } = terms;
+  const { deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey, affinityKey } = terms;
   const timed = deadline !== 0 || deadlineInMs !== 0;
   scratch.clear();
   scratch.byte(
@@ -28,7 +29,8 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
       (fairnessKey === "" ? 0 : FAIR) |
       (weight === 1 ? 0 : WEIGHED) |
       (concurrencyKey === "" ? 0 : CONCURRENT) |
-      (rateKey === "" ? 0 : RATED),
+      (rateKey === "" ? 0 : RATED) |
+      (affinityKey === "" ? 0 : AFFINE),
   );
   if (timed) {
     scratch.millis(deadline);
@@ -42,6 +44,7 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
   }
   writeKey(concurrencyKey, "a concurrency key");
   writeKey(rateKey, "a rate key");
+  writeKey(affinityKey, "an affinity key");
   const bytes = scratch.toBuffer().latin1Slice();
   writer.uint(bytes.length);
   writer.raw(bytes);
@@ -75,7 +78,16 @@ function decodeTerms(reader: Reader): TaskTerms {
   if (!isWeight(weight)) reader.fail(`the weight ${weight} is out of range`);
   const concurrencyKey = (flags & CONCURRENT) === 0 ? "" : readKey(reader);
   const rateKey = (flags & RATED) === 0 ? "" : readKey(reader);
-  return Object.freeze({ deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey });
+  const affinityKey = (flags & AFFINE) === 0 ? "" : readKey(reader);
+  return Object.freeze({
+    deadline,
+    deadlineInMs,
+    fairnessKey,
+    weight,
+    concurrencyKey,
+    rateKey,
+    affinityKey,
+  });
 }
 
 export function isWeight(weight: number): boolean {

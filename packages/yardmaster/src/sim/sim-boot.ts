@@ -15,7 +15,7 @@ export function bootDispatcher(maxLive: number): Boot {
     const onAlarm = ({ code, message }: { code: string; message: string }): void =>
       process.note("alarm", `${code}: ${message}`);
     const { host, name } = process;
-    const dispatcher = await startDispatcherOn({ engine, host, owner: name, maxLive, onAlarm });
+    const dispatcher = await startDispatcherOn({ engine, host, owner: name, limits: { maxLive }, onAlarm });
     return { close: () => dispatcher.close(CLOSE) };
   };
 }

@@ -294,9 +294,11 @@ function redeliveryTests(under: EngineUnderTest, api: TestApi): void {
     const taken = await takeCount(receiver, 1);
     await receiver.close();
     await (await yard.engine()).broker.send([], taken);
-    const left = await broker.depth("mail");
-    const again = textsOf(await takeCount(await broker.receive("mail"), left));
-    expect(again).toEqual(left === 1 ? ["b"] : ["a", "b"]);
+    // Some engines accept the acknowledgement, others deliver again; "b" comes last in either case.
+    const next = await broker.receive("mail");
+    const again: string[] = [];
+    while (again.at(-1) !== "b") again.push(...textsOf(await takeCount(next, 1)));
+    expect(again).toEqual(again.length === 1 ? ["b"] : ["a", "b"]);
   });
 
   test("delivers again what a process had taken when it was killed", async (yard) => {

@@ -27,7 +27,7 @@ export interface StagedDispatcher {
   readonly dispatcher: Dispatcher;
 }
 
-export type DispatcherChanges = Partial<Pick<DispatcherOptions, "maxLive" | "times">> & {
+export type DispatcherChanges = Partial<Pick<DispatcherOptions, "limits" | "times">> & {
   /** Puts faults between the dispatcher and its engine. */
   readonly wrap?: (engine: Engine) => Engine;
 };
@@ -132,7 +132,16 @@ export class Actor {
   async register(worker: string, credit = 10): Promise<void> {
     const tasks = [{ name: "resize", version: 1 }];
     await this.say(controlLane(0), [
-      { type: "register", worker, mailbox: this.mailbox, credit, tasks, queues: [], labels: {} },
+      {
+        type: "register",
+        worker,
+        mailbox: this.mailbox,
+        credit,
+        tasks,
+        queues: [],
+        labels: {},
+        resources: {},
+      },
     ]);
   }
 

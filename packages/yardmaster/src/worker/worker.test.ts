@@ -89,8 +89,9 @@ describe("a starting worker", () => {
         { name: "double", version: 1 },
         { name: "held", version: 1 },
       ],
-      queues: [{ name: "media", order: "priority", placement: "least-loaded", paused: false, revision: 1 }],
+      queues: [{ name: "media", order: "priority", placement: "two-choices", paused: false, revision: 1 }],
       labels: { zone: "eu" },
+      resources: {},
     });
     expect(await engine.broker.mailboxes("worker:")).toEqual(["worker:w"]);
     engine.crash();

@@ -1,6 +1,7 @@
 import type { Send } from "../brokers/broker.ts";
 import { answeredWithin } from "../deadline.ts";
-import { type OptionCheck, optionCheck } from "../definition/options.ts";
+import { optionCheck } from "../definition/options.ts";
+import { amountsOf, checkedLabels } from "../definition/requirements.ts";
 import type { Engine } from "../engine.ts";
 import type { Cancel, Host } from "../host.ts";
 import { checkName } from "../protocol/check.ts";
@@ -8,7 +9,7 @@ import type { Register } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
-import { MAX_NAME_BYTES, type TaskId } from "../protocol/task.ts";
+import { MAX_LABELS, MAX_RESOURCES, type TaskId } from "../protocol/task.ts";
 import { Contexts } from "./contexts.ts";
 import { Division } from "./division.ts";
 import type { Handler, Submit } from "./handlers.ts";
@@ -17,6 +18,7 @@ import { Inbox } from "./inbox.ts";
 import { inlineHeartbeats } from "./inline-heartbeats.ts";
 import { Intake } from "./intake.ts";
 import { Isolation } from "./isolation.ts";
+import { offersOf } from "./offers.ts";
 import { type Load, Outgoing } from "./outgoing.ts";
 import { Patience } from "./patience.ts";
 import { Payloads } from "./payloads.ts";
@@ -32,8 +34,10 @@ export interface WorkerOptions {
   readonly handlers: readonly Handler[];
   /** How many attempts run at a time, 1 to 10,000; default 10. */
   readonly slots?: number;
-  /** Shown with the worker. */
+  /** What tasks may ask for: `{ zone: "eu" }`. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** What tasks may need, and how much there is of it, by any names: `{ cpu: 4, gpu: 1, memoryMb: 16_384 }`. */
+  readonly resources?: Readonly<Record<string, number>>;
   /** Unique in the yard and of each process boot; random by default. */
   readonly id?: string;
   /** Default `inlineHeartbeats`. */
@@ -66,13 +70,13 @@ const GREET_MS = 1_000;
 const DEAF_MS = 10_000;
 /** A worker that its engine has lost sight of shows this often that it lives. */
 const ABSENT_BEAT_MS = 300;
-const MAX_LABELS = 100;
 const OPTIONS = [
   "engine",
   "host",
   "handlers",
   "slots",
   "labels",
+  "resources",
   "id",
   "heartbeats",
   "graceMs",
@@ -88,13 +92,26 @@ export async function startWorkerOn(options: WorkerOptions): Promise<Worker> {
   const graceMs = check.whole("graceMs", options.graceMs, { min: 0, max: 3_600_000, otherwise: GRACE_MS });
   const id = options.id ?? randomId(options.host);
   checkName(id, "A worker's id");
-  checkLabels(options.labels, check);
+  // What could not travel would keep the worker from ever presenting itself.
+  const labels = checkedLabels("labels", options.labels ?? {}, check, MAX_LABELS);
+  const resources = amountsOf("resources", options.resources ?? {}, check, MAX_RESOURCES);
   const registry = new Registry(options.handlers);
+  const offers = offersOf(resources, registry.handlers, options.engine.shards);
   const inMain = [...registry.handlers].filter(({ isolate }) => isolate === null);
   const contexts = await Contexts.open(inMain);
   try {
     const isolation = await Isolation.open(registry.handlers, slots);
-    const worker = new Worker({ ...options, id, slots, graceMs, registry, contexts, isolation });
+    const worker = new Worker({
+      ...options,
+      id,
+      slots,
+      graceMs,
+      labels,
+      offers,
+      registry,
+      contexts,
+      isolation,
+    });
     await worker.open();
     return worker;
   } catch (error) {
@@ -103,24 +120,13 @@ export async function startWorkerOn(options: WorkerOptions): Promise<Worker> {
   }
 }
 
-/** What could not travel would keep the worker from ever presenting itself. */
-function checkLabels(labels: unknown, check: OptionCheck): void {
-  if (labels === undefined) return;
-  if (typeof labels !== "object" || labels === null)
-    return check.refuse("labels", "an object of texts", labels);
-  const entries = Object.entries(labels);
-  if (entries.length > MAX_LABELS) check.refuse("labels", `at most ${MAX_LABELS} texts`, labels);
-  for (const [name, text] of entries) {
-    checkName(name, "A label's name");
-    const fits = typeof text === "string" && text.isWellFormed() && Buffer.byteLength(text) <= MAX_NAME_BYTES;
-    if (!fits) check.refuse(`labels.${name}`, `text of at most ${MAX_NAME_BYTES} bytes`, text);
-  }
-}
-
 interface WorkerParts extends WorkerOptions {
   readonly id: string;
   readonly slots: number;
   readonly graceMs: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of its resources, by shard. */
+  readonly offers: readonly Readonly<Record<string, number>>[];
   readonly registry: Registry;
   readonly contexts: Contexts;
   readonly isolation: Isolation | null;
@@ -416,7 +422,7 @@ export class Worker {
   }
 
   #register(shard: number): Register {
-    const { registry, labels = {} } = this.#parts;
+    const { registry, labels, offers } = this.#parts;
     const { tasks, queues } = registry;
     return {
       type: "register",
@@ -426,6 +432,7 @@ export class Worker {
       tasks,
       queues,
       labels,
+      resources: offers[shard] ?? {},
     };
   }
 

@@ -1,5 +1,7 @@
-import { type EngineName, startEngines } from "../../../../servers/engines.ts";
+import { afterAll, describe } from "vitest";
+import { type EngineName, type Engines, startEngines } from "../../../../servers/engines.ts";
 import { engineFaults } from "./engine-faults.ts";
+import { processFaults } from "./process-faults.ts";
 
 const NAMES: readonly EngineName[] = [
   "redis-cluster",
@@ -9,6 +11,17 @@ const NAMES: readonly EngineName[] = [
 ];
 
 for (const name of NAMES) {
+  describe(name, () => {
+    let starting: Promise<Engines> | null = null;
+    afterAll(async () => await (await starting)?.stop());
+    processFaults({
+      name,
+      address: async () => {
+        starting ??= startEngines(name);
+        return (await starting).address();
+      },
+    });
+  });
   engineFaults({
     name,
     open: async () => {

@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import type { TaskHandle } from "../../src/client/handle.ts";
 import type { EngineAddress } from "../../src/engine.ts";
 import { connect, type Yard, type YardAddress } from "../../src/yard.ts";
+import { startedFor } from "../server-tests.ts";
 import { type Actor, Cast } from "./actors.ts";
 import { type Worked, work } from "./fault-tasks.ts";
 
 /** Where a yard of the tests is; `null` in place of an address means a file in the cast's folder. */
 export interface Scene {
   readonly name: string;
-  /** A new, empty yard. */
+  /** A new, empty yard. May throw ServerMissing. */
   address(): Promise<EngineAddress | ((folder: string) => EngineAddress)>;
 }
 
@@ -29,8 +30,8 @@ type Staged = (title: string, test: (stage: Stage) => Promise<void>) => void;
 export function processFaults(scene: Scene): void {
   describe(`processes on ${scene.name}`, () => {
     const staged: Staged = (title, test) => {
-      it(title, { timeout: 90_000 }, async () => {
-        const cast = new Cast(await scene.address());
+      it(title, { timeout: 90_000 }, async (context) => {
+        const cast = new Cast(await startedFor(context, () => scene.address()));
         try {
           await cast.start("dispatcher", { times: TIMES });
           const yard = await connect(placeOf(cast.address));

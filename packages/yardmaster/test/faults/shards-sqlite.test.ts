@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { TaskHandle } from "../../src/client/handle.ts";
-import { shardOfQueue } from "../../src/client/routing.ts";
 import { defineTask } from "../../src/definition.ts";
+import { shardOfQueue } from "../../src/protocol/shards.ts";
 import { connect, type Yard } from "../../src/yard.ts";
 import { type Actor, Cast } from "./actors.ts";
 import { type Work, type Worked, work } from "./fault-tasks.ts";

@@ -6,7 +6,7 @@ import { loadHandlers } from "../../worker/loader.ts";
 import { type ConnectOptions, startDispatcher, startWorker } from "../../yard.ts";
 import { EXIT, exitCodeOf } from "../exit-code.ts";
 import { GUIDE_VARIABLE, guide } from "../guide.ts";
-import { label, MAX_MS, whole } from "../options.ts";
+import { label, MAX_MS, resource, whole } from "../options.ts";
 import { errorLine, type Output } from "../output.ts";
 import { plain } from "../plain-text.ts";
 import { shutdownAsked } from "../shutdown.ts";
@@ -16,6 +16,7 @@ import type { Exit } from "../yard-command.ts";
 interface WorkerOptions {
   readonly slots: number;
   readonly label?: Readonly<Record<string, string>>;
+  readonly resource?: Readonly<Record<string, number>>;
   readonly graceMs: number;
 }
 
@@ -53,6 +54,7 @@ function addWorkerOptions(command: Command): Command {
   return command
     .option("--slots <number>", "how many tasks run at the same time", whole(1, MAX_SLOTS), 10)
     .option("--label <key=value>", "a label of this worker; may be repeated", label)
+    .option("--resource <name=amount>", "what tasks may need, as cpu=4; may be repeated", resource)
     .option(
       "--grace-ms <ms>",
       "how long running tasks may take to finish when asked to end",
@@ -77,7 +79,7 @@ async function serveDispatcher(command: Command): Promise<number> {
 
 async function serveWorker(
   command: Command,
-  { slots, label: labels = {}, graceMs }: WorkerOptions,
+  { slots, label: labels = {}, resource: resources = {}, graceMs }: WorkerOptions,
   file: string,
   withDispatcher: boolean,
 ): Promise<number> {
@@ -89,7 +91,7 @@ async function serveWorker(
       // The engine's loss is told once, elsewhere.
       if (!isUnavailable(error)) output.note(`${what}: ${errorLine(error)}`);
     };
-    const worker = await startWorker({ ...target, ...wait, handlers, slots, labels, report });
+    const worker = await startWorker({ ...target, ...wait, handlers, slots, labels, resources, report });
     announce(worker.id, handlers, slots, output);
     if (process.env[GUIDE_VARIABLE] !== undefined) output.note(guide(handlers, target));
     return {

@@ -3,18 +3,26 @@ import { isCode } from "../../protocol/errors.ts";
 import type { Yard } from "../../yard.ts";
 import { EXIT } from "../exit-code.ts";
 import { MAX_MS, whole } from "../options.ts";
-import { plainJson } from "../plain-text.ts";
+import { plain, plainJson } from "../plain-text.ts";
 import { outputOf } from "../target.ts";
-import { taskDetails } from "../task-view.ts";
-import { checkId, statusOf, waitForEnd } from "../wait.ts";
+import { STORY, taskDetails } from "../task-view.ts";
+import { checkId, notFound, statusOf, waitForEnd } from "../wait.ts";
 import { type Exit, withYard } from "../yard-command.ts";
 
-/** The commands about one task: status, result, cancel, retry. */
+/** The commands about one task: status, explain, story, result, cancel, retry. */
 export function addTask(program: Command, exit: Exit): void {
   program
     .command("status <id>")
     .description("show where a task stands; for a failed one with its error, stack and input")
     .action(async (id: string, _: unknown, command: Command) => exit(await status(command, id)));
+  program
+    .command("explain <id>")
+    .description("say why a task is not running")
+    .action(async (id: string, _: unknown, command: Command) => exit(await explain(command, id)));
+  program
+    .command("story <id>")
+    .description("tell what has happened to a task")
+    .action(async (id: string, _: unknown, command: Command) => exit(await story(command, id)));
   program
     .command("result <id>")
     .description("wait for a task's end and print its result")
@@ -46,6 +54,29 @@ function status(command: Command, id: string): Promise<number> {
     output.emit(task);
     if (!output.json) output.say(taskDetails(task, await inputText(yard, task.id)));
     if (task.state === "failed") output.note(`run it again with: yardmaster retry ${task.id}`);
+    return EXIT.ok;
+  });
+}
+
+function explain(command: Command, id: string): Promise<number> {
+  const output = outputOf(command);
+  return withYard(command, async (yard) => {
+    checkId(id);
+    const explanation = await yard.explain(id);
+    if (explanation === null) throw notFound(id);
+    output.say(plain(explanation.sentence));
+    output.emit(explanation);
+    return EXIT.ok;
+  });
+}
+
+function story(command: Command, id: string): Promise<number> {
+  const output = outputOf(command);
+  return withYard(command, async (yard) => {
+    checkId(id);
+    const chapters = await yard.story(id);
+    if (chapters === null) throw notFound(id);
+    output.list(chapters, STORY);
     return EXIT.ok;
   });
 }

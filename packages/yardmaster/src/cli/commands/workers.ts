@@ -19,12 +19,15 @@ export function addWorkers(program: Command, exit: Exit): void {
 function list(command: Command): Promise<number> {
   return withYard(command, async (yard) => {
     outputOf(command).list(await yard.workers(), {
-      headings: ["WORKER", "STATE", "USED", "SLOTS", "TASKS", "LABELS"],
+      headings: ["WORKER", "STATE", "USED", "SLOTS", "RESOURCES", "TASKS", "LABELS"],
       row: (worker) => [
         worker.id,
         worker.draining ? "draining" : "ready",
         String(worker.used),
         String(worker.credit),
+        Object.entries(worker.resources)
+          .map(([name, amount]) => `${name}=${worker.resourcesUsed[name] ?? 0}/${amount}`)
+          .join(" "),
         worker.tasks.join(", "),
         Object.entries(worker.labels)
           .map(([key, value]) => `${key}=${value}`)

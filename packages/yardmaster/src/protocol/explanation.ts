@@ -1,0 +1,64 @@
+import { isTerminal, type State, type TaskId, type TaskRecord } from "./task.ts";
+
+/** Every answer to why a task is not running, and that it is. */
+export const REASONS = [
+  "running",
+  "cancelling",
+  "assigned",
+  "ended",
+  "retry",
+  "held-back",
+  "delay",
+  "concurrency",
+  "rate",
+  "queue-paused",
+  "queue-concurrency",
+  "queue-rate",
+  "no-worker",
+  "unknown-name",
+  "no-such-label",
+  "no-such-resource",
+  "no-willing-worker",
+  "resources",
+  "workers-busy",
+  "next",
+  "parked",
+  "no-dispatcher",
+] as const;
+export type Reason = (typeof REASONS)[number];
+
+/** Why a task is not running, or that it is. */
+export interface Explanation {
+  readonly id: TaskId;
+  readonly state: State;
+  readonly reason: Reason;
+  readonly sentence: string;
+  /** What the sentence says, as values; times are milliseconds, those of day since the Unix epoch. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export type Why = Omit<Explanation, "id" | "state">;
+
+export function whyEnded({
+  state,
+  code,
+  error,
+}: Pick<TaskRecord, "code" | "error"> & { readonly state: State }): Why {
+  const because = error === null ? "" : ` (${error.code}: ${error.message})`;
+  return { reason: "ended", sentence: `The task has ended as ${state}${because}.`, data: { code, error } };
+}
+
+/** What a record says that no dispatcher has in memory. */
+export function explainRecord(record: TaskRecord): Explanation {
+  const { id, state, spec } = record;
+  if (isTerminal(state)) return { id, state, ...whyEnded(record) };
+  const sentence = `The dispatcher's memory is full: the task waits in the store until there is room, with others of queue ${spec.queue}.`;
+  return { id, state, reason: "parked", sentence, data: { queue: spec.queue } };
+}
+
+/** Nobody answers for the shard; `state` is the store's, or `submitted` where it does not know the task. */
+export function explainSilence(id: TaskId, shard: number, state: State): Explanation {
+  const where = state === "submitted" ? " What was submitted waits in the shard's lane." : "";
+  const sentence = `No dispatcher answers for shard ${shard}: nothing of it starts until one does.${where}`;
+  return { id, state, reason: "no-dispatcher", sentence, data: { shard } };
+}
