@@ -56,6 +56,7 @@ const registration = {
   tasks: [{ name: spec.name, version: 1 }],
   queues: [],
   labels: {},
+  resources: {},
 } as const;
 
 setFlagsFromString("--expose-gc");
@@ -132,7 +133,7 @@ function measureBacklog(keys: number): number {
 }
 
 function declare(kernel: Kernel, order: QueueRecord["order"]): void {
-  const base = { placement: "least-loaded", paused: false, revision: 1 } as const;
+  const base = { placement: "two-choices", paused: false, revision: 1 } as const;
   const queues = [
     { name: "default", order, ...base },
     { name: "urgent", order: "priority", ...base } as const,
@@ -149,6 +150,7 @@ function termsOf(key: string): TaskTerms {
     weight: 1,
     concurrencyKey: key,
     rateKey: key,
+    affinityKey: "",
   };
 }
 

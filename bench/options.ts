@@ -1,31 +1,56 @@
 import { parseArgs } from "node:util";
+import { BadPlace, ENGINE_NAMES, type Place, placeOf } from "../servers/engines.ts";
 
 export interface BenchOptions {
   /** Only scenarios whose name contains this. */
   readonly only: string;
-  /** A yard to measure; empty for fresh SQLite files. */
-  readonly url: string;
+  /** The yard to measure, or the engine to start for fresh ones. */
+  readonly place: Place;
   /** How long each measurement of throughput or latency takes. */
   readonly seconds: number;
   readonly repeat: number;
+  /** Another task system to compare with; empty for none. */
+  readonly against: string;
   readonly json: boolean;
   /** The folder for CPU profiles; empty for none. */
   readonly profile: string;
 }
 
-export const USAGE =
-  "npm run bench -- [--only NAME] [--url URL] [--seconds NUMBER] [--repeat NUMBER] [--profile FOLDER] [--json]";
+export const USAGE: string = [
+  "npm run bench -- [--only NAME] [--engine NAME | --url URL | --broker URL --store URL]",
+  "                 [--seconds NUMBER] [--repeat NUMBER] [--profile FOLDER] [--json]",
+  "npm run bench -- --against bullmq|bee-queue|pg-boss|graphile-worker [--seconds NUMBER] [--repeat NUMBER] [--json]",
+  `engines: ${ENGINE_NAMES.join(", ")}`,
+].join("\n");
 
 /** A command line that cannot be run as it is; the message says why. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export function parseOptions(args: readonly string[]): BenchOptions {
-  const { only, url, seconds, repeat, json, profile } = parsed(args);
+export function parseOptions(args: readonly string[], environment: NodeJS.ProcessEnv): BenchOptions {
+  const { only, against, seconds, repeat, json, profile, ...place } = usage(
+    () =>
+      parseArgs({
+        args: [...args],
+        options: {
+          only: { type: "string", default: "" },
+          against: { type: "string", default: "" },
+          url: { type: "string" },
+          broker: { type: "string" },
+          store: { type: "string" },
+          engine: { type: "string" },
+          seconds: { type: "string", default: "5" },
+          repeat: { type: "string", default: "3" },
+          profile: { type: "string", default: "" },
+          json: { type: "boolean", default: false },
+        },
+      }).values,
+  );
   return {
     only,
-    url,
+    against,
+    place: usage(() => placeOf(place, environment)),
     json,
     profile,
     seconds: positive("seconds", seconds),
@@ -33,23 +58,13 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   };
 }
 
-type Parsed = Record<"only" | "url" | "seconds" | "repeat" | "profile", string> & { json: boolean };
-
-function parsed(args: readonly string[]): Parsed {
+/** What `parse` answers; its complaint is one about the command line. */
+function usage<T>(parse: () => T): T {
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: "string", default: "" },
-        url: { type: "string", default: "" },
-        seconds: { type: "string", default: "5" },
-        repeat: { type: "string", default: "3" },
-        profile: { type: "string", default: "" },
-        json: { type: "boolean", default: false },
-      },
-    }).values;
+    return parse();
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof TypeError || error instanceof BadPlace)) throw error;
+    throw new UsageError(error.message);
   }
 }
 

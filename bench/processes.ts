@@ -3,7 +3,14 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { Reply, Request, Usage } from "./role.ts";
 
-export type Role = "dispatcher" | "worker" | "producer";
+export type Role =
+  | "dispatcher"
+  | "worker"
+  | "producer"
+  | "soak-worker"
+  | "soak-producer"
+  | "peers/peer-producer"
+  | "peers/peer-worker";
 
 /** One process of a scenario. */
 export class Process {
@@ -70,4 +77,9 @@ export class Process {
     if ("error" in reply) waiting?.reject(new Error(reply.error));
     else waiting?.resolve(reply.value);
   }
+}
+
+/** Ends this process on a signal as on any other exit: its servers and processes go with it. */
+export function exitOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 }

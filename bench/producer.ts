@@ -1,18 +1,30 @@
 import { connect, type TaskHandle } from "yardmaster";
-import { serve } from "./role.ts";
+import { place, serve } from "./role.ts";
 import { quantile } from "./statistics.ts";
-import { type NoopInput, noop, noopInput } from "./tasks.ts";
+import { type NoopInput, noop, noopInput, spread, stuck } from "./tasks.ts";
 
 const SAMPLE_EVERY = 100_000;
 
-const yard = await connect(process.argv[2] ?? "");
+const yard = await connect(place());
 /** Submitted by `submit` with `keep`, to be awaited by `settle`. */
 let kept: TaskHandle<number>[] = [];
 
-serve({ roundTrips, idle, submit, settle, waiting }, () => yard.close());
+serve({ roundTrips, spreadTrips, idle, submit, settle, waiting, one, stick, unstuck }, () => yard.close());
+
+function roundTrips(inFlight: number, seconds: number): Promise<{ tasks: number; seconds: number }> {
+  return trips(noop, inFlight, seconds);
+}
+
+function spreadTrips(inFlight: number, seconds: number): Promise<{ tasks: number; seconds: number }> {
+  return trips(spread, inFlight, seconds);
+}
 
 /** Keeps so many tasks in flight for a time; each result is awaited and checked. */
-async function roundTrips(inFlight: number, seconds: number): Promise<{ tasks: number; seconds: number }> {
+async function trips(
+  definition: typeof noop,
+  inFlight: number,
+  seconds: number,
+): Promise<{ tasks: number; seconds: number }> {
   const startedAt = performance.now();
   const until = startedAt + seconds * 1_000;
   let submitted = 0;
@@ -20,7 +32,7 @@ async function roundTrips(inFlight: number, seconds: number): Promise<{ tasks: n
   const lane = async (): Promise<void> => {
     while (performance.now() < until) {
       submitted += 1;
-      await roundTrip(submitted);
+      await roundTrip(definition, submitted);
       ended += 1;
     }
   };
@@ -35,15 +47,32 @@ async function idle(seconds: number): Promise<{ tasks: number; p50Ms: number; p9
   const tookMs: number[] = [];
   while (performance.now() < until) {
     const startedAt = performance.now();
-    await roundTrip(tookMs.length);
+    await roundTrip(noop, tookMs.length);
     tookMs.push(performance.now() - startedAt);
   }
   return { tasks: tookMs.length, p50Ms: quantile(tookMs, 0.5), p99Ms: quantile(tookMs, 0.99) };
 }
 
-async function roundTrip(n: number): Promise<void> {
-  const task = await yard.submit(noop, noopInput(n));
+async function roundTrip(definition: typeof noop, n: number): Promise<void> {
+  const task = await yard.submit(definition, noopInput(n));
   check(await task.result(), n);
+}
+
+/** Does one task; answers when it had ended, by the clock of the machine. */
+async function one(): Promise<number> {
+  await roundTrip(noop, 1);
+  return Date.now();
+}
+
+/** Submits one whose first attempt does not end. */
+async function stick(): Promise<void> {
+  kept = [await yard.submit(stuck, noopInput(0))];
+}
+
+/** Answers when it had ended. */
+async function unstuck(): Promise<number> {
+  await settle();
+  return Date.now();
 }
 
 /** Submits so many tasks; answers with the memory that this process had on the way. */

@@ -1,5 +1,7 @@
+import { existsSync, readdirSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { YardAddress } from "yardmaster";
 
 /** A question of the bench to one of its processes. */
 export interface Request {
@@ -18,9 +20,17 @@ export interface Usage {
   readonly rssBytes: number;
   /** After a garbage collection. */
   readonly heapBytes: number;
+  /** Open file descriptors, sockets included; 0 where the system does not list them. */
+  readonly files: number;
 }
 
 type Methods = Readonly<Record<string, (...params: number[]) => unknown>>;
+
+/** The yard of this process, which its first argument has as JSON. */
+export function place(): YardAddress {
+  const address: string | Exclude<YardAddress, { readonly url: string }> = JSON.parse(process.argv[2] ?? "");
+  return typeof address === "string" ? { url: address } : address;
+}
 
 /** Answers the bench's questions until it says `close`, which ends the process. */
 export function serve(methods: Methods, close: () => Promise<unknown>): void {
@@ -46,7 +56,8 @@ async function answer(methods: Methods, { number, method, params }: Request): Pr
 function usage(): Usage {
   const { userCPUTime, systemCPUTime } = process.resourceUsage();
   const { rss, heapUsed } = process.memoryUsage();
-  return { cpuMicros: userCPUTime + systemCPUTime, rssBytes: rss, heapBytes: heapUsed };
+  const files = existsSync(FILES) ? readdirSync(FILES).length : 0;
+  return { cpuMicros: userCPUTime + systemCPUTime, rssBytes: rss, heapBytes: heapUsed, files };
 }
 
 /** As `usage`, after a garbage collection. */
@@ -57,6 +68,8 @@ function memory(): Usage {
   collectGarbage();
   return usage();
 }
+
+const FILES = "/proc/self/fd";
 
 function fail(error: unknown): never {
   console.error(error);

@@ -2,9 +2,12 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
+import { type Engines, nameOf } from "../servers/engines.ts";
+import { failover } from "./failover.ts";
 import type { BenchOptions } from "./options.ts";
 import type { Process, Role } from "./processes.ts";
 import type { Usage } from "./role.ts";
+import { shards } from "./shards.ts";
 import { type Durability, YardProcesses } from "./yard-processes.ts";
 
 /** What one run measured, by name; the names carry the unit. */
@@ -12,7 +15,7 @@ export type Measures = Readonly<Record<string, number>>;
 
 export interface Scenario {
   readonly name: string;
-  readonly run: (options: BenchOptions) => Promise<Measures>;
+  readonly run: (options: BenchOptions, engines: Engines) => Promise<Measures>;
 }
 
 const WARM_SECONDS = 1;
@@ -24,30 +27,46 @@ const ROLES = ["producer", "dispatcher", "worker"] as const;
 const runFile = promisify(execFile);
 
 export function scenarios(options: BenchOptions): Scenario[] {
-  const isOwnYard = options.url === "";
-  const durabilities: readonly Durability[] = isOwnYard ? ["full", "os"] : ["full"];
+  const place = nameOf(options.place);
+  const isSqlite = place === "sqlite";
+  // SQLite is the engine whose durability a URL chooses: it is measured with both.
+  const durabilities: readonly Durability[] = isSqlite ? ["full", "os"] : ["full"];
   const all = [
-    ...durabilities.flatMap((durability) => [
-      ...[500, 5_000].map((inFlight) => roundTrips(inFlight, durability)),
-      idle(durability),
-    ]),
+    ...durabilities.flatMap((durability) => {
+      const suffix = isSqlite ? durability : place;
+      return [
+        ...[500, 5_000].map((inFlight) =>
+          roundTrips(`roundtrip-${inFlight}-${suffix}`, inFlight, durability),
+        ),
+        idle(`idle-${suffix}`, durability),
+      ];
+    }),
     // These count what waits in the whole yard and leave it there: nothing for a yard that others use.
-    ...(isOwnYard
-      ? [
+    ...(place === "url"
+      ? []
+      : [
           { name: "drain", run: drain },
+          { name: "failover", run: failover },
+          ...[500, 5_000].map((inFlight) => ({
+            name: `shards-${inFlight}`,
+            run: (given: BenchOptions, engines: Engines) => shards(inFlight, given, engines),
+          })),
+        ]),
+    ...(isSqlite
+      ? [
           { name: "million", run: million },
+          { name: "kernel", run: kernel },
         ]
       : []),
-    { name: "kernel", run: kernel },
   ];
   return all.filter(({ name }) => name.includes(options.only));
 }
 
-function roundTrips(inFlight: number, durability: Durability): Scenario {
+function roundTrips(name: string, inFlight: number, durability: Durability): Scenario {
   return {
-    name: `roundtrip-${inFlight}-${durability}`,
-    run: (options) =>
-      YardProcesses.with(options, durability, async (yard) => {
+    name,
+    run: (options, engines) =>
+      YardProcesses.with(options, engines, durability, async (yard) => {
         const producer = await startAll(yard, inFlight);
         await producer.ask("roundTrips", inFlight, WARM_SECONDS);
         const { result, cpuMicros } = await yard.costOf(() =>
@@ -58,11 +77,11 @@ function roundTrips(inFlight: number, durability: Durability): Scenario {
   };
 }
 
-function idle(durability: Durability): Scenario {
+function idle(name: string, durability: Durability): Scenario {
   return {
-    name: `idle-${durability}`,
-    run: (options) =>
-      YardProcesses.with(options, durability, async (yard) => {
+    name,
+    run: (options, engines) =>
+      YardProcesses.with(options, engines, durability, async (yard) => {
         const producer = await startAll(yard, 10);
         await producer.ask("idle", WARM_SECONDS);
         const { result, cpuMicros } = await yard.costOf(() =>
@@ -75,8 +94,8 @@ function idle(durability: Durability): Scenario {
 }
 
 /** A backlog that waits at the dispatcher, from the moment that a worker joins. */
-function drain(options: BenchOptions): Promise<Measures> {
-  return YardProcesses.with(options, "full", async (yard) => {
+function drain(options: BenchOptions, engines: Engines): Promise<Measures> {
+  return YardProcesses.with(options, engines, "full", async (yard) => {
     await yard.start("dispatcher");
     const producer = await yard.start("producer");
     await producer.ask("submit", BACKLOG, 1);
@@ -91,8 +110,8 @@ function drain(options: BenchOptions): Promise<Measures> {
 }
 
 /** What it costs to submit a million tasks, and what a dispatcher needs to hold them. */
-function million(options: BenchOptions): Promise<Measures> {
-  return YardProcesses.with(options, "full", async (yard) => {
+function million(options: BenchOptions, engines: Engines): Promise<Measures> {
+  return YardProcesses.with(options, engines, "full", async (yard) => {
     const dispatcher = await yard.start("dispatcher");
     const producer = await yard.start("producer");
     const before = await dispatcher.ask<Usage>("memory");

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { Address, Engines } from "../servers/engines.ts";
 import type { BenchOptions } from "./options.ts";
 import { Process, type Role } from "./processes.ts";
 import type { Usage } from "./role.ts";
@@ -10,41 +8,38 @@ export type Durability = "full" | "os";
 /** The processes of one run of a scenario, on a yard of its own. */
 export class YardProcesses {
   private readonly options: BenchOptions;
-  private readonly url: string;
-  private readonly folder: string;
+  private readonly address: Address;
   private readonly processes: Process[] = [];
 
-  private constructor(options: BenchOptions, url: string, folder: string) {
+  private constructor(options: BenchOptions, address: Address) {
     this.options = options;
-    this.url = url;
-    this.folder = folder;
+    this.address = address;
   }
 
   /** Runs `use` on a fresh yard and leaves nothing behind. */
   static async with<T>(
     options: BenchOptions,
+    engines: Engines,
     durability: Durability,
     use: (yard: YardProcesses) => Promise<T>,
   ): Promise<T> {
-    const folder = await mkdtemp(join(tmpdir(), "yardmaster-bench-"));
-    const file = `sqlite:${join(folder, "bench.db")}${durability === "os" ? "?durability=os" : ""}`;
-    const yard = new YardProcesses(options, options.url === "" ? file : options.url, folder);
+    const address = engines.address();
+    const yard = new YardProcesses(options, durability === "os" ? `${address}?durability=os` : address);
     try {
       const result = await use(yard);
       await yard.close();
       return result;
     } finally {
       for (const process of yard.processes) process.kill();
-      await rm(folder, { recursive: true, force: true });
     }
   }
 
   async start(role: Role, ...args: string[]): Promise<Process> {
     const { profile } = this.options;
-    const name = `${role}-${this.processes.length}-${this.folder.slice(-6)}.cpuprofile`;
+    const name = `${role}-${this.processes.length}-${Date.now()}.cpuprofile`;
     const execArgv =
       profile === "" ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}`];
-    const process = await Process.start(role, [this.url, ...args], execArgv);
+    const process = await Process.start(role, [JSON.stringify(this.address), ...args], execArgv);
     this.processes.push(process);
     return process;
   }
