@@ -66,8 +66,12 @@ class Run {
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
     const random = new Random(seed, "plan");
-    this.#workload = { ...drawWorkload(random), ...options.workload };
-    this.#plan = { ...drawFaults(random, this.#workload.dispatchers), ...options.faults };
+    const drawn = drawWorkload(random);
+    this.#plan = {
+      ...drawFaults(random, options.workload?.dispatchers ?? drawn.dispatchers),
+      ...options.faults,
+    };
+    this.#workload = { ...drawn, ...(aimsAtParking(this.#plan) ? { maxLive: 5 } : {}), ...options.workload };
     const timeline = new Timeline();
     const trace = new Trace(options.print ?? null);
     const faults = new Faults(this.#plan, timeline);
@@ -190,3 +194,8 @@ class Run {
 }
 
 const ALWAYS = { alive: true, held: null };
+
+/** Only an owner with more tasks than it may hold comes to such a crash point. */
+function aimsAtParking({ crashes }: FaultPlan): boolean {
+  return crashes.some(({ point }) => point.includes("store.parked"));
+}
