@@ -8,6 +8,7 @@ export type {
   WorkerStatus,
 } from "./client/directory.ts";
 export type { Acceptance, Outcome, TaskHandle, TaskUpdate, WaitOptions } from "./client/handle.ts";
+export type { ScheduleOptions, ScheduleStatus, Schedules } from "./client/schedules.ts";
 export type { SubmitOptions } from "./client/submission.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { BackoffOptions } from "./definition/backoff.ts";
@@ -21,6 +22,7 @@ export type { EngineNews } from "./engine-watch.ts";
 export type { Answer, Health, ShardHealth } from "./health.ts";
 export { ERRORS, type ErrorCode, isCode, YardmasterError } from "./protocol/errors.ts";
 export type { Explanation, Reason } from "./protocol/explanation.ts";
+export type { MissedPolicy, OverlapPolicy } from "./protocol/schedule.ts";
 export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts";
 export type { Handler } from "./worker/handlers.ts";
 export type { CloseReport } from "./worker/worker.ts";

@@ -2,12 +2,16 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TaskHandle, TaskUpdate } from "../src/client/handle.ts";
+import { defineTask } from "../src/definition.ts";
+import { submittedAtOf } from "../src/protocol/ids.ts";
 import { connect, type Yard } from "../src/yard.ts";
 import { type CliProcess, CliYard, HANDLERS } from "./cli-process.ts";
 import { die, hold, type RanBy } from "./cli-tasks.ts";
 
 /** Far beyond the promised 1.5 s: a busy machine must not fail the test, a lost one must. */
 const RESTARTED_WITHIN_MS = 5_000;
+
+const echo = defineTask<number, number>({ name: "echo" });
 
 type Started = Extract<TaskUpdate, { readonly type: "started" }>;
 
@@ -68,6 +72,21 @@ describe("a dispatcher that is killed", () => {
     expect(await meanwhile.result()).toEqual({ pid: worker.pid, attempt: 1 });
   });
 
+  it("has its schedules' ticks made once each by the next one, and none left out", async () => {
+    const owner = await yard.start("dispatcher");
+    const standby = await yard.start("dispatcher");
+    await yard.start("worker", HANDLERS);
+    await client.schedule("beat", echo, 1, { everyMs: 1_000, missed: "all" });
+    await fired(2);
+    owner.kill("SIGKILL");
+    await standby.line(/is owned by this dispatcher/);
+    await fired((await fired(0)) + 2);
+    const made = await client.list({ name: echo.name });
+    const times = made.map(({ id }) => submittedAtOf(id)).sort((a, b) => a - b);
+    expect(times.length).toBeGreaterThanOrEqual(4);
+    expect(times.map((at) => at - (times[0] ?? 0))).toEqual(times.map((_, number) => number * 1_000));
+  });
+
   it("alone, leaves everything to the next one that starts", async () => {
     const first = await yard.start("dispatcher");
     const worker = await yard.start("worker", HANDLERS);
@@ -112,6 +131,14 @@ async function runningHold(name: string): Promise<TaskHandle<RanBy>> {
   const task = await client.submit(hold, { until: inFolder(name) });
   await nextStart(task.events());
   return task;
+}
+
+/** How many ticks have made a task, as soon as that are so many. */
+async function fired(least: number): Promise<number> {
+  for (;;) {
+    const [schedule] = await client.schedules.list();
+    if (schedule !== undefined && schedule.fired >= least) return schedule.fired;
+  }
 }
 
 function release(name: string): void {

@@ -31,6 +31,39 @@ beforeAll(async () => {
 
 afterAll(() => yard.close());
 
+describe("schedule", () => {
+  it("adds, lists, pauses, resumes, runs and removes", async () => {
+    const when = ["--cron", "0 3 * * *", "--time-zone", "Europe/Berlin", "--overlap", "skip"];
+    const [added] = await yard.json("schedule", "add", "nightly", "echo", "7", ...when);
+    expect(added).toMatchObject({
+      name: "nightly",
+      task: "echo",
+      cron: "0 3 * * *",
+      overlap: "skip",
+      fired: 0,
+    });
+    expect(added?.["nextAt"]).toMatch(ISO_TIME);
+    const { stdout } = await yard.run("schedule", "list");
+    expect(stdout).toMatch(/^nightly +echo +0 3 \* \* \* Europe\/Berlin +on/m);
+    expect(await yard.json("schedule", "pause", "nightly")).toMatchObject([{ paused: true }]);
+    expect(await yard.json("schedule", "resume", "nightly")).toMatchObject([{ paused: false }]);
+    const { stdout: id } = await yard.run("schedule", "run", "nightly");
+    expect(await yard.run("result", id)).toMatchObject({ code: 0, stdout: "7" });
+    expect(await yard.run("schedule", "remove", "nightly")).toMatchObject({
+      code: 0,
+      stdout: "removed nightly",
+    });
+    expect(await yard.json("schedule", "list")).toEqual([]);
+  });
+
+  it("refuses a cron line that never fires, and input that is not JSON", async () => {
+    const never = await yard.run("schedule", "add", "never", "echo", "7", "--cron", "0 0 30 2 *");
+    expect(never).toMatchObject({ code: 2, stderr: expect.stringContaining("cron must be") });
+    const broken = await yard.run("schedule", "add", "never", "echo", "{", "--every-ms", "1000");
+    expect(broken).toMatchObject({ code: 2, stderr: expect.stringContaining("not JSON") });
+  });
+});
+
 describe("submit", () => {
   it("prints the id alone on stdout", async () => {
     const { code, stdout, stderr } = await yard.run("submit", "echo", "1");

@@ -4,6 +4,7 @@ import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addList } from "./commands/list.ts";
 import { addQueues } from "./commands/queues.ts";
+import { addSchedules } from "./commands/schedules.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addTask } from "./commands/task.ts";
@@ -45,6 +46,7 @@ function createProgram(exit: Exit): Command {
     addTask,
     addList,
     addQueues,
+    addSchedules,
     addWorkers,
     addDoctor,
   ])

@@ -19,6 +19,7 @@ import {
 } from "./directory.ts";
 import type { TaskHandle } from "./handle.ts";
 import { notFound } from "./inquiry.ts";
+import { type ScheduleOptions, type ScheduleStatus, Schedules } from "./schedules.ts";
 import { UNTYPED } from "./settlement.ts";
 import { type Draft, draft, type SubmitOptions } from "./submission.ts";
 import { submitMany } from "./submit-many.ts";
@@ -48,6 +49,8 @@ export async function startClient({ engine, host = systemHost }: ClientOptions):
 
 /** Submits tasks, waits for them, and looks at the yard. */
 export class Client {
+  /** The schedules of the yard: listed, paused, resumed, run now, removed. */
+  readonly schedules: Schedules;
   protected readonly host: Host;
   private readonly switchboard: Switchboard;
   private readonly directory: Directory;
@@ -57,6 +60,7 @@ export class Client {
     this.host = host;
     this.switchboard = new Switchboard(engine, host);
     this.directory = new Directory(this.switchboard);
+    this.schedules = new Schedules(this.switchboard);
   }
 
   /** Called once, before anything else. */
@@ -118,6 +122,26 @@ export class Client {
       send: (drafted: Draft) => this.post(drafted, task, options) as Promise<TaskHandle<Output>>,
     };
     return submitMany(source, inputs);
+  }
+
+  /**
+   * Declares by its name a schedule that submits this task, with this input, again and again; a second call replaces the
+   * first. The same ticks go on where they stood, other ones begin anew. Resolves when it is recorded.
+   *
+   * Throws INVALID_NAME, INVALID_OPTIONS naming the field, what `submit` throws, PAYLOAD_TOO_LARGE for more than 64 KiB,
+   * and BROKER_UNAVAILABLE where no dispatcher answers within 30 s.
+   *
+   * @example
+   * await yard.schedule("nightly", report, { kind: "sales" }, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
+   */
+  async schedule<Input, Output, Parsed, Returned>(
+    name: string,
+    definition: TaskDefinition<Input, Output, Parsed, Returned>,
+    input: Input,
+    options: ScheduleOptions,
+  ): Promise<ScheduleStatus> {
+    // As in `submit`.
+    return this.schedules.put(name, definition as unknown as AnyTask, input, options);
   }
 
   /** A handle for a task that was submitted before, here or elsewhere. Throws INVALID_OPTIONS for what is no task id. */

@@ -1,4 +1,5 @@
 import type { Delivery, Send } from "../brokers/broker.ts";
+import { nextFire } from "../cron.ts";
 import { endedWithin } from "../deadline.ts";
 import { type Engine, submitLane } from "../engine.ts";
 import { type Cancel, fraction, type Host, pause } from "../host.ts";
@@ -97,6 +98,7 @@ export class ShardOwner {
       shards: engine.shards,
       epoch: lease.epoch,
       seed: host.random(),
+      nextFire,
       ...options.limits,
     });
     this.encoder = new FrameEncoder(lease.shard, lease.epoch);

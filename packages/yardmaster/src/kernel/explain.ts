@@ -1,4 +1,4 @@
-import { type Explanation, type Why, whyEnded } from "../protocol/explanation.ts";
+import { type Explanation, type Why, whyEnded, withTick } from "../protocol/explanation.ts";
 import type { Millis, Rate } from "../protocol/task.ts";
 import { whyNoWorker } from "./explain-placement.ts";
 import { opensAt } from "./gates.ts";
@@ -12,7 +12,8 @@ import { isCancelRequested } from "./task-record.ts";
 const NAMED_HOLDERS = 10;
 
 export function explain(shard: Shard, task: LiveTask, now: Millis): Explanation {
-  return { id: task.id, state: task.state, ...whyOf(shard, task, now) };
+  const { id, state, replyTo, details } = task;
+  return { id, state, ...withTick(whyOf(shard, task, now), { key: details?.key ?? "", replyTo }) };
 }
 
 function whyOf(shard: Shard, task: LiveTask, now: Millis): Why {

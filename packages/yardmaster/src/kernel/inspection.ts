@@ -11,6 +11,7 @@ import {
 } from "../protocol/task.ts";
 import { explain } from "./explain.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
+import { type DeclaredSchedule, type ScheduleView, showSchedule, viewSchedule } from "./schedule-orders.ts";
 import type { Shard } from "./shard.ts";
 import { recordOf } from "./task-record.ts";
 
@@ -64,7 +65,9 @@ export type Answer =
   | null
   | readonly TaskView[]
   | readonly QueueView[]
-  | readonly WorkerView[];
+  | readonly WorkerView[]
+  | readonly ScheduleView[]
+  | DeclaredSchedule;
 
 /** Answers from memory; a task that is not there is null: the store may know it. */
 export function answer(shard: Shard, query: Query, now: Millis): Answer {
@@ -85,6 +88,10 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
       return listTasks(shard, query);
     case "queues":
       return Array.from(shard.queues.all, viewQueue);
+    case "schedules":
+      return Array.from(shard.schedules.all.values(), viewSchedule);
+    case "schedule":
+      return showSchedule(shard, query.name);
     case "workers":
       return Array.from(shard.roster.workers.values(), viewWorker);
   }

@@ -12,7 +12,7 @@ import {
 import { DOUBTFUL, doubtOf } from "./admission.ts";
 import type { KernelEvent } from "./event.ts";
 import { LiveTask } from "./live.ts";
-import { keepUntil, settledFrom } from "./settle.ts";
+import { keepUntil, noteTickEnd, settledFrom } from "./settle.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf, recordOf } from "./task-record.ts";
 import { happen } from "./transitions.ts";
@@ -41,12 +41,14 @@ export function submit(shard: Shard, event: Event<"submitted">, now: Millis): vo
   }
 }
 
-function accept(shard: Shard, submission: Submission, now: Millis): void {
+/** `tick` says which tick of a schedule it is of, or "". */
+export function accept(shard: Shard, submission: Submission, now: Millis, tick = ""): LiveTask {
   const task = createTask(shard, submission, now);
+  if (tick !== "") detailsOf(task).key = tick;
   const doubt = task.terms === null ? null : doubtOf(shard, task, now);
   if (doubt !== null && task.kind.line.queue.settings.admission === "refuse") {
     refuseNew(shard, task, doubt, now);
-    return;
+    return task;
   }
   if (doubt !== null) detailsOf(task).code = DOUBTFUL;
   const { key } = submission;
@@ -61,6 +63,7 @@ function accept(shard: Shard, submission: Submission, now: Millis): void {
     });
   }
   happen(shard, task, now, "accepted", null);
+  return task;
 }
 
 function createTask(shard: Shard, submission: Submission, now: Millis): LiveTask {
@@ -237,6 +240,7 @@ function cancelStored(
   };
   shard.journal.finishStored(ended, keepUntil(shard, "cancelled", stored.spec, now));
   shard.parking.unparked(shard.queues.get(stored.spec.queue), stored.state === "ready");
+  noteTickEnd(shard, stored.id);
   shard.outbox.tell(stored.replyTo, settledFrom(ended, "cancelled"), 0);
   tellCancelDone(shard, waiter, "cancelled");
 }

@@ -2,6 +2,7 @@ import type { ByteString } from "../protocol/bytes.ts";
 import { type Change, type KeyRecord, keyOf } from "../protocol/change.ts";
 import { INLINE_BYTES, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import type { LiveTask, Mark, Pace, Queue, Skill } from "./live.ts";
+import { SCHEDULE_STATE_ROW, type Schedule, stateText } from "./schedule.ts";
 import { detailsOf, payloadBytesOf, recordOf } from "./task-record.ts";
 
 /** The kinds of side rows that say when a rate would be on time: of a definition and key, and of a queue. */
@@ -22,6 +23,9 @@ export class Journal {
   /** Rates that were used, and those that are full again. */
   readonly #paces = new Set<Pace>();
   readonly #idlePaces = new Set<Pace>();
+  /** Schedules whose ticks have moved, and other side rows by kind and key. */
+  readonly #schedules = new Set<Schedule>();
+  readonly #sides = new Map<string, Change>();
   readonly #tombstones = new Map<TaskId, Millis>();
   /** Keys of this tick and of the one before, whose commit a look-up may not have seen. */
   #keys = new Map<string, KeyRecord>();
@@ -116,6 +120,20 @@ export class Journal {
     this.#changes.push({ type: "row", kind: DURATION_ROW, key: keyOf(name, String(version)), value });
   }
 
+  scheduleMoved(schedule: Schedule): void {
+    this.#schedules.add(schedule);
+  }
+
+  scheduleGone(schedule: Schedule): void {
+    this.#schedules.delete(schedule);
+    this.side(SCHEDULE_STATE_ROW, schedule.record.name, null);
+  }
+
+  /** A side row as it is at the end of the tick. */
+  side(kind: string, key: string, value: ByteString | null): void {
+    this.#sides.set(keyOf(kind, key), { type: "row", kind, key, value });
+  }
+
   queue(queue: Queue): void {
     this.#queues.add(queue);
   }
@@ -137,6 +155,9 @@ export class Journal {
     for (const queue of this.#queues) this.#changes.push({ type: "queue", queue: queue.record });
     for (const pace of this.#idlePaces) if (!this.#paces.has(pace)) this.#changes.push(rowOf(pace, null));
     for (const pace of this.#paces) this.#changes.push(rowOf(pace, String(pace.nextAt)));
+    for (const schedule of this.#schedules)
+      this.side(SCHEDULE_STATE_ROW, schedule.record.name, stateText(schedule));
+    for (const change of this.#sides.values()) this.#changes.push(change);
     const changes = this.#changes;
     this.#changes = [];
     this.#touched = [];
@@ -145,6 +166,8 @@ export class Journal {
     this.#queues.clear();
     this.#paces.clear();
     this.#idlePaces.clear();
+    this.#schedules.clear();
+    this.#sides.clear();
     this.#olderKeys = this.#keys;
     if (this.#keys.size > 0) this.#keys = new Map();
     return changes;

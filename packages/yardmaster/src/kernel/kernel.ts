@@ -23,6 +23,7 @@ import { fireDue, schedule, sweepAlong } from "./scheduling.ts";
 import { command } from "./settings.ts";
 import { type Limits, type Oddities, Shard } from "./shard.ts";
 import { page, restore, restored } from "./takeover.ts";
+import type { NextFire } from "./ticks.ts";
 
 export interface KernelOptions extends Partial<Limits> {
   readonly shard: number;
@@ -31,6 +32,8 @@ export interface KernelOptions extends Partial<Limits> {
   readonly epoch: Epoch;
   /** The same seed and the same calls give the same effects. */
   readonly seed: number;
+  /** When a cron line fires next; without it none ever does. Intervals need nobody. */
+  readonly nextFire?: NextFire;
   /** Checks all invariants after every step: for tests. Default false. */
   readonly validate?: boolean;
 }
@@ -51,6 +54,7 @@ export class Kernel {
       epoch: options.epoch,
       seed: options.seed,
       validate: options.validate ?? false,
+      nextFire: options.nextFire ?? (() => null),
       limits: {
         maxLive: options.maxLive ?? 2_000_000,
         maxLiveBytes: options.maxLiveBytes ?? 2 ** 30,

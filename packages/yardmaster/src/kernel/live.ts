@@ -19,6 +19,7 @@ import type { InLine, OrderContext, Ordering } from "./ordering.ts";
 import type { Candidate, Pool, Ranking, Seat } from "./pool.ts";
 import { hashOf } from "./rendezvous.ts";
 import { type Requirement, Resources } from "./requirement.ts";
+import type { Schedule } from "./schedule.ts";
 
 /*
  * What lives in a shard's memory, as data alone: tasks, attempts, queues and workers point at each other. The
@@ -434,4 +435,4 @@ export class Sweep {
   tie = 0;
 }
 
-export type LiveTimer = Details | Attempt | Skill | Silence | Sweep | Pace;
+export type LiveTimer = Details | Attempt | Skill | Silence | Sweep | Pace | Schedule;

@@ -6,6 +6,7 @@ import { ORDERINGS } from "./orderings.ts";
 import { hasOpen, PLACEMENTS, pick } from "./placement.ts";
 import { endShortage, passOver, reserve } from "./reservation.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
+import { fireSchedule } from "./tick-tasks.ts";
 import { happen } from "./transitions.ts";
 import { setTimer } from "./waiting.ts";
 
@@ -37,6 +38,9 @@ function fire(shard: Shard, timer: LiveTimer, now: Millis): void {
       return;
     case "pace":
       openPace(shard, timer, now);
+      return;
+    case "schedule":
+      fireSchedule(shard, timer, now);
       return;
     case "sweep":
       sweep(shard, now);

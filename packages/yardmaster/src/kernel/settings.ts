@@ -1,8 +1,9 @@
-import type { Command } from "../protocol/envelope.ts";
+import type { QueueOrder } from "../protocol/envelope.ts";
 import type { Millis, QueueRecord } from "../protocol/task.ts";
 import type { KernelEvent } from "./event.ts";
 import { watchQueueRate } from "./limits.ts";
 import type { Queue } from "./live.ts";
+import { orderSchedule } from "./schedule-orders.ts";
 import type { Shard } from "./shard.ts";
 
 /** A starting worker declares its queues: what exists stays as it is. */
@@ -15,6 +16,11 @@ export function configureAbsent(shard: Shard, record: QueueRecord, now: Millis):
 export function command(shard: Shard, event: Extract<KernelEvent, { type: "commanded" }>, now: Millis): void {
   const { request, replyTo } = event;
   shard.outbox.heardFrom(replyTo);
+  if ("schedule" in event.command) {
+    const { ok, value } = orderSchedule(shard, event.command, now);
+    shard.outbox.tell(replyTo, { type: "reply", request, ok, value }, 0);
+    return;
+  }
   const value = overtaken(shard, event) ?? carryOut(shard, event.command, now);
   shard.outbox.tell(replyTo, { type: "reply", request, ok: value !== null, value }, 0);
 }
@@ -33,7 +39,7 @@ function overtaken(
 }
 
 /** Null when what the order names does not exist. */
-function carryOut(shard: Shard, order: Command, now: Millis): unknown {
+function carryOut(shard: Shard, order: QueueOrder, now: Millis): unknown {
   switch (order.type) {
     case "pause":
       return pause(shard, shard.queues.get(order.queue), true, now);

@@ -4,6 +4,7 @@ import {
   INLINE_BYTES,
   type Millis,
   type TaskError,
+  type TaskId,
   type TaskRecord,
   type TerminalState,
 } from "../protocol/task.ts";
@@ -75,8 +76,19 @@ function end(
   if (task.mark === "park") shard.parking.unparked(task.kind.line.queue, task.state === "ready");
   else uncount(shard, task);
   task.state = state;
+  noteTickEnd(shard, task.id);
   shard.journal.ended(task, result, keepUntil(shard, state, task.kind.spec, now), now);
   announce(shard, task, state, result);
+}
+
+/** A schedule may wait for the end of its last task: what it holds back is due at once. */
+export function noteTickEnd({ schedules, timers, journal }: Shard, id: TaskId): void {
+  const schedule = schedules.open.get(id);
+  if (schedule === undefined) return;
+  schedules.open.delete(id);
+  schedule.isOpen = false;
+  journal.scheduleMoved(schedule);
+  if (schedule.held && !schedule.paused) timers.set(schedule, schedule.nextAt);
 }
 
 function announce(shard: Shard, task: LiveTask, state: TerminalState, result: ByteString | null): void {

@@ -9,6 +9,8 @@ import { Parking } from "./parking.ts";
 import { Queues } from "./queues.ts";
 import { Random } from "./random.ts";
 import { Roster } from "./roster.ts";
+import { Schedules } from "./schedule.ts";
+import type { NextFire } from "./ticks.ts";
 import { Timers } from "./timers.ts";
 
 export interface Limits {
@@ -61,6 +63,8 @@ export class Shard {
   /** Lines whose first tasks are passed over for want of resources, the one that came first first. */
   readonly short: Set<Line> = new Set<Line>();
   readonly parking: Parking;
+  readonly schedules: Schedules = new Schedules();
+  readonly nextFire: NextFire;
   readonly sweep: Sweep = new Sweep();
   readonly oddities: Oddities = { impossible: 0, lateOutcomes: 0 };
   /** Payload bytes in memory. */
@@ -74,6 +78,8 @@ export class Shard {
     epoch: Epoch;
     seed: number;
     validate: boolean;
+    /** Without it no cron line ever fires. */
+    nextFire?: NextFire;
     limits: Limits;
   }) {
     this.number = options.shard;
@@ -81,6 +87,7 @@ export class Shard {
     this.epoch = options.epoch;
     this.limits = options.limits;
     this.validate = options.validate;
+    this.nextFire = options.nextFire ?? (() => null);
     this.random = new Random(options.seed);
     this.parking = new Parking(options.limits);
   }

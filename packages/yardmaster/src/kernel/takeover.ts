@@ -6,6 +6,8 @@ import { hold } from "./attempts.ts";
 import { DURATION_ROW, QUEUE_RATE_ROW, RATE_ROW } from "./journal.ts";
 import { watchQueueRate } from "./limits.ts";
 import { Attempt, LiveTask, type Pace } from "./live.ts";
+import { SCHEDULE_ROW, SCHEDULE_STATE_ROW } from "./schedule.ts";
+import { restoreSchedule, schedulesRestored } from "./schedule-orders.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
 import { count, wait } from "./waiting.ts";
@@ -37,6 +39,9 @@ export function restore(shard: Shard, item: StoredItem, now: Millis): void {
 
 /** A row of another kind is of a newer version: kept in the store, and without meaning here. */
 function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { type: "row" }>): void {
+  if (kind === SCHEDULE_ROW) restoreSchedule(shard, value);
+  if (kind === SCHEDULE_STATE_ROW) shard.schedules.loaded.set(key, value);
+  if (kind === SCHEDULE_ROW || kind === SCHEDULE_STATE_ROW) return;
   const [number = Number.NaN, count = Number.NaN] = value.split(" ").map(Number);
   if (!(number > 0)) return;
   if (kind === RATE_ROW) paceOfRow(shard, key).nextAt = number;
@@ -63,6 +68,7 @@ export function restored(shard: Shard, now: Millis): void {
     shard.outbox.tell(worker.mailbox, { type: "takeover" }, 0);
   }
   for (const queue of shard.queues.all) watchQueueRate(shard, queue, now);
+  schedulesRestored(shard);
   shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
 }
 

@@ -232,6 +232,8 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
       fc.record({ type: fc.constantFrom("pause", "resume"), queue: text }),
       fc.record({ type: fc.constant("apply"), queues }),
       fc.record({ type: fc.constant("drain"), worker: text }),
+      fc.record({ type: fc.constant("schedule"), schedule: text }),
+      fc.record({ type: fc.constantFrom("pauseSchedule", "resumeSchedule", "unschedule"), schedule: name }),
     ),
   }),
   marker: envelope("marker", { worker: text, boot: text, heardAt: number }),

@@ -26,14 +26,25 @@ type ColdReaders = { readonly [T in ColdType]: (body: Shape) => Extract<Envelope
 const MAX_TASKS = 10_000;
 const MAX_QUEUES = 10_000;
 const MAX_HELD = 1_000_000;
+/** More than the longest schedule takes in base 64. */
+const MAX_SCHEDULE_TEXT = 256 * 1024;
 const MAX_LOG_LINES = 100_000;
 /** As deep as an answer may nest, so that whoever walks it by recursion is safe. */
 const MAX_DEPTH = 64;
 
 const HELD_STATES = ["waiting", "running", "finished"] as const;
 const LEVELS = ["debug", "info", "warn", "error"] as const;
-const QUERIES = ["status", "explain", "story", "list", "queues", "workers"] as const;
-const COMMANDS = ["pause", "resume", "apply", "drain"] as const;
+const QUERIES = ["status", "explain", "story", "list", "queues", "workers", "schedules", "schedule"] as const;
+const COMMANDS = [
+  "pause",
+  "resume",
+  "apply",
+  "drain",
+  "schedule",
+  "pauseSchedule",
+  "resumeSchedule",
+  "unschedule",
+] as const;
 const EVENTS = ["started", "progress", "log", "retried"] as const;
 
 /** What each envelope must look like whose body travels as JSON. */
@@ -196,6 +207,7 @@ function readLogLine(line: Shape): LogLine {
 function readQuery(query: Shape): Query {
   const type = query.oneOf("type", QUERIES);
   if (type === "status" || type === "explain" || type === "story") return { type, id: query.id("id") };
+  if (type === "schedule") return { type, name: query.name("name") };
   if (type !== "list") return { type };
   return {
     type,
@@ -211,7 +223,9 @@ function readCommand(command: Shape): Command {
   const type = command.oneOf("type", COMMANDS);
   if (type === "apply") return { type, queues: command.list("queues", MAX_QUEUES, readQueue) };
   if (type === "drain") return { type, worker: text(command, "worker") };
-  return { type, queue: text(command, "queue") };
+  if (type === "schedule") return { type, schedule: command.text("schedule", MAX_SCHEDULE_TEXT) };
+  if (type === "pause" || type === "resume") return { type, queue: text(command, "queue") };
+  return { type, schedule: command.name("schedule") };
 }
 
 function readEvent(event: Shape): TaskEvent {

@@ -151,14 +151,24 @@ export type Query =
       readonly limit: number;
     }
   | { readonly type: "queues" }
+  | { readonly type: "schedules" }
+  /** What was declared under a name, for who runs it at once. */
+  | { readonly type: "schedule"; readonly name: string }
   | { readonly type: "workers" };
 
 /** Orders that change something; answered when committed. */
-export type Command =
+export type Command = QueueOrder | ScheduleOrder;
+
+export type QueueOrder =
   | { readonly type: "pause"; readonly queue: string }
   | { readonly type: "resume"; readonly queue: string }
   | { readonly type: "apply"; readonly queues: readonly QueueRecord[] }
   | { readonly type: "drain"; readonly worker: string };
+
+export type ScheduleOrder =
+  /** `schedule` is an encoded `ScheduleRecord` in base 64; in the others, a name. */
+  | { readonly type: "schedule"; readonly schedule: string }
+  | { readonly type: "pauseSchedule" | "resumeSchedule" | "unschedule"; readonly schedule: string };
 
 export type ToWorker =
   | Assign

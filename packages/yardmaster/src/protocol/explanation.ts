@@ -1,3 +1,4 @@
+import { tickOf, tickSentence } from "./schedule.ts";
 import { isTerminal, type State, type TaskId, type TaskRecord } from "./task.ts";
 
 /** Every answer to why a task is not running, and that it is. */
@@ -48,12 +49,20 @@ export function whyEnded({
   return { reason: "ended", sentence: `The task has ended as ${state}${because}.`, data: { code, error } };
 }
 
+/** Where a tick of a schedule made the task, that is told too. */
+export function withTick(why: Why, of: Pick<TaskRecord, "key" | "replyTo">): Why {
+  const tick = tickOf(of);
+  if (tick === null) return why;
+  return { ...why, sentence: `${why.sentence} ${tickSentence(tick)}`, data: { ...why.data, ...tick } };
+}
+
 /** What a record says that no dispatcher has in memory. */
 export function explainRecord(record: TaskRecord): Explanation {
   const { id, state, spec } = record;
-  if (isTerminal(state)) return { id, state, ...whyEnded(record) };
+  if (isTerminal(state)) return { id, state, ...withTick(whyEnded(record), record) };
   const sentence = `The dispatcher's memory is full: the task waits in the store until there is room, with others of queue ${spec.queue}.`;
-  return { id, state, reason: "parked", sentence, data: { queue: spec.queue } };
+  const why: Why = { reason: "parked", sentence, data: { queue: spec.queue } };
+  return { id, state, ...withTick(why, record) };
 }
 
 /** Nobody answers for the shard; `state` is the store's, or `submitted` where it does not know the task. */

@@ -1,3 +1,4 @@
+import { tickOf, tickSentence } from "./schedule.ts";
 import { isTerminal, type Millis, type PastAttempt, type State, type TaskRecord } from "./task.ts";
 
 /** What a task came to at some time. */
@@ -24,7 +25,9 @@ export const RETURNED = "RETURNED";
  */
 export function storyOf(record: TaskRecord): Chapter[] {
   const { past = [], submittedAt, finishedAt, state, attempt, worker, startedAt } = record;
-  const story: Chapter[] = [chapter("submitted", submittedAt)];
+  const tick = tickOf(record);
+  const message = tick === null ? "" : tickSentence(tick);
+  const story: Chapter[] = [{ ...chapter("submitted", submittedAt), message }];
   const isOver = isTerminal(state);
   const isPast = past.some((one) => one.attempt === attempt && one.code !== RETURNED);
   const hasLast = attempt > 0 && startedAt > 0 && !isPast && (isOver || isActive(state));
