@@ -1,4 +1,4 @@
-import { array, assert, constantFrom, integer, oneof, property, record } from "fast-check";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard } from "../../test/kernel-yard.ts";
 import { toBuffer } from "../protocol/bytes.ts";
@@ -192,23 +192,26 @@ describe("a schedule", () => {
   });
 
   it("runs each tick at most once, in order, and none is lost that its policies want, whatever fails", () => {
-    const step = oneof(
-      { weight: 4, arbitrary: record({ type: constantFrom("pass"), ms: integer({ min: 0, max: 9_000 }) }) },
-      record({ type: constantFrom("away"), ms: integer({ min: 0, max: 150_000 }) }),
-      record({
-        type: constantFrom("takeover", "crash", "finish", "declare"),
-        ms: integer({ min: 0, max: 10 }),
+    const step = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({ type: fc.constantFrom("pass"), ms: fc.integer({ min: 0, max: 9_000 }) }),
+      },
+      fc.record({ type: fc.constantFrom("away"), ms: fc.integer({ min: 0, max: 150_000 }) }),
+      fc.record({
+        type: fc.constantFrom("takeover", "crash", "finish", "declare"),
+        ms: fc.integer({ min: 0, max: 10 }),
       }),
     );
-    const wish = record({
-      everyMs: constantFrom(1_000, 7_000, 90_000),
-      isCron: constantFrom(true, false),
-      missed: constantFrom(...MISSED_POLICIES),
-      overlap: constantFrom(...OVERLAP_POLICIES),
+    const wish = fc.record({
+      everyMs: fc.constantFrom(1_000, 7_000, 90_000),
+      isCron: fc.constantFrom(true, false),
+      missed: fc.constantFrom(...MISSED_POLICIES),
+      overlap: fc.constantFrom(...OVERLAP_POLICIES),
     });
     const seen = new Set<string>();
-    assert(
-      property(wish, array(step, { maxLength: 40 }), ({ everyMs, isCron, missed, overlap }, steps) => {
+    fc.assert(
+      fc.property(wish, fc.array(step, { maxLength: 40 }), ({ everyMs, isCron, missed, overlap }, steps) => {
         const nextFire = (_cron: string, _zone: string, after: number): number =>
           START + (Math.floor((after - START) / everyMs) + 1) * everyMs;
         const yard = new KernelYard({ nextFire, workerLossMs: 1e12 });
