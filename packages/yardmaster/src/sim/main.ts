@@ -10,8 +10,8 @@ const REPEAT_EVERY = 20;
 const MAX_FAILURES_SHOWN = 50;
 const MAX_SHOWN_BY_RULE = 2;
 
-const USAGE = `npm run sim -- [--seeds N] [--from N] [--json]   runs N seeds (default 500)
-npm run sim -- --seed N [--trace]                runs one seed, with its course if wanted`;
+const USAGE = `npm run sim -- [--seeds N] [--from N] [--until-failure] [--json]   runs N seeds (default 500)
+npm run sim -- --seed N [--trace]                                  runs one seed, with its course if wanted`;
 
 interface Totals {
   seeds: number;
@@ -28,6 +28,7 @@ async function main(): Promise<number> {
       seed: { type: "string" },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      "until-failure": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -36,7 +37,8 @@ async function main(): Promise<number> {
     return 0;
   }
   if (values.seed !== undefined) return replay(wholeNumber(values.seed), values.trace);
-  return runMany(wholeNumber(values.from), wholeNumber(values.seeds), values.json);
+  const { from, seeds, json, "until-failure": untilFailure } = values;
+  return runMany({ from: wholeNumber(from), most: wholeNumber(seeds), untilFailure, json });
 }
 
 async function replay(seed: number, trace: boolean): Promise<number> {
@@ -48,12 +50,24 @@ async function replay(seed: number, trace: boolean): Promise<number> {
   return report.violations.length === 0 ? 0 : 1;
 }
 
-async function runMany(from: number, seeds: number, json: boolean): Promise<number> {
+interface Plan {
+  readonly from: number;
+  readonly most: number;
+  /** Stops at the first seed that fails. */
+  readonly untilFailure: boolean;
+  readonly json: boolean;
+}
+
+async function runMany({ from, most, untilFailure, json }: Plan): Promise<number> {
   const totals: Totals = { seeds: 0, failures: 0, events: 0, points: new Map() };
   const startedAt = systemHost.monotonic();
-  for (let seed = from; seed < from + seeds; seed++) await runOne(seed, totals);
+  for (let seed = from; seed < from + most; seed++) {
+    await runOne(seed, totals);
+    if (untilFailure && totals.failures > 0) break;
+  }
   const seconds = (systemHost.monotonic() - startedAt) / 1000;
   const unreached = [...totals.points].filter(([, count]) => count.crashed === 0).map(([name]) => name);
+  const { seeds } = totals;
   const incomplete = seeds >= SEEDS_FOR_ALL_POINTS && unreached.length > 0;
   if (unreached.length > 0) print(`No crash at: ${unreached.toSorted().join(", ")}`);
   const summary = {
