@@ -1,15 +1,17 @@
 /**
- * How late 10,000 schedules start that fire in the same second: `node bench/schedules.ts [schedules]`, after a build.
- * Each task's id begins with the time of its tick; its handler looks at the clock.
+ * How late 10,000 schedules start that fire in the same second: `node bench/schedules.ts [schedules] [slots]`, after a build.
+ * The dispatcher is a process of its own, worker and client are this one. Each task's id begins with the time of its tick; its handler looks at the clock.
  */
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defineTask, startYard } from "yardmaster";
+import { connect, defineTask, startWorker } from "yardmaster";
 import { createHandlers } from "yardmaster/worker";
 
 const schedules = Number(process.argv[2] ?? 10_000);
 const ROUNDS = 3;
+const SLOTS = Number(process.argv[3] ?? 1_000);
 const folder = mkdtempSync(join(tmpdir(), "yardmaster-schedules-"));
 const tick = defineTask<number, void>({ name: "tick" });
 const { on } = createHandlers();
@@ -24,7 +26,11 @@ const handlers = [
   }),
 ];
 
-const yard = await startYard({ url: `sqlite:${join(folder, "yard.db")}`, handlers, slots: 1_000 });
+const url = `sqlite:${join(folder, "yard.db")}`;
+const command = join(import.meta.dirname, "../packages/yardmaster/bin/yardmaster.js");
+const dispatcher = spawn(process.execPath, [command, "dispatcher", "--url", url], { stdio: "ignore" });
+const worker = await startWorker({ url, handlers, slots: SLOTS });
+const yard = await connect(url);
 const startedAt = Date.now();
 const options = { cron: "*/20 * * * * *", timeZone: "Europe/Berlin" };
 for (let first = 0; first < schedules; first += 500) {
@@ -40,5 +46,8 @@ for (const times of full()) {
     times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
   process.stdout.write(`p50 ${share(0.5)} ms, p99 ${share(0.99)} ms, last ${share(1)} ms\n`);
 }
+await worker.close({ timeoutMs: 10_000 });
 await yard.close({ timeoutMs: 10_000 });
+dispatcher.kill("SIGTERM");
+await new Promise((resolve) => dispatcher.once("exit", resolve));
 rmSync(folder, { recursive: true });

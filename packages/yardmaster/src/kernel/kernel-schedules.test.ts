@@ -184,6 +184,21 @@ describe("a schedule", () => {
     expect(yard.mailOf(CLIENT, "reply").map(({ ok }) => ok)).toEqual([true, true, true, true, false]);
   });
 
+  it("spreads thousands that fire at one time over several commits", () => {
+    const yard = new KernelYard();
+    for (let number = 0; number < 1_200; number++) declare(yard, { name: `beat ${number}` });
+    yard.tick();
+    yard.tick(10_000);
+    expect(yard.rows.size).toBe(500);
+    expect(yard.kernel.nextWakeAt()).toBe(yard.now);
+    yard.takeover();
+    yard.tick();
+    yard.tick();
+    expect(yard.rows.size).toBe(1_200);
+    expect(new Set(ticks(yard))).toEqual(new Set([10_000]));
+    expect(yard.kernel.nextWakeAt()).toBeGreaterThan(yard.now);
+  });
+
   it("refuses what is no schedule", () => {
     const yard = new KernelYard();
     yard.order({ type: "schedule", schedule: "AAAA" });

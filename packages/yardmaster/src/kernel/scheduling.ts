@@ -12,13 +12,18 @@ import { setTimer } from "./waiting.ts";
 
 /** The most rows that a sweep deletes while little ends. */
 const SWEEP_ROWS = 1_000;
+/** So many schedules fire in one tick: the first of thousands need not wait for the commit of the last. */
+const MOST_SCHEDULES = 500;
 /** An expectation is written again when it has changed by this part. */
 const NEWS = 0.1;
 
-/** Lets everything happen whose time has come. */
+/** Lets happen whose time has come; of very many schedules the rest comes with the next call, which is due at once. */
 export function fireDue(shard: Shard, now: Millis): void {
-  for (let timer = shard.timers.takeDue(now); timer !== undefined; timer = shard.timers.takeDue(now)) {
+  for (let schedules = 0; schedules < MOST_SCHEDULES; ) {
+    const timer = shard.timers.takeDue(now);
+    if (timer === undefined) return;
     fire(shard, timer, now);
+    if (timer.fires === "schedule") schedules++;
   }
 }
 

@@ -30,6 +30,9 @@ export function dueTicks(
   now: Millis,
   most: number,
 ): Millis[] {
+  // Mostly one tick is due, and thousands of schedules may be at it at one time.
+  const second = next(first);
+  if (second === 0 || second > now) return [first];
   let due: Millis[] = [];
   for (let spanMs = LATE_MS; ; spanMs *= 2) {
     const start = Math.max(first - 1, now - spanMs);
