@@ -1,5 +1,6 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
-import type { QueueStatus, TaskPage, WorkerStatus } from "./client/directory.ts";
+import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+import type { ScheduleStatus } from "./client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 import type { Health } from "./health.ts";
 import type {
@@ -22,7 +23,8 @@ import type {
 } from "./http/api.ts";
 import type { Explanation } from "./protocol/explanation.ts";
 
-export type { QueueStatus, TaskPage, WorkerStatus } from "./client/directory.ts";
+export type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+export type { ScheduleStatus } from "./client/schedules.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { Health } from "./health.ts";
 export type * from "./http/api.ts";
@@ -171,6 +173,31 @@ export class HttpClient {
 
   async resume(queue: string, options?: HttpCallOptions): Promise<void> {
     await this.post(`/queues/${encodeURIComponent(queue)}/resume`, {}, options);
+  }
+
+  stats(options?: HttpCallOptions): Promise<YardStats> {
+    return this.get("/stats", {}, options);
+  }
+
+  async schedules(options?: HttpCallOptions): Promise<readonly ScheduleStatus[]> {
+    return (await this.get<{ schedules: readonly ScheduleStatus[] }>("/schedules", {}, options)).schedules;
+  }
+
+  pauseSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
+    return this.post(`/schedules/${encodeURIComponent(name)}/pause`, {}, options);
+  }
+
+  resumeSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
+    return this.post(`/schedules/${encodeURIComponent(name)}/resume`, {}, options);
+  }
+
+  removeSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
+    return this.post(`/schedules/${encodeURIComponent(name)}/remove`, {}, options);
+  }
+
+  /** Submits a schedule's task now; answers with its id. */
+  async runSchedule(name: string, options?: HttpCallOptions): Promise<string> {
+    return (await this.post<{ id: string }>(`/schedules/${encodeURIComponent(name)}/run`, {}, options)).id;
   }
 
   async workers(options?: HttpCallOptions): Promise<readonly WorkerStatus[]> {

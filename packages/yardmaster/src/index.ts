@@ -6,8 +6,22 @@ export type {
   TaskFilter,
   TaskPage,
   WorkerStatus,
+  YardStats,
 } from "./client/directory.ts";
+export type { GraphHandle } from "./client/graph-handle.ts";
 export type { Acceptance, Outcome, TaskHandle, TaskUpdate, WaitOptions } from "./client/handle.ts";
+export {
+  call,
+  chain,
+  chord,
+  fanOut,
+  group,
+  map,
+  type Plan,
+  type Step,
+  type StepOptions,
+  step,
+} from "./client/plan.ts";
 export type { ScheduleOptions, ScheduleStatus, Schedules } from "./client/schedules.ts";
 export type { SubmitOptions } from "./client/submission.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
@@ -23,6 +37,7 @@ export type { Answer, Health, ShardHealth } from "./health.ts";
 export { ERRORS, type ErrorCode, isCode, YardmasterError } from "./protocol/errors.ts";
 export type { Explanation, Reason } from "./protocol/explanation.ts";
 export type { MissedPolicy, OverlapPolicy } from "./protocol/schedule.ts";
+export type { HistogramView, QueueStats } from "./protocol/stats.ts";
 export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts";
 export type { Handler } from "./worker/handlers.ts";
 export type { CloseReport } from "./worker/worker.ts";

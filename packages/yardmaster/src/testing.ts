@@ -4,5 +4,6 @@ export type { EngineUnderTest, OtherProcess, TestApi, YardUnderTest } from "./te
 export { engineSuite } from "./testing/engine-suite.ts";
 export type { Fact } from "./testing/fact.ts";
 export { type Ending, HistoryChecker, type HistoryLimits, type Violation } from "./testing/history.ts";
+export { checkHistory, type Verdict } from "./testing/history-file.ts";
 export { storeSuite } from "./testing/store-suite.ts";
 export { createTestYard, TestYard, type TestYardOptions } from "./testing/test-yard.ts";

@@ -1,4 +1,6 @@
 export {
+  type BatchEnds,
+  type BatchOptions,
   type Call,
   createHandlers,
   type Fail,

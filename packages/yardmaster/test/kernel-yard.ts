@@ -58,8 +58,6 @@ export class KernelYard {
   readonly workers: Map<string, TestWorker> = new Map();
   /** Everything that was sent to each mailbox. */
   readonly mail: Map<string, Envelope[]> = new Map();
-  /** How often each task was handed back. */
-  readonly returns: Map<TaskId, number> = new Map();
   sweeps = 0;
   #ids = 0;
   readonly #specs = new Map<string, TaskSpec>();
@@ -91,8 +89,25 @@ export class KernelYard {
     const keyed =
       submission.key === null ? null : (this.keys.get(keyOf(spec.name, submission.key.key)) ?? null);
     const first = keyed === null ? null : (this.stored(keyed.id) ?? null);
-    this.kernel.apply({ type: "submitted", submission, stored: this.stored(id), keyed, first }, this.now);
+    const known = this.#known(submission.links?.after ?? []);
+    this.kernel.apply(
+      { type: "submitted", submission, stored: this.stored(id), keyed, first, known },
+      this.now,
+    );
     return id;
+  }
+
+  /** What the shell would find for what a task waits for. */
+  #known(ids: readonly TaskId[]): Map<TaskId, Row> {
+    const known = new Map<TaskId, Row>();
+    for (const id of ids) {
+      const row = this.kernel.has(id) ? undefined : this.rows.get(id);
+      if (row === undefined) continue;
+      known.set(id, row);
+      const first = this.rows.get(row.task.aliasOf);
+      if (first !== undefined) known.set(first.task.id, first);
+    }
+    return known;
   }
 
   /** What the shell would find for an id that is not in memory. */
@@ -350,7 +365,6 @@ export class TestWorker {
     const { id, attempt } = held.assign;
     const plain = { delayMs: 0, result: kind === "succeeded" ? '"done"' : "", error: null, startedAt: 0 };
     const full: Outcome = { type: "outcome", id, epoch: held.epoch, attempt, kind, ...plain, ...outcome };
-    if (kind === "returned") this.#yard.returns.set(id, (this.#yard.returns.get(id) ?? 0) + 1);
     this.report(full);
     return full;
   }

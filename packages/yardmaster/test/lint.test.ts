@@ -17,6 +17,8 @@ const PROBES: readonly (readonly [file: string, code: string, rule: string])[] =
   ["kernel/c.ts", 'export * as a from "node:fs";', IMPORTS],
   ["kernel/d.ts", 'export const a = import("../connect.ts");', IMPORTS],
   ["kernel/e.ts", 'export type * from "../stores/store.ts";', IMPORTS],
+  ["lab/a.ts", 'export * as a from "../kernel/x.ts";', ALLOWED],
+  ["lab/b.ts", 'export * as a from "../client/x.ts";', IMPORTS],
   ["protocol/a.ts", 'export * as a from "../kernel/x.ts";', IMPORTS],
   ["brokers/a.ts", 'export * as a from "../protocol/x.ts";', ALLOWED],
   ["brokers/b.ts", 'export * as a from "../host.ts";', ALLOWED],

@@ -6,8 +6,10 @@ import { addList } from "./commands/list.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addSchedules } from "./commands/schedules.ts";
 import { addServe } from "./commands/serve.ts";
+import { addSimulate } from "./commands/simulate.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addTask } from "./commands/task.ts";
+import { addVerify } from "./commands/verify.ts";
 import { addWorkers } from "./commands/workers.ts";
 import { EXIT } from "./exit-code.ts";
 import { addServeHttp } from "./serve-http.ts";
@@ -49,6 +51,8 @@ function createProgram(exit: Exit): Command {
     addSchedules,
     addWorkers,
     addDoctor,
+    addSimulate,
+    addVerify,
   ])
     add(program, exit);
   return program;

@@ -16,12 +16,18 @@ import {
   type TaskFilter,
   type TaskPage,
   type WorkerStatus,
+  type YardStats,
 } from "./directory.ts";
+import type { GraphHandle } from "./graph-handle.ts";
 import type { TaskHandle } from "./handle.ts";
 import { notFound } from "./inquiry.ts";
+import { checkKnown, foreignIds } from "./known-tasks.ts";
+import type { Plan } from "./plan.ts";
+import { checkHome, shardOfDraft } from "./routing.ts";
 import { type ScheduleOptions, type ScheduleStatus, Schedules } from "./schedules.ts";
 import { UNTYPED } from "./settlement.ts";
 import { type Draft, draft, type SubmitOptions } from "./submission.ts";
+import { submitGraph } from "./submit-graph.ts";
 import { submitMany } from "./submit-many.ts";
 import { clientClosed, Switchboard } from "./switchboard.ts";
 import type { TaskChapter, TaskStatus } from "./task-status.ts";
@@ -125,6 +131,22 @@ export class Client {
   }
 
   /**
+   * Submits the tasks of a plan together; resolves when the broker has all of them durably. None starts before all have
+   * arrived; what stays incomplete for ten minutes is cancelled.
+   *
+   * Throws what `submit` throws, and INVALID_GRAPH for a plan that contains itself, is too large, or cannot be in one
+   * shard; then nothing was submitted.
+   *
+   * @example
+   * const graph = await yard.submitGraph(chord([call(count, { file: "a" }), call(count, { file: "b" })], sum));
+   * console.log(await graph.result());
+   */
+  submitGraph<Output>(plan: Plan<Output>): Promise<GraphHandle<Output>> {
+    // The plan's types say what its results are.
+    return submitGraph(this.switchboard, plan, this.host.now()) as Promise<GraphHandle<Output>>;
+  }
+
+  /**
    * Declares by its name a schedule that submits this task, with this input, again and again; a second call replaces the
    * first. The same ticks go on where they stood, other ones begin anew. Resolves when it is recorded.
    *
@@ -205,7 +227,7 @@ export class Client {
     checkId(id);
     const stored = await this.switchboard.stored(id);
     if (stored === null || stored.payload === null) throw notFound(id);
-    const { spec, state, priority, terms } = stored.task;
+    const { spec, state, priority, terms, links } = stored.task;
     if (!isTerminal(state)) {
       throw new YardmasterError("INVALID_OPTIONS", `Task ${id} has not ended (${state}): cancel it first.`);
     }
@@ -221,6 +243,10 @@ export class Client {
       // The first one's deadline does not bind the second.
       terms: terms === null ? null : { ...terms, deadline: 0 },
       payload: stored.payload,
+      // What it waited for has ended, and may still make its input.
+      ...(links === undefined || links.after.length === 0
+        ? {}
+        : { links: { ...links, graph: "", members: 0 } }),
     };
     return this.switchboard.send(again, { name: spec.name, codec: undefined });
   }
@@ -238,6 +264,11 @@ export class Client {
   /** All queues with their settings and counts, by name. */
   queues(): Promise<QueueStatus[]> {
     return this.directory.queues();
+  }
+
+  /** What dispatchers have counted since they took their shards over: ends, waits, durations, backlog, by queue. */
+  stats(): Promise<YardStats> {
+    return this.directory.stats();
   }
 
   /** All workers that a dispatcher knows, by id. */
@@ -283,8 +314,16 @@ export class Client {
   }
 
   private post(drafted: Draft, task: AnyTask, options: SubmitOptions | undefined): Promise<TaskHandle> {
-    if (options?.tx === undefined) return this.switchboard.send(drafted, task);
-    return this.switchboard.sendInside(drafted, task, options.tx);
+    if (drafted.links !== undefined) this.checkPlace(drafted, task);
+    if (options?.tx !== undefined) return this.switchboard.sendInside(drafted, task, options.tx);
+    const foreign = foreignIds(options?.after);
+    if (foreign.length === 0) return this.switchboard.send(drafted, task);
+    return checkKnown(this.switchboard, foreign).then(() => this.switchboard.send(drafted, task));
+  }
+
+  private checkPlace(drafted: Draft, task: AnyTask): void {
+    const { shards } = this.switchboard.engine;
+    checkHome(drafted, task, shardOfDraft(drafted, shards), shards);
   }
 
   /** What closing means, once. */

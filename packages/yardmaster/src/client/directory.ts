@@ -5,6 +5,7 @@ import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { type Explanation, explainRecord, explainSilence } from "../protocol/explanation.ts";
 import { shardOf } from "../protocol/ids.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
+import type { HistogramView, QueueStats, ShardStats } from "../protocol/stats.ts";
 import { type Chapter, storyOf } from "../protocol/story.ts";
 import { isTerminal, type QueueRecord, type State, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
@@ -49,6 +50,8 @@ export interface TaskPage {
 export interface QueueStatus extends QueueRecord {
   /** Waiting for their time or for their next attempt. */
   readonly scheduled: number;
+  /** Waiting for other tasks, or for the rest of their graph. */
+  readonly blocked: number;
   /** Waiting for a worker. */
   readonly ready: number;
   /** Assigned or running. */
@@ -74,6 +77,14 @@ export interface WorkerStatus {
   readonly resourcesUsed: Readonly<Record<string, number>>;
   /** `name@version` of each task that it handles. */
   readonly tasks: readonly string[];
+}
+
+/** What dispatchers have counted, by queue, each since it took its shards over; and how full the workers are. */
+export interface YardStats {
+  readonly queues: readonly QueueStats[];
+  /** How many attempts run at a time at most, and how many do. */
+  readonly slots: number;
+  readonly used: number;
 }
 
 type LiveWorker = Omit<WorkerStatus, "lastHeardAt"> & { readonly lastHeardAt: number };
@@ -131,8 +142,10 @@ export class Directory {
       if (record === null || late === null || !isCode(error, "BROKER_UNAVAILABLE")) throw error;
       return late(record);
     }
-    // It ended or was parked between the two looks.
+    // It ended or was parked between the two looks; or the question had overtaken its submission.
     const later = await this.switchboard.record(target);
+    if (later !== null && record === null && !isTerminal(later.state))
+      return this.look(id, type, fromLive, fromRecord, late);
     return later === null ? null : fromRecord(later);
   }
 
@@ -180,6 +193,22 @@ export class Directory {
       }
     }
     return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Of shards that share a queue, the numbers are added up. */
+  async stats(): Promise<YardStats> {
+    const shards = await this.askAll<ShardStats>({ type: "stats" });
+    const byName = new Map<string, QueueStats>();
+    for (const queue of shards.flatMap(({ queues }) => queues)) {
+      const known = byName.get(queue.queue);
+      byName.set(queue.queue, known === undefined ? queue : addedUp(known, queue));
+    }
+    const slots = shards.reduce((sum, { credit }) => sum + credit, 0);
+    return {
+      queues: [...byName.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1)),
+      slots,
+      used: shards.reduce((sum, { used }) => sum + used, 0),
+    };
   }
 
   /** A worker serves all shards; what they say of it is added up. */
@@ -256,10 +285,32 @@ function sum(a: QueueStatus, b: QueueStatus): QueueStatus {
   return {
     ...a,
     scheduled: a.scheduled + b.scheduled,
+    blocked: a.blocked + b.blocked,
     ready: a.ready + b.ready,
     active: a.active + b.active,
     parked: a.parked + b.parked,
   };
+}
+
+function addedUp(a: QueueStats, b: QueueStats): QueueStats {
+  return {
+    queue: a.queue,
+    submitted: a.submitted + b.submitted,
+    succeeded: a.succeeded + b.succeeded,
+    failed: a.failed + b.failed,
+    cancelled: a.cancelled + b.cancelled,
+    expired: a.expired + b.expired,
+    retried: a.retried + b.retried,
+    wait: merged(a.wait, b.wait),
+    run: merged(a.run, b.run),
+    total: merged(a.total, b.total),
+    backlogMs: a.backlogMs + b.backlogMs,
+  };
+}
+
+function merged(a: HistogramView, b: HistogramView): HistogramView {
+  const counts = a.counts.map((count, bucket) => count + (b.counts[bucket] ?? 0));
+  return { counts, sumMs: a.sumMs + b.sumMs };
 }
 
 function together(a: LiveWorker, b: LiveWorker): LiveWorker {

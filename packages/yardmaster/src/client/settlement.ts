@@ -69,8 +69,15 @@ export function failureOf(decoding: Decoding, id: TaskId, settlement: Settlement
   }
 }
 
+const REFUSALS: ReadonlySet<string> = new Set([
+  "REFUSED",
+  "TASK_REFUSED",
+  "IDEMPOTENCY_CONFLICT",
+  "INVALID_GRAPH",
+]);
+
 export function isRefusal(code: string): boolean {
-  return code === "REFUSED" || code === "TASK_REFUSED" || code === "IDEMPOTENCY_CONFLICT";
+  return REFUSALS.has(code);
 }
 
 /** The error for a submission that the dispatcher did not take. */

@@ -12,10 +12,12 @@ import { checkDelay, checkKey, checkPriority, MAX_DELAY_MS } from "../protocol/c
 import { YardmasterError } from "../protocol/errors.ts";
 import { Interner } from "../protocol/interner.ts";
 import type { IdempotencyKey, Submission, TaskSpec, TaskTerms } from "../protocol/task.ts";
+import { type CollapsingOptions, checkCollapsing, replaceTermsOf, throttleKeyOf } from "./collapsing.ts";
+import { type DependencyOptions, linksOf } from "./linked.ts";
 import type { RunStatement } from "./transaction.ts";
 
 /** How one task differs from its definition's defaults. */
-export interface SubmitOptions extends RequirementOptions {
+export interface SubmitOptions extends RequirementOptions, DependencyOptions, CollapsingOptions {
   /** 0 to 255, larger first, in queues ordered by priority; default the definition's. */
   readonly priority?: number;
   /** Not before this long after acceptance; up to ten years. Excludes `runAt`. */
@@ -67,6 +69,11 @@ const FIELDS = [
   "needs",
   "labels",
   "affinityKey",
+  "debounce",
+  "throttle",
+  "replace",
+  "after",
+  "ifDependencyFails",
   "tx",
 ] as const satisfies readonly (keyof SubmitOptions)[];
 
@@ -114,20 +121,36 @@ function drafted(definition: AnyTask, input: unknown, options: SubmitOptions, bo
   const payload = encodeValue(definition, input, "INVALID_INPUT");
   if (payload.length > definition.maxPayloadBytes) throw tooLarge(definition, payload.length);
   if (options === NO_OPTIONS) return plainDraft(definition, payload, bound);
+  return optionedDraft(definition, payload, options, bound);
+}
+
+function optionedDraft(
+  definition: AnyTask,
+  payload: ByteString,
+  options: SubmitOptions,
+  bound: Bound,
+): Draft {
   checkOptions(options);
   const { priority, delayMs = 0, runAt, expiresInMs } = options;
+  const links = linksOf(options);
   return {
     spec: specOf(definition, options),
     priority: priority ?? definition.priority,
     runAt: runAt === undefined ? 0 : millisOf(runAt, "runAt"),
     delayMs,
     expiresInMs: expiresInMs ?? definition.expiresInMs,
-    key: keyOf(options, payload, bound.route),
+    key: throttleKeyOf(options, bound.route) ?? keyOf(options, payload, bound.route),
     retryOf: "",
     terms: withOptions(bound.terms, options),
     route: bound.route,
     payload,
+    ...(links === null ? {} : { links }),
   };
+}
+
+/** A task whose input is made of the results of others, as `payload` says. Throws INVALID_OPTIONS. */
+export function fedDraft(definition: AnyTask, payload: ByteString, options: SubmitOptions): Draft {
+  return optionedDraft(definition, payload, options, UNBOUND);
 }
 
 function plainDraft(definition: AnyTask, payload: ByteString, { terms, route }: Bound): Draft {
@@ -164,6 +187,7 @@ function checkOptions(options: SubmitOptions): void {
       check.refuse("deadline", "left out where deadlineInMs is given", options.deadline);
   }
   if (options.affinityKey !== undefined) checkKey(options.affinityKey, "affinityKey");
+  checkCollapsing(options, check);
   if (options.idempotencyWindowMs !== undefined && options.idempotencyKey === undefined) {
     check.refuse(
       "idempotencyWindowMs",
@@ -173,17 +197,18 @@ function checkOptions(options: SubmitOptions): void {
   }
 }
 
-function withOptions(
-  terms: TaskTerms | null,
-  { deadline, deadlineInMs, affinityKey }: SubmitOptions,
-): TaskTerms | null {
-  if (deadline === undefined && deadlineInMs === undefined && affinityKey === undefined) return terms;
-  const own = terms ?? NO_TERMS;
+function withOptions(terms: TaskTerms | null, options: SubmitOptions): TaskTerms | null {
+  const { deadline, deadlineInMs, affinityKey } = options;
+  const replace = replaceTermsOf(options);
+  const own = [deadline, deadlineInMs, affinityKey, replace];
+  if (own.every((one) => one === undefined)) return terms;
+  const usual = terms ?? NO_TERMS;
   return {
-    ...own,
-    deadline: deadline === undefined ? own.deadline : millisOf(deadline, "deadline"),
-    deadlineInMs: deadlineInMs ?? own.deadlineInMs,
-    affinityKey: affinityKey ?? own.affinityKey,
+    ...usual,
+    deadline: deadline === undefined ? usual.deadline : millisOf(deadline, "deadline"),
+    deadlineInMs: deadlineInMs ?? usual.deadlineInMs,
+    affinityKey: affinityKey ?? usual.affinityKey,
+    ...(replace === undefined ? {} : { replace }),
   };
 }
 

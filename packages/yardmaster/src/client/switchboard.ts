@@ -78,6 +78,20 @@ export class Switchboard implements TicketHome, InboxListener {
     return confirmation;
   }
 
+  /** Ids that a graph in this shard and its tasks can have. */
+  idsFor(shard: number, count: number): TaskId[] {
+    this.throwIfClosed();
+    return Array.from({ length: count }, () => this.ids.next(shard));
+  }
+
+  /** As `send`, with an id of `idsFor`. */
+  sendAs(id: TaskId, draft: Draft, decoding: Decoding): Promise<Ticket> {
+    const ticket = new Ticket(this, id, decoding);
+    const confirmation = ticket.confirmation();
+    this.submitLanes[shardOf(id)]?.push(this.submissionOf(id, draft), ticket);
+    return confirmation;
+  }
+
   /** As `send`, in a transaction of the caller's. Throws UNSUPPORTED, and what `run` throws. */
   async sendInside(draft: Draft, decoding: Decoding, run: RunStatement): Promise<Ticket> {
     this.throwIfClosed();
@@ -206,7 +220,21 @@ export class Switchboard implements TicketHome, InboxListener {
     const { spec, priority, runAt, delayMs, expiresInMs, key, retryOf, terms, payload } = draft;
     const replyTo = this.link.mailbox;
     const copy = false;
-    return { id, spec, priority, runAt, delayMs, expiresInMs, key, retryOf, replyTo, copy, terms, payload };
+    const plain = {
+      id,
+      spec,
+      priority,
+      runAt,
+      delayMs,
+      expiresInMs,
+      key,
+      retryOf,
+      replyTo,
+      copy,
+      terms,
+      payload,
+    };
+    return draft.links === undefined ? plain : { ...plain, links: draft.links };
   }
 
   private startOver(shard: number): void {

@@ -55,22 +55,34 @@ export async function lookUp(
 ): Promise<ReadAnswer | null> {
   const ids: TaskId[] = [];
   const keys: { name: string; key: string }[] = [];
+  const waitedFor = new Set<TaskId>();
   for (const { frame, redelivered } of frames) {
     for (const envelope of frame.envelopes) {
       if (envelope.type === "submit") {
         const { submission } = envelope;
         if ((redelivered || submission.copy) && !kernel.has(submission.id)) ids.push(submission.id);
+        for (const id of submission.links?.after ?? []) if (!kernel.has(id)) waitedFor.add(id);
         if (submission.key !== null) keys.push({ name: submission.spec.name, key: submission.key.key });
       } else if ((envelope.type === "cancel" || envelope.type === "watch") && !kernel.has(envelope.id))
         ids.push(envelope.id);
     }
   }
+  ids.push(...withoutArriving(waitedFor, frames));
   if (ids.length + keys.length === 0) return null;
   const known = await store.read({ ids, keys, shard: kernel.shard });
   const first = firstTasks(known).filter((id) => !kernel.has(id) && !known.tasks.has(id));
   if (first.length === 0) return known;
   const holders = await store.read({ ids: first });
   return { keys: known.keys, tasks: new Map([...known.tasks, ...holders.tasks]) };
+}
+
+/** What comes with these frames need not be asked for. */
+function withoutArriving(ids: Set<TaskId>, frames: readonly OpenedFrame[]): TaskId[] {
+  if (ids.size === 0) return [];
+  for (const { frame } of frames)
+    for (const envelope of frame.envelopes)
+      if (envelope.type === "submit") ids.delete(envelope.submission.id);
+  return [...ids];
 }
 
 /** Those that duplicates stand for. */
@@ -144,5 +156,6 @@ function submitted(submission: Submission, known: ReadAnswer | null): KernelEven
     stored,
     keyed,
     first: known.tasks.get(keyed?.id ?? "")?.task ?? null,
+    known: known.tasks,
   };
 }

@@ -20,11 +20,12 @@ const PROBLEM = {
 
 /** A route's schemas, as Fastify checks them and the document shows them. */
 export function documented(route: Route): object {
-  const { summary, roles, params, query, body, answer, status = 200 } = route;
+  const { summary, roles, params, query, body, answer, status = 200, textType } = route;
   const events = {
     description: "Server-sent events.",
     content: { "text/event-stream": { schema: z.string() } },
   };
+  const text = { description: summary, content: { [textType ?? ""]: { schema: z.string() } } };
   return {
     summary,
     ...(roles === null ? { security: [] } : { security: [{ token: [] }] }),
@@ -32,6 +33,6 @@ export function documented(route: Route): object {
     ...(params === undefined ? {} : { params }),
     querystring: query ?? z.strictObject({}),
     ...(body === undefined ? {} : { body }),
-    response: { [status]: answer ?? events, default: PROBLEM },
+    response: { [status]: textType === undefined ? (answer ?? events) : text, default: PROBLEM },
   };
 }

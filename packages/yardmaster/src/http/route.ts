@@ -31,6 +31,8 @@ interface Shape<Params, Query, Body> {
   readonly body?: z.ZodType<Body>;
   /** Default 200. */
   readonly status?: 200 | 201;
+  /** Answers with text of this type in place of JSON. */
+  readonly textType?: string;
   /** Counted, because it may hold a connection for long. */
   readonly isLong?: boolean;
 }

@@ -1,11 +1,14 @@
 import { z } from "zod";
-import type { QueueStatus, TaskPage, WorkerStatus } from "../client/directory.ts";
+import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "../client/directory.ts";
+import type { ScheduleStatus } from "../client/schedules.ts";
 import type { TaskStatus } from "../client/task-status.ts";
 import type { BackoffOptions } from "../definition/backoff.ts";
 import type { Health } from "../health.ts";
 import { isAmount, isKey, isName, MAX_DELAY_MS } from "../protocol/check.ts";
 import { type Explanation, REASONS } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
+import { MISSED_POLICIES, OVERLAP_POLICIES } from "../protocol/schedule.ts";
+import type { HistogramView } from "../protocol/stats.ts";
 import {
   ADMISSIONS,
   isTerminal,
@@ -16,6 +19,7 @@ import {
   PLACEMENTS,
   type QueueSettings,
   STATES,
+  type TaskId,
   TERMINAL_STATES,
 } from "../protocol/task.ts";
 import type {
@@ -271,6 +275,7 @@ export const queueList: z.ZodType<{ readonly queues: readonly QueueStatus[] }> =
       scheduled: z.int(),
       ready: z.int(),
       active: z.int(),
+      blocked: z.int(),
       parked: z.int(),
     }),
   ),
@@ -296,6 +301,50 @@ export const workerList: z.ZodType<{ readonly workers: readonly WorkerStatus[] }
     }),
   ),
 });
+const histogram: z.ZodType<HistogramView> = z.object({ counts: z.array(z.int()), sumMs: z.number() });
+export const yardStats: z.ZodType<YardStats> = z.object({
+  queues: z.array(
+    z.object({
+      queue: z.string(),
+      submitted: z.int(),
+      succeeded: z.int(),
+      failed: z.int(),
+      cancelled: z.int(),
+      expired: z.int(),
+      retried: z.int(),
+      wait: histogram,
+      run: histogram,
+      total: histogram,
+      backlogMs: z.number(),
+    }),
+  ),
+  slots: z.int(),
+  used: z.int(),
+});
+export const text: z.ZodType<string> = z.string();
+
+export const scheduleStatus: z.ZodType<ScheduleStatus> = z.object({
+  name: z.string(),
+  task: z.string(),
+  queue: z.string(),
+  cron: z.string().nullable(),
+  timeZone: z.string().nullable(),
+  everyMs: z.number().nullable(),
+  missed: z.enum(MISSED_POLICIES),
+  missedLimit: z.int(),
+  overlap: z.enum(OVERLAP_POLICIES),
+  paused: z.boolean(),
+  held: z.boolean(),
+  nextAt: z.string().nullable(),
+  lastAt: z.string().nullable(),
+  lastTask: z.string().nullable(),
+  fired: z.int(),
+});
+export const scheduleList: z.ZodType<{ readonly schedules: readonly ScheduleStatus[] }> = z.object({
+  schedules: z.array(scheduleStatus),
+});
+export const startedAnswer: z.ZodType<{ readonly id: TaskId }> = z.object({ id: taskId });
+
 export const drainAnswer: z.ZodType<{ readonly worker: string; readonly draining: true }> = z.object({
   worker: z.string(),
   draining: z.literal(true),

@@ -35,7 +35,10 @@ export class Service {
       if (route.answer === null)
         return await this.stream(answer as AsyncIterable<TaskNews>, request, reply, gone);
       reply.code(route.status ?? 200);
-      return await answer;
+      if (route.textType === undefined) return await answer;
+      // Past the serializer, which would make JSON of it.
+      const text = Buffer.from(String(await answer));
+      return reply.type(route.textType).send(text);
     } finally {
       this.active.delete(gone);
       leave?.();

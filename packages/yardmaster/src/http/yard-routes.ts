@@ -1,5 +1,18 @@
+import { metricsText } from "./metrics.ts";
 import { type Route, route } from "./route.ts";
-import { drainAnswer, nameParams, nothing, pausedAnswer, queueList, workerList } from "./schemas.ts";
+import {
+  drainAnswer,
+  nameParams,
+  nothing,
+  pausedAnswer,
+  queueList,
+  scheduleList,
+  scheduleStatus,
+  startedAnswer,
+  text,
+  workerList,
+  yardStats,
+} from "./schemas.ts";
 
 export const yardRoutes: readonly Route[] = [
   route({
@@ -56,5 +69,74 @@ export const yardRoutes: readonly Route[] = [
       await yard.drain(name);
       return { worker: name, draining: true };
     },
+  }),
+  route({
+    method: "GET",
+    path: "/api/v1/stats",
+    summary: "What dispatchers have counted by queue since they took over: ends, waits, durations, backlog.",
+    roles: ["viewer", "operator"],
+    answer: yardStats,
+    handle: ({ yard }) => yard.stats(),
+  }),
+  route({
+    method: "GET",
+    path: "/metrics",
+    summary: "The same, and the depths of queues, for Prometheus.",
+    roles: ["viewer", "operator"],
+    answer: text,
+    textType: "text/plain; version=0.0.4; charset=utf-8",
+    async handle({ yard }) {
+      const [stats, queues] = await Promise.all([yard.stats(), yard.queues()]);
+      return metricsText(stats, queues);
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/v1/schedules",
+    summary: "All schedules, by name, with their next and last ticks.",
+    roles: ["viewer", "operator"],
+    answer: scheduleList,
+    handle: async ({ yard }) => ({ schedules: await yard.schedules.list() }),
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/schedules/:name/pause",
+    summary: "Make no more tasks of a schedule until it is resumed.",
+    roles: ["operator"],
+    params: nameParams,
+    body: nothing,
+    answer: scheduleStatus,
+    handle: ({ yard, params: { name } }) => yard.schedules.pause(name),
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/schedules/:name/resume",
+    summary: "Go on with a schedule's next tick from now.",
+    roles: ["operator"],
+    params: nameParams,
+    body: nothing,
+    answer: scheduleStatus,
+    handle: ({ yard, params: { name } }) => yard.schedules.resume(name),
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/schedules/:name/remove",
+    summary: "Forget a schedule; a task of it that exists goes on.",
+    roles: ["operator"],
+    params: nameParams,
+    body: nothing,
+    answer: scheduleStatus,
+    handle: ({ yard, params: { name } }) => yard.schedules.remove(name),
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/schedules/:name/run",
+    summary: "Submit a schedule's task now, beside its ticks.",
+    roles: ["operator"],
+    params: nameParams,
+    body: nothing,
+    status: 201,
+    answer: startedAnswer,
+    handle: async ({ yard, params: { name } }) => ({ id: (await yard.schedules.runNow(name)).id }),
   }),
 ];

@@ -3,7 +3,7 @@ import { INLINE_BYTES, type Millis } from "../protocol/task.ts";
 import { givePlaceBack, takePlace, useRates } from "./limits.ts";
 import { Attempt, type LiveTask, type Worker } from "./live.ts";
 import type { Shard } from "./shard.ts";
-import { payloadBytesOf } from "./task-record.ts";
+import { detailsOf, payloadBytesOf } from "./task-record.ts";
 
 /** The worker ends an attempt at its timeout; this much later than timeout and grace it is ended without it. */
 const TIMEOUT_MARGIN_MS = 2_000;
@@ -14,7 +14,10 @@ export function assignTo(shard: Shard, task: LiveTask, worker: Worker, now: Mill
   // A worker that handed this attempt back may say so again: it must not mean the new one.
   const returnedBy = task.details === null ? "" : task.details.returnedBy;
   const skipped = returnedBy !== "" && (returnedBy === "*" || returnedBy === worker.id);
-  if (skipped) task.attempt++;
+  if (skipped) {
+    task.attempt++;
+    detailsOf(task).skipped++;
+  }
   const attempt = new Attempt(task, task.attempt, shard.epoch, worker.id, now);
   attempt.skipped = skipped;
   hold(shard, worker, attempt, now);
@@ -152,5 +155,6 @@ function sendAssign(shard: Shard, task: LiveTask, worker: Worker): number {
 }
 
 function inlinePayload(task: LiveTask): ByteString | null {
-  return payloadBytesOf(task) > INLINE_BYTES ? null : task.payload;
+  const isElsewhere = payloadBytesOf(task) > INLINE_BYTES || task.details?.links?.fed === true;
+  return isElsewhere ? null : task.payload;
 }

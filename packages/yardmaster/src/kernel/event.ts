@@ -1,6 +1,7 @@
 import type { KeyRecord } from "../protocol/change.ts";
 import type { Command, Heartbeat, Held, Note, Outcome, Register } from "../protocol/envelope.ts";
 import type { Millis, Submission, TaskId, TaskRecord } from "../protocol/task.ts";
+import type { StoredRecords } from "./linking.ts";
 import type { LossCause } from "./rules.ts";
 
 /** A fact that the kernel is told. Names are in the past tense; `from` and `replyTo` are mailboxes. */
@@ -16,6 +17,8 @@ export type KernelEvent =
       readonly keyed: KeyRecord | null;
       /** The task that has the key, when it is not in memory: what it ended as can be told at once. */
       readonly first?: TaskRecord | null;
+      /** What the store knows of the tasks that it waits for. */
+      readonly known?: StoredRecords | null;
     }
   | { readonly type: "outcomeReported"; readonly outcome: Outcome; readonly worker: string }
   | { readonly type: "workerRegistered"; readonly register: Register }

@@ -49,6 +49,50 @@ function keyed(concurrency: number, perMs = 0): Wish {
   return { terms, spec: { limits: { concurrency, rate } } };
 }
 
+describe("explain, of a task that waits for others", () => {
+  const links = { graph: "", members: 0, onFailure: "skip", fed: false } as const;
+
+  it("names those that have not ended", () => {
+    const yard = new KernelYard({ maxLive: 2 });
+    yard.worker("w");
+    const [a, b] = [yard.submit(), yard.submit()];
+    yard.tick();
+    const parked = yard.submit();
+    yard.tick();
+    const id = yard.submit({ links: { ...links, after: [a, b, parked] } });
+    yard.tick();
+    expect(explained(yard, id)).toEqual({
+      id,
+      state: "blocked",
+      reason: "dependencies",
+      sentence: `Waiting for 3 of 3 tasks to end: ${a} (assigned), ${b} (ready), ${parked} (parked).`,
+      data: { waitsFor: [a, b, parked], left: 3, of: 3, ifDependencyFails: "skip" },
+    });
+  });
+
+  it("names ten of many", () => {
+    const yard = new KernelYard();
+    const ids = Array.from({ length: 12 }, () => yard.submit());
+    const id = yard.submit({ links: { ...links, after: ids } });
+    expect(explained(yard, id)).toMatchObject({
+      sentence: expect.stringMatching(/^Waiting for 12 of 12 tasks to end: .* and 2 more\.$/),
+      data: { waitsFor: ids.slice(0, 10), left: 12 },
+    });
+  });
+
+  it("tells what its graph lacks", () => {
+    const yard = new KernelYard();
+    const id = yard.submit({ links: { ...links, graph: "g", members: 3, after: [] } });
+    expect(explained(yard, id)).toEqual({
+      id,
+      state: "blocked",
+      reason: "graph-incomplete",
+      sentence: "Graph g has 1 of its 3 tasks so far: none starts before all have arrived.",
+      data: { graph: "g", members: 3, arrived: 1 },
+    });
+  });
+});
+
 describe("explain", () => {
   it("tells where an active task is", () => {
     const yard = new KernelYard();

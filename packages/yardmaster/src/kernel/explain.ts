@@ -23,6 +23,8 @@ function whyOf(shard: Shard, task: LiveTask, now: Millis): Why {
       return whyActive(task);
     case "scheduled":
       return whyScheduled(shard, task, now);
+    case "blocked":
+      return whyBlocked(shard, task);
     case "ready":
       return whyReady(shard, task, now);
     default:
@@ -69,6 +71,24 @@ function whyScheduled(shard: Shard, { attempt, details }: LiveTask, now: Millis)
     sentence: `Attempt ${attempt} failed; the next one may start in ${inMs} ms.`,
     data: { attempt, runAt, inMs, error },
   };
+}
+
+function whyBlocked(shard: Shard, task: LiveTask): Why {
+  const { links } = task.details ?? {};
+  const graph = shard.links.graphs.get(links?.graph ?? "");
+  if (graph?.isReleased === false) {
+    const { id, members, arrived } = graph;
+    const sentence = `Graph ${id} has ${arrived} of its ${members} tasks so far: none starts before all have arrived.`;
+    return { reason: "graph-incomplete", sentence, data: { graph: id, members, arrived } };
+  }
+  const ids = [...shard.links.dependenciesOf(task.id)];
+  const named = ids.slice(0, NAMED_HOLDERS);
+  const shown = named.map((id) => `${id} (${shard.tasks.get(id)?.state ?? "parked"})`).join(", ");
+  const more = ids.length > named.length ? ` and ${ids.length - named.length} more` : "";
+  const of = links?.after.length ?? ids.length;
+  const sentence = `Waiting for ${ids.length} of ${of} tasks to end: ${shown}${more}.`;
+  const data = { waitsFor: named, left: ids.length, of, ifDependencyFails: links?.onFailure ?? "fail" };
+  return { reason: "dependencies", sentence, data };
 }
 
 function whyReady(shard: Shard, task: LiveTask, now: Millis): Why {

@@ -22,6 +22,14 @@ export function register(shard: Shard, registration: Register, now: Millis): voi
   worker.cutOff = false;
   shard.roster.register(registration);
   hear(shard, worker, now);
+  for (const { task, number, epoch } of shard.lostAttempts.take(worker.id))
+    abortStray(shard, worker, tokenOf(task.id, epoch, number), {
+      id: task.id,
+      epoch,
+      attempt: number,
+      state: "waiting",
+    });
+  loadChanged(shard, worker);
   for (const queue of registration.queues) configureAbsent(shard, queue, now);
   reconsiderStranded(shard, now);
 }
@@ -207,6 +215,8 @@ function loseWorker(shard: Shard, worker: Worker, cause: LossCause, now: Millis)
   worker.draining = true;
   shard.roster.loadChanged(worker);
   if (cause === "absent") presumeDead(shard, worker);
+  // A process that died does not come back.
+  if (cause !== "died") shard.lostAttempts.remember(worker);
   for (const { task } of [...worker.held]) happen(shard, task, now, "lost", cause);
   forgetWorker(shard, worker);
   reconsiderStranded(shard, now);

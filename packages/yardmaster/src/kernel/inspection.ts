@@ -1,5 +1,6 @@
 import type { Query } from "../protocol/envelope.ts";
 import type { Explanation } from "../protocol/explanation.ts";
+import type { ShardStats } from "../protocol/stats.ts";
 import { type Chapter, storyOf } from "../protocol/story.ts";
 import {
   isTerminal,
@@ -13,6 +14,7 @@ import { explain } from "./explain.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
 import { type DeclaredSchedule, type ScheduleView, showSchedule, viewSchedule } from "./schedule-orders.ts";
 import type { Shard } from "./shard.ts";
+import { viewStats } from "./stats.ts";
 import { recordOf } from "./task-record.ts";
 
 /** A task as people are shown it; times are milliseconds since the Unix epoch, null when they have not come. */
@@ -34,6 +36,8 @@ interface TaskView {
 
 interface QueueView extends QueueRecord {
   readonly scheduled: number;
+  /** Waiting for other tasks, or for the rest of their graph. */
+  readonly blocked: number;
   readonly ready: number;
   /** How many of those a limit of their definition keeps waiting. */
   readonly limited: number;
@@ -67,7 +71,8 @@ export type Answer =
   | readonly QueueView[]
   | readonly WorkerView[]
   | readonly ScheduleView[]
-  | DeclaredSchedule;
+  | DeclaredSchedule
+  | ShardStats;
 
 /** Answers from memory; a task that is not there is null: the store may know it. */
 export function answer(shard: Shard, query: Query, now: Millis): Answer {
@@ -88,6 +93,8 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
       return listTasks(shard, query);
     case "queues":
       return Array.from(shard.queues.all, viewQueue);
+    case "stats":
+      return viewStats(shard);
     case "schedules":
       return Array.from(shard.schedules.all.values(), viewSchedule);
     case "schedule":
@@ -147,9 +154,9 @@ function viewTask(task: LiveTask): TaskView {
   };
 }
 
-function viewQueue({ record, live, ready, limited, active, parked }: Queue): QueueView {
-  const scheduled = live - ready - limited - active;
-  return { ...record, scheduled, ready: ready + limited, limited, active, parked };
+function viewQueue({ record, live, ready, limited, active, parked, blocked }: Queue): QueueView {
+  const scheduled = live - ready - limited - active - blocked;
+  return { ...record, scheduled, blocked, ready: ready + limited, limited, active, parked };
 }
 
 function viewWorker(worker: Worker): WorkerView {

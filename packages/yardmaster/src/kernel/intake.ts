@@ -5,17 +5,23 @@ import {
   type Submission,
   type TaskError,
   type TaskId,
+  type TaskLinks,
   type TaskRecord,
   type TaskTerms,
   type TerminalState,
 } from "../protocol/task.ts";
 import { DOUBTFUL, doubtOf } from "./admission.ts";
+import { cancelGraph } from "./dependencies.ts";
 import type { KernelEvent } from "./event.ts";
+import { bind, type StoredRecords, standFor, withFirsts } from "./linking.ts";
 import { LiveTask } from "./live.ts";
+import { lengthenPaths } from "./paths.ts";
+import { restsUntil, superseded, withUntil } from "./replaceable.ts";
 import { keepUntil, noteTickEnd, settledFrom } from "./settle.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf, recordOf } from "./task-record.ts";
 import { happen } from "./transitions.ts";
+import { ARRIVAL_MS } from "./waiting.ts";
 
 type Event<T extends KernelEvent["type"]> = Extract<KernelEvent, { type: T }>;
 
@@ -23,6 +29,8 @@ type Event<T extends KernelEvent["type"]> = Extract<KernelEvent, { type: T }>;
 const MAX_WATCHERS = 100;
 /** More early cancels are not remembered at once: a confirmed one must never be forgotten, so others are not confirmed. */
 const MAX_TOMBSTONES = 100_000;
+/** So many may wait for others, however small memory is. */
+const LEAST_BLOCKED = 1_000;
 
 export function submit(shard: Shard, event: Event<"submitted">, now: Millis): void {
   const { submission } = event;
@@ -34,23 +42,37 @@ export function submit(shard: Shard, event: Event<"submitted">, now: Millis): vo
   else if (shard.tombstones.has(submission.id)) adopt(shard, submission, now);
   else {
     const keyed = usedKey(shard, event, now);
-    if (keyed === null) accept(shard, submission, now);
+    if (keyed === null) accept(shard, submission, now, { known: event.known ?? null });
     else if (keyed.inputHash === submission.key?.inputHash)
       alias(shard, submission, keyed, event.first ?? null, now);
     else conflict(shard, submission, keyed, now);
   }
 }
 
-/** `tick` says which tick of a schedule it is of, or "". */
-export function accept(shard: Shard, submission: Submission, now: Millis, tick = ""): LiveTask {
-  const task = createTask(shard, submission, now);
+interface Circumstances {
+  /** Which tick of a schedule it is of. */
+  readonly tick?: string;
+  /** What the store knows of the tasks that it waits for. */
+  readonly known?: StoredRecords | null;
+}
+
+export function accept(
+  shard: Shard,
+  submission: Submission,
+  now: Millis,
+  { tick = "", known = null }: Circumstances = {},
+): LiveTask {
+  const task = createTask(shard, submission, now, known);
   if (tick !== "") detailsOf(task).key = tick;
+  if (submission.links === undefined) shard.links.arrived(task.id);
+  else if (!link(shard, task, known, now)) return task;
   const doubt = task.terms === null ? null : doubtOf(shard, task, now);
   if (doubt !== null && task.kind.line.queue.settings.admission === "refuse") {
     refuseNew(shard, task, doubt, now);
     return task;
   }
   if (doubt !== null) detailsOf(task).code = DOUBTFUL;
+  if (task.terms?.replace !== undefined && !takePlace(shard, task, now)) return task;
   const { key } = submission;
   if (key !== null) {
     const { inputHash, windowMs } = key;
@@ -66,12 +88,48 @@ export function accept(shard: Shard, submission: Submission, now: Millis, tick =
   return task;
 }
 
-function createTask(shard: Shard, submission: Submission, now: Millis): LiveTask {
-  const { terms } = submission;
-  const bound =
-    terms === null || terms.deadlineInMs === 0 ? submission : withDeadline(submission, terms, now);
+/** Ends the one that has waited under its key. Answers whether the task may go on. */
+function takePlace(shard: Shard, task: LiveTask, now: Millis): boolean {
+  const before = shard.replaceable.before({ spec: task.kind.spec, terms: task.terms });
+  if (before !== null) happen(shard, before, now, "cancelled", superseded(`Task ${task.id}`));
+  else if (shard.replaceable.size >= shard.limits.maxLive) {
+    refuseNew(shard, task, TOO_MANY_KEYS, now);
+    return false;
+  }
+  shard.replaceable.waits(task);
+  return true;
+}
+
+/** Answers whether the task may go on. */
+function link(shard: Shard, task: LiveTask, known: StoredRecords | null, now: Millis): boolean {
+  const { links } = detailsOf(task);
+  if (links === null) return true;
+  if ((shard.links.graphs.get(links.graph)?.closedUntil ?? 0) > 0) {
+    happen(shard, task, now, "cancelled", cancelError("Its graph was cancelled."));
+    return false;
+  }
+  const { blocked, blockedBytes } = shard.links;
+  const most = Math.max(LEAST_BLOCKED, shard.limits.maxLive);
+  const isFull = blocked >= most || blockedBytes >= shard.limits.maxLiveBytes;
+  const refusal = isFull ? TOO_MANY_BLOCKED : bind(shard, task, links, known);
+  if (refusal !== null) refuseNew(shard, task, refusal, now);
+  else if (links.graph === "") lengthenPaths(shard, task);
+  return refusal === null;
+}
+
+function createTask(
+  shard: Shard,
+  submission: Submission,
+  now: Millis,
+  known: StoredRecords | null = null,
+): LiveTask {
+  const { terms, links } = submission;
+  const before = shard.replaceable.before(submission);
+  const bound = terms === null ? submission : { ...submission, terms: bindTerms(terms, before, now) };
   const task = new LiveTask(shard.kindOf(submission.spec), bound, submission.payload, shard.momentOf(now));
-  const { runAt, delayMs, expiresInMs, key, retryOf } = submission;
+  const { delayMs, expiresInMs, key, retryOf } = submission;
+  const rest = terms?.replace === undefined ? 0 : restsUntil(terms.replace, before, now);
+  const runAt = Math.max(submission.runAt, rest);
   if (runAt > 0 || delayMs > 0 || expiresInMs > 0 || key !== null || retryOf !== "") {
     const details = detailsOf(task);
     details.runAt = Math.max(runAt, delayMs > 0 ? now + delayMs : 0);
@@ -79,18 +137,29 @@ function createTask(shard: Shard, submission: Submission, now: Millis): LiveTask
     details.key = key === null ? "" : key.key;
     details.retryOf = retryOf;
   }
+  task.kind.line.queue.tally.submitted++;
+  if (links !== undefined) detailsOf(task).links = withFirsts(shard, links, known);
   shard.tasks.set(task.id, task);
+  if (links !== undefined) joinGraph(shard, task, links, now);
   return task;
 }
 
-function withDeadline(submission: Submission, terms: TaskTerms, now: Millis): Submission {
-  const deadline = now + terms.deadlineInMs;
-  return { ...submission, terms: { ...terms, deadline, deadlineInMs: 0 } };
+function joinGraph(shard: Shard, task: LiveTask, links: TaskLinks, now: Millis): void {
+  const graph = shard.links.join(task, links);
+  if (graph?.arrived !== 1) return;
+  if (shard.tombstones.has(graph.id)) graph.closedUntil = now + shard.limits.minIdTtlMs;
+  else if (graph.members > 1) shard.timers.set(graph, now + ARRIVAL_MS);
+}
+
+/** What counts from acceptance becomes a time. */
+function bindTerms(terms: TaskTerms, before: LiveTask | null, now: Millis): TaskTerms {
+  const { deadlineInMs, replace } = terms;
+  const timed = deadlineInMs === 0 ? terms : { ...terms, deadline: now + deadlineInMs, deadlineInMs: 0 };
+  return replace === undefined ? timed : withUntil(timed, replace, before, now);
 }
 
 /** A cancel came first. */
 function adopt(shard: Shard, submission: Submission, now: Millis): void {
-  shard.tombstones.delete(submission.id);
   const task = createTask(shard, submission, now);
   happen(shard, task, now, "cancelled", cancelError("The task was cancelled before it was submitted."));
 }
@@ -121,6 +190,7 @@ function alias(
   };
   const keepMs = Math.max(submission.key?.windowMs ?? 0, shard.limits.minIdTtlMs);
   shard.journal.alias(record, now + keepMs);
+  standFor(shard, id, keyed.id, first);
   tellDuplicate(shard, id, keyed.id, replyTo, first);
 }
 
@@ -192,8 +262,10 @@ export function requestCancel(shard: Shard, event: Event<"cancelRequested">, now
   const stored = shard.journal.row(id) ?? event.stored;
   shard.outbox.heardFrom(replyTo);
   const task = shard.tasks.get(stored === null || stored.aliasOf === "" ? id : stored.aliasOf);
+  const graph = shard.links.graphs.get(id);
   const error = cancelError(event.reason === "" ? "The task was cancelled." : event.reason);
   if (task !== undefined) cancelLive(shard, task, event, error, now);
+  else if (graph !== undefined) cancelGraph(shard, graph, event, error, now);
   else if (stored === null) buryUnknown(shard, event, now);
   else if (stored.aliasOf !== "") shard.outbox.tell(replyTo, { type: "unknown", id }, 0);
   else cancelStored(shard, stored, event, error, now);
@@ -241,6 +313,7 @@ function cancelStored(
   shard.journal.finishStored(ended, keepUntil(shard, "cancelled", stored.spec, now));
   shard.parking.unparked(shard.queues.get(stored.spec.queue), stored.state === "ready");
   noteTickEnd(shard, stored.id);
+  shard.links.noteEnd(stored.id, "cancelled");
   shard.outbox.tell(stored.replyTo, settledFrom(ended, "cancelled"), 0);
   tellCancelDone(shard, waiter, "cancelled");
 }
@@ -262,6 +335,18 @@ function tellCancelDone(shard: Shard, waiter: Event<"cancelRequested">, state: T
   const { request, id, replyTo } = waiter;
   shard.outbox.tell(replyTo, { type: "cancelDone", request, id, state }, 0);
 }
+
+const TOO_MANY_KEYS: TaskError = {
+  code: "TASK_REFUSED",
+  message: "As many tasks as memory has room for wait to be replaced already.",
+  stack: "",
+};
+
+const TOO_MANY_BLOCKED: TaskError = {
+  code: "TASK_REFUSED",
+  message: "As many tasks as memory has room for wait for others already.",
+  stack: "",
+};
 
 function cancelError(message: string): TaskError {
   return { code: "TASK_CANCELLED", message, stack: "" };

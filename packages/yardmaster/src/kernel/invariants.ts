@@ -6,7 +6,7 @@ import { hasRoom, suits } from "./pool.ts";
 import { mayStart } from "./queues.ts";
 import { type Requirement, Resources } from "./requirement.ts";
 import type { Shard } from "./shard.ts";
-import { isActive, keptBytesOf } from "./task-record.ts";
+import { inMemoryBytesOf, isActive, keptBytesOf } from "./task-record.ts";
 
 /** Throws where memory contradicts itself. */
 export function checkInvariants(shard: Shard): void {
@@ -32,11 +32,12 @@ export function checkInvariants(shard: Shard): void {
     if (worker.isFree) free++;
   }
   checkGates(shard);
+  checkLinks(shard);
   checkReservations(shard);
   demand(free === shard.roster.free, `${free} workers are free and ${shard.roster.free} counted.`);
 }
 
-const NOTHING: Readonly<Tally> = { live: 0, ready: 0, limited: 0, active: 0 };
+const NOTHING: Readonly<Tally> = { live: 0, ready: 0, limited: 0, active: 0, blocked: 0 };
 
 interface Tally {
   live: number;
@@ -44,6 +45,7 @@ interface Tally {
   ready: number;
   limited: number;
   active: number;
+  blocked: number;
 }
 
 function tally(tallies: Map<Queue, Tally>, task: LiveTask): void {
@@ -53,6 +55,7 @@ function tally(tallies: Map<Queue, Tally>, task: LiveTask): void {
   if (task.state === "ready" && task.gate === null) counts.ready++;
   if (task.gate !== null) counts.limited++;
   if (isActive(task)) counts.active++;
+  if (task.state === "blocked") counts.blocked++;
   tallies.set(queue, counts);
 }
 
@@ -77,7 +80,8 @@ function checkPlace(shard: Shard, task: LiveTask): void {
     demand(details !== null && details.slot !== -1, `Task ${id} is scheduled without a timer.`);
   const hasTimer = details !== null && details.slot !== -1;
   if (hasTimer) demand(shard.timers.at(details.slot) === details, `The timer of task ${id} is lost.`);
-  demand(!hasTimer || state === "scheduled" || state === "ready", `Task ${id} is ${state} and has a timer.`);
+  const mayHaveTimer = state === "scheduled" || state === "ready" || state === "blocked";
+  demand(!hasTimer || mayHaveTimer, `Task ${id} is ${state} and has a timer.`);
 }
 
 function checkQueue(queue: Queue, counts: Readonly<Tally>): void {
@@ -87,6 +91,7 @@ function checkQueue(queue: Queue, counts: Readonly<Tally>): void {
     queue.live === counts.live && queue.active === counts.active && queue.limited === counts.limited,
     `Queue ${name} has lost count of its tasks.`,
   );
+  demand(queue.blocked === counts.blocked, `Queue ${name} has lost count of its blocked tasks.`);
   demand(
     queue.ready === counts.ready && queue.ready === inLines,
     `Queue ${name} has lost count of its lines.`,
@@ -123,6 +128,27 @@ function checkGates(shard: Shard): void {
       if (gate.limits === "rate") demand(gate.slot !== -1, `Nothing wakes the rate of ${name}.`);
       else demand(held >= (kind.spec.limits?.concurrency ?? 0), `The limit of ${name} keeps out too many.`);
     }
+  }
+}
+
+/** Who is blocked waits for somebody, or for the rest of its graph; who waits is blocked. */
+function checkLinks({ links, tasks }: Shard): void {
+  let [blocked, bytes] = [0, 0];
+  const isUnderWay = links.ended.length + links.complete.length > 0;
+  for (const task of tasks.values()) {
+    const waits = links.dependenciesOf(task.id).size > 0;
+    demand(!waits || task.state === "blocked", `Task ${task.id} is ${task.state} and waits for others.`);
+    if (task.state !== "blocked") continue;
+    blocked++;
+    bytes += inMemoryBytesOf(task);
+    demand(isUnderWay || links.isBlocked(task), `Task ${task.id} is blocked by nothing.`);
+    for (const id of links.dependenciesOf(task.id))
+      demand(links.dependentsOf(id).has(task.id), `Task ${id} does not know that ${task.id} waits for it.`);
+  }
+  demand(blocked === links.blocked && bytes === links.blockedBytes, "The blocked tasks are miscounted.");
+  for (const graph of links.graphs.values()) {
+    const isWhole = graph.arrived - graph.ended === graph.open.size;
+    demand(isWhole && graph.ended < graph.members, `Graph ${graph.id} has lost count of its tasks.`);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import { type Change, type KeyRecord, keyOf } from "../protocol/change.ts";
 import { INLINE_BYTES, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
-import type { LiveTask, Mark, Pace, Queue, Skill } from "./live.ts";
+import { GRAPH_ROW, graphText } from "./graph-rows.ts";
+import type { Graph, LiveTask, Mark, Pace, Queue, Skill } from "./live.ts";
 import { SCHEDULE_STATE_ROW, type Schedule, stateText } from "./schedule.ts";
 import { detailsOf, payloadBytesOf, recordOf } from "./task-record.ts";
 
@@ -25,6 +26,7 @@ export class Journal {
   readonly #idlePaces = new Set<Pace>();
   /** Schedules whose ticks have moved, and other side rows by kind and key. */
   readonly #schedules = new Set<Schedule>();
+  readonly #graphs = new Set<Graph>();
   readonly #sides = new Map<string, Change>();
   readonly #tombstones = new Map<TaskId, Millis>();
   /** Keys of this tick and of the one before, whose commit a look-up may not have seen. */
@@ -129,6 +131,15 @@ export class Journal {
     this.side(SCHEDULE_STATE_ROW, schedule.record.name, null);
   }
 
+  graphMoved(graph: Graph): void {
+    this.#graphs.add(graph);
+  }
+
+  graphGone(graph: Graph): void {
+    this.#graphs.delete(graph);
+    this.side(GRAPH_ROW, graph.id, null);
+  }
+
   /** A side row as it is at the end of the tick. */
   side(kind: string, key: string, value: ByteString | null): void {
     this.#sides.set(keyOf(kind, key), { type: "row", kind, key, value });
@@ -157,6 +168,7 @@ export class Journal {
     for (const pace of this.#paces) this.#changes.push(rowOf(pace, String(pace.nextAt)));
     for (const schedule of this.#schedules)
       this.side(SCHEDULE_STATE_ROW, schedule.record.name, stateText(schedule));
+    for (const graph of this.#graphs) this.side(GRAPH_ROW, graph.id, graphText(graph));
     for (const change of this.#sides.values()) this.#changes.push(change);
     const changes = this.#changes;
     this.#changes = [];
@@ -167,6 +179,7 @@ export class Journal {
     this.#paces.clear();
     this.#idlePaces.clear();
     this.#schedules.clear();
+    this.#graphs.clear();
     this.#sides.clear();
     this.#olderKeys = this.#keys;
     if (this.#keys.size > 0) this.#keys = new Map();

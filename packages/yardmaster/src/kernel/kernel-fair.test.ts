@@ -213,7 +213,14 @@ class Play {
 
 function itemOf(fairnessKey: string, costMs: number, order: number): Item {
   const weight = WEIGHTS[fairnessKey] ?? 1;
-  const none = { slot: -1, priority: 0, since: 0, deadline: Number.POSITIVE_INFINITY, expectedMs: 0 };
+  const none = {
+    slot: -1,
+    priority: 0,
+    since: 0,
+    deadline: Number.POSITIVE_INFINITY,
+    expectedMs: 0,
+    pathMs: 0,
+  };
   return { ...none, order, costMs, fairnessKey, weight };
 }
 

@@ -131,7 +131,7 @@ describe("a queue", () => {
     for (const wish of [{}, {}, {}, { delayMs: 5 }]) yard.submit(wish);
     yard.tick();
     expect(yard.kernel.answer({ type: "queues" }, yard.now)).toEqual([
-      { ...QUEUE, scheduled: 1, ready: 2, limited: 0, active: 1, parked: 0 },
+      { ...QUEUE, scheduled: 1, blocked: 0, ready: 2, limited: 0, active: 1, parked: 0 },
     ]);
   });
 

@@ -261,7 +261,7 @@ describe("a schedule", () => {
         if (missed === "all" && overlap !== "skip") expect(ran).toHaveLength(due);
         if (missed === "once" && overlap !== "skip" && due > 0) expect(ran.at(-1)).toBe(due * everyMs);
       }),
-      { numRuns: 300 },
+      { numRuns: 600 },
     );
     expect(seen.size).toBe(6 * MISSED_POLICIES.length * OVERLAP_POLICIES.length);
   });

@@ -298,7 +298,9 @@ describe("a lost worker", () => {
     yard.tick();
     expect(yard.mailOf("worker:w", "heartbeatAnswer")).toMatchObject([{ number: 1, sent: 2, known: false }]);
     yard.tick();
-    expect(yard.mailOf("worker:w", "abort")).toMatchObject([{ id, attempt: 1 }]);
+    const abort = { id, attempt: 1 };
+    // Once as it registers, once more as its inventory shows it.
+    expect(yard.mailOf("worker:w", "abort")).toMatchObject([abort, abort]);
     expect(yard.state(id)).toBe("ready");
     yard.tick();
     expect(yard.mailOf("worker:w", "assign").map(({ attempt }) => attempt)).toEqual([1, 2]);

@@ -2,6 +2,7 @@ import type { StoredItem, StoredTask } from "../protocol/change.ts";
 import type { Envelope, Query } from "../protocol/envelope.ts";
 import type { Epoch, Millis, TaskId } from "../protocol/task.ts";
 import { tellDemand } from "./demand.ts";
+import { propagate } from "./dependencies.ts";
 import type { Effects } from "./effects.ts";
 import type { KernelEvent } from "./event.ts";
 import {
@@ -124,6 +125,7 @@ export class Kernel {
   effects(now: Millis): Effects {
     const shard = this.#shard;
     fireDue(shard, now);
+    propagate(shard, now);
     schedule(shard, now);
     if (shard.shards > 1) tellDemand(shard);
     sweepAlong(shard, now);
@@ -131,7 +133,7 @@ export class Kernel {
     const outgoing = shard.outbox.take();
     shard.queues.endTick();
     this.#validate();
-    return { changes, outgoing, wantParked: shard.parking.wanted(shard.tasks.size, shard.bytes) };
+    return { changes, outgoing, wantParked: shard.parking.wanted(shard.live, shard.bytes) };
   }
 
   /** When `effects` has something to do of its own accord; Infinity for never. */

@@ -9,6 +9,7 @@ import {
   type State,
   type TaskError,
   type TaskId,
+  type TaskLinks,
   type TaskRecord,
   type TaskSpec,
   type TaskTerms,
@@ -20,14 +21,12 @@ import type { Candidate, Pool, Ranking, Seat } from "./pool.ts";
 import { hashOf } from "./rendezvous.ts";
 import { type Requirement, Resources } from "./requirement.ts";
 import type { Schedule } from "./schedule.ts";
+import { Tally } from "./tally.ts";
 
 /*
  * What lives in a shard's memory, as data alone: tasks, attempts, queues and workers point at each other. The
  * rules are in the files that change them.
  */
-
-/** The states that a task in memory can have: nothing leads to `blocked` as long as there are no graphs. */
-export type Stage = Exclude<State, "blocked">;
 
 /** A time as an object: the many tasks of one tick share it, where each would have a boxed number of its own. */
 export interface Moment {
@@ -50,7 +49,7 @@ export class LiveTask implements InLine {
   readonly accepted: Moment;
   readonly priority: number;
   readonly terms: TaskTerms | null;
-  state: Stage = "submitted";
+  state: State = "submitted";
   attempt = 0;
   order = 0;
   slot = -1;
@@ -84,6 +83,10 @@ export class LiveTask implements InLine {
     return this.terms === null || this.terms.deadline === 0 ? Number.POSITIVE_INFINITY : this.terms.deadline;
   }
 
+  get pathMs(): number {
+    return this.details === null ? 0 : this.details.pathMs;
+  }
+
   get expectedMs(): number {
     return this.kind.line.skill.expectedMs;
   }
@@ -113,6 +116,8 @@ export class Details {
   runAt: Millis = 0;
   expiresAt: Millis = 0;
   deaths = 0;
+  /** How many numbers of attempts were left out. */
+  skipped = 0;
   retryOf: TaskId = "";
   key = "";
   cancelRequested = false;
@@ -127,6 +132,9 @@ export class Details {
   /** Mailboxes that want news beside the submitter's. */
   watchers: readonly string[] = NONE;
   cancels: readonly CancelWaiter[] = NONE;
+  links: TaskLinks | null = null;
+  /** What waits for it: kept where a queue is ordered by it, and not in the store. */
+  pathMs = 0;
 
   constructor(task: LiveTask) {
     this.task = task;
@@ -136,6 +144,36 @@ export class Details {
 export interface CancelWaiter {
   readonly request: number;
   readonly replyTo: string;
+}
+
+/** Tasks that were sent together. Also the timer after which what has not arrived is not waited for any more. */
+export class Graph {
+  readonly fires = "graph";
+  readonly id: TaskId;
+  /** How many tasks it has in all; how many have arrived, ended, and ended in another way than by success. */
+  readonly members: number;
+  arrived = 0;
+  ended = 0;
+  failed = 0;
+  readonly openedAt: Millis;
+  /** None of its members starts before all have arrived. */
+  isReleased = false;
+  /** A member has come before one that it waits for, so that they may wait in a circle. */
+  hasForward = false;
+  /** It was cancelled: members that come before this time are cancelled too. 0 for an open one. */
+  closedUntil: Millis = 0;
+  /** The members that have arrived and not ended. */
+  readonly open: Set<LiveTask> = new Set();
+  readonly cancels: CancelWaiter[] = [];
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+
+  constructor(id: TaskId, members: number, openedAt: Millis) {
+    this.id = id;
+    this.members = members;
+    this.openedAt = openedAt;
+  }
 }
 
 /** One attempt. Also the timer of its timeout. */
@@ -240,12 +278,15 @@ export class Queue implements Share, OrderContext {
   ghosts = 0;
   /** How many of its ready tasks are parked. */
   parked = 0;
+  /** Tasks that wait for others, or for the rest of their graph. */
+  blocked = 0;
   readonly pace: Pace;
   /** Among the backlogged queues; -1 outside. */
   slot = -1;
   tag = 0;
   turn = 0;
   readonly flows: Flows = new Flows();
+  readonly tally: Tally = new Tally();
 
   constructor(record: QueueRecord, clock: FairClock) {
     this.record = record;
@@ -435,4 +476,4 @@ export class Sweep {
   tie = 0;
 }
 
-export type LiveTimer = Details | Attempt | Skill | Silence | Sweep | Pace | Schedule;
+export type LiveTimer = Details | Attempt | Skill | Silence | Sweep | Pace | Schedule | Graph;

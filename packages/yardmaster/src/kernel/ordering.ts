@@ -13,6 +13,8 @@ export interface InLine {
   readonly deadline: Millis;
   /** How long it is expected to run. */
   readonly expectedMs: number;
+  /** How long the longest row of tasks is expected to run that wait for it, one after the other. */
+  readonly pathMs: number;
   /** Whose share it uses, and how large that is. */
   readonly fairnessKey: string;
   readonly weight: number;

@@ -3,7 +3,7 @@ import { deadline } from "./deadline-ordering.ts";
 import { fair } from "./fair-ordering.ts";
 import { fifo } from "./fifo-ordering.ts";
 import type { OrderingPolicy } from "./ordering.ts";
-import { lifo, priority, shortest } from "./ranked-orderings.ts";
+import { criticalPath, lifo, priority, shortest } from "./ranked-orderings.ts";
 
 /** Every order that a queue can have. */
 export const ORDERINGS: Readonly<Record<Order, OrderingPolicy>> = {
@@ -13,4 +13,5 @@ export const ORDERINGS: Readonly<Record<Order, OrderingPolicy>> = {
   fair,
   deadline,
   shortest,
+  "critical-path": criticalPath,
 };

@@ -31,6 +31,20 @@ export const shortest: OrderingPolicy = {
   },
 };
 
+/**
+ * Whoever the longest row of tasks waits for first (J. Kelley, M. Walker, 1959; as a list schedule, R. Graham, 1969),
+ * with aging: a task gives way to longer paths only if they began to wait within PATIENCE times the difference after it.
+ */
+export const criticalPath: OrderingPolicy = {
+  create: ranked((a, b) => comesFirst(a, b, a.pathMs - b.pathMs)).create,
+  before: (a, b) => comesFirst(a, b, a.pathMs + a.expectedMs - b.pathMs - b.expectedMs),
+};
+
+function comesFirst(a: InLine, b: InLine, longerMs: number): boolean {
+  const difference = a.since - b.since - longerMs * PATIENCE;
+  return difference === 0 ? a.order < b.order : difference < 0;
+}
+
 type Before = OrderingPolicy["before"];
 
 /** An order in which two tasks never change places while they wait. */

@@ -1,17 +1,22 @@
 import type { Outcome } from "../protocol/envelope.ts";
 import { RETURNED } from "../protocol/story.ts";
-import type { Millis, TaskError } from "../protocol/task.ts";
+import type { Millis, State, TaskError } from "../protocol/task.ts";
 import { abandon, abort, assignTo, release, usedMs } from "./attempts.ts";
 import { backoffMs } from "./backoff.ts";
-import { Attempt, type LiveTask, type Stage, type Worker } from "./live.ts";
+import { Attempt, type LiveTask, type Worker } from "./live.ts";
+import { superseded } from "./replaceable.ts";
 import { succeed as finish, stop } from "./settle.ts";
 import type { Shard } from "./shard.ts";
-import { detailsOf, isCancelRequested, rememberAttempt } from "./task-record.ts";
-import { count, joinLine, setTimer, wait } from "./waiting.ts";
+import { detailsOf, isCancelRequested, keptBytesOf, rememberAttempt } from "./task-record.ts";
+import { count, joinLine, setTimer, stopBlocking, wait } from "./waiting.ts";
 
 /** What can happen to a task, with what must be known about it. */
 export interface TaskEvents {
   accepted: null;
+  /** All that it waited for has ended, and its graph is complete. */
+  unblocked: null;
+  /** One that it waits for has ended in a way that its rule does not take, or cannot come. */
+  orphaned: TaskError;
   refused: TaskError;
   due: null;
   placed: Worker;
@@ -42,27 +47,57 @@ type Run<E extends TaskEventType> = (shard: Shard, task: LiveTask, now: Millis, 
 /** What happens to a task in some state on some event. `leadsTo` names every state that it can have afterwards, or the same. */
 export interface Rule<E extends TaskEventType> {
   readonly name: string;
-  readonly leadsTo: readonly (Stage | "same")[];
+  readonly leadsTo: readonly (State | "same")[];
   readonly says: string;
   readonly run: Run<E>;
 }
 
 export const admit: Rule<"accepted"> = {
   name: "admit",
-  leadsTo: ["scheduled", "ready"],
-  says: "The task waits until it is due, or at once in its line; in the store when memory is full.",
+  leadsTo: ["blocked", "scheduled", "ready"],
+  says: "The task waits for others, until it is due, or at once in its line; in the store when memory is full.",
   run(shard, task, now) {
+    if (shard.links.isBlocked(task)) {
+      task.state = "blocked";
+      shard.journal.begin(task, "insert");
+      wait(shard, task, now);
+      return;
+    }
     const { queue } = task.kind.line;
     const runAt = task.details === null ? 0 : task.details.runAt;
-    const [live, bytes] = [shard.tasks.size - 1, shard.bytes];
+    const [live, bytes] = [shard.live - 1, shard.bytes];
     task.state = runAt > now ? "scheduled" : "ready";
-    const parks =
+    const mayPark = task.terms?.replace === undefined;
+    const isFull =
       task.state === "ready"
         ? shard.parking.shouldParkReady(queue, live, bytes)
         : shard.parking.shouldParkScheduled(runAt - now, live, bytes);
+    const parks = mayPark && isFull;
     shard.journal.begin(task, parks ? "park" : "insert");
     if (parks) shard.parking.parked(queue, task.state === "ready");
     else wait(shard, task, now);
+  },
+};
+
+export const unblock: Rule<"unblocked"> = {
+  name: "unblock",
+  leadsTo: ["scheduled", "ready"],
+  says: "The task waits until it is due, or at once in its line. Only memory and the rows of what it waited for learn it.",
+  run(shard, task, now) {
+    stopBlocking(shard, task);
+    task.state = task.details !== null && task.details.runAt > now ? "scheduled" : "ready";
+    shard.bytes += keptBytesOf(task);
+    if (task.state === "scheduled") setTimer(shard, task);
+    else joinLine(shard, task, now, false);
+  },
+};
+
+export const giveUp: Rule<"orphaned"> = {
+  name: "giveUp",
+  leadsTo: ["failed", "cancelled"],
+  says: "The task ends as its rule for failed dependencies says.",
+  run(shard, task, now, error) {
+    stop(shard, task, now, error.code === "SKIPPED" ? "cancelled" : "failed", error);
   },
 };
 
@@ -80,9 +115,10 @@ export const refuse: Rule<"refused"> = {
 export const buryEarly: Rule<"cancelled"> = {
   name: "buryEarly",
   leadsTo: ["cancelled"],
-  says: "Its cancel came first: the task ends before it waits.",
+  says: "Its cancel, or that of its graph, came first: the task ends before it waits.",
   run(shard, task, now, error) {
-    shard.journal.begin(task, shard.journal.dropTombstone(task.id) ? "insert" : "adopt");
+    const isStored = shard.tombstones.delete(task.id) && !shard.journal.dropTombstone(task.id);
+    shard.journal.begin(task, isStored ? "adopt" : "insert");
     count(shard, task);
     stop(shard, task, now, "cancelled", error);
   },
@@ -110,7 +146,9 @@ export const assign: Rule<"placed"> = {
   says: "The next attempt goes to a worker with free credit.",
   run(shard, task, now, worker) {
     if (task.details !== null) shard.timers.clear(task.details);
+    if (task.attempt === 0) task.kind.line.queue.tally.started(now - task.since);
     task.state = "assigned";
+    if (task.terms !== null) shard.replaceable.gone(task);
     shard.journal.changed(task);
     assignTo(shard, task, worker, now);
   },
@@ -180,15 +218,22 @@ export const retry: Rule<"failed"> = {
 export const giveBack: Rule<"returned"> = {
   name: "giveBack",
   leadsTo: ["ready", "cancelled", "expired"],
-  says: "The attempt never began and does not count: the task takes its old place in its line.",
+  says: "The attempt never began and does not count: the task takes its old place in its line, unless another has taken its place under its key.",
   run(shard, task, now, worker) {
     if (task.last !== null) release(shard, task.last, 0);
     rememberAttempt(task, now, now, returnOf(task, worker));
     // A number that was skipped is skipped again, unless nobody ever saw it.
-    task.attempt -= worker === "" && task.last?.skipped === true ? 2 : 1;
+    task.attempt--;
+    if (worker === "" && task.last?.skipped === true) {
+      task.attempt--;
+      detailsOf(task).skipped--;
+    }
     if (isCancelRequested(task)) endCancelled(shard, task, now);
     else if (isOver(task, now)) stop(shard, task, now, "expired", EXPIRED);
+    else if (shard.replaceable.isReplaced(task))
+      stop(shard, task, now, "cancelled", superseded("Another task"));
     else {
+      shard.replaceable.waits(task);
       if (worker !== "") noteReturn(task, worker);
       backToLine(shard, task, now);
     }
@@ -285,6 +330,7 @@ function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, d
     stop(shard, task, now, "failed", error);
     return;
   }
+  task.kind.line.queue.tally.retried++;
   const details = detailsOf(task);
   const runAt = now + (delayMs ?? backoffMs(task.kind.spec.backoff, task.attempt, shard.random));
   rememberAttempt(task, now, runAt, error);
@@ -321,8 +367,13 @@ function endCancelled(shard: Shard, task: LiveTask, now: Millis): void {
   stop(shard, task, now, "cancelled", task.details?.error ?? CANCELLED);
 }
 
+/** A number that was left out was no attempt. */
+function usedAttempts(task: LiveTask): number {
+  return task.details === null ? task.attempt : task.attempt - task.details.skipped;
+}
+
 function isSpent(task: LiveTask): boolean {
-  return task.kind.spec.delivery === "at-most-once" || task.attempt >= task.kind.spec.attempts;
+  return task.kind.spec.delivery === "at-most-once" || usedAttempts(task) >= task.kind.spec.attempts;
 }
 
 function isOver(task: LiveTask, now: Millis): boolean {

@@ -1,4 +1,5 @@
 import type { Millis } from "../protocol/task.ts";
+import { dependencyOverdue, graphOverdue } from "./dependencies.ts";
 import { silenceOver } from "./fleet.ts";
 import { firstAllowed, openPace } from "./limits.ts";
 import type { Details, LiveTask, LiveTimer, Queue, Skill, Worker } from "./live.ts";
@@ -47,6 +48,9 @@ function fire(shard: Shard, timer: LiveTimer, now: Millis): void {
     case "schedule":
       fireSchedule(shard, timer, now);
       return;
+    case "graph":
+      graphOverdue(shard, timer, now);
+      return;
     case "sweep":
       sweep(shard, now);
       return;
@@ -57,7 +61,7 @@ function wake(shard: Shard, details: Details, now: Millis): void {
   const { task, expiresAt } = details;
   if (expiresAt > 0 && expiresAt <= now) happen(shard, task, now, "expired", null);
   else if (task.state === "scheduled") happen(shard, task, now, "due", null);
-  else setTimer(shard, task);
+  else if (task.state !== "blocked" || !dependencyOverdue(shard, task, now)) setTimer(shard, task);
 }
 
 /** Deletes what is kept no longer, here and in the store. */
@@ -68,6 +72,7 @@ function sweep(shard: Shard, now: Millis): void {
     if (keepUntil > now) break;
     shard.tombstones.delete(id);
   }
+  shard.links.forgetClosed(now);
   for (const line of shard.queues.forgetUnused()) line.skill.lines--;
   shard.roster.forgetPools();
   for (const skill of shard.roster.forgetUnused())

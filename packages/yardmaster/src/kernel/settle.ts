@@ -10,10 +10,10 @@ import {
 } from "../protocol/task.ts";
 import { release, usedMs } from "./attempts.ts";
 import { leaveLine } from "./limits.ts";
-import type { LiveTask } from "./live.ts";
+import type { Graph, LiveTask } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
-import { uncount } from "./waiting.ts";
+import { stopBlocking, uncount } from "./waiting.ts";
 
 /** The size of a result that is known to exist and not how large it is: the client reads it from the store. */
 const UNKNOWN_BYTES = 1;
@@ -72,13 +72,27 @@ function end(
   state: TerminalState,
   result: ByteString | null,
 ): void {
+  const runMs = task.last === null ? 0 : now - task.last.assignedAt;
+  task.kind.line.queue.tally.ended(state, now - task.accepted.at, runMs);
   detach(shard, task, now);
   if (task.mark === "park") shard.parking.unparked(task.kind.line.queue, task.state === "ready");
   else uncount(shard, task);
+  if (task.state === "blocked") stopBlocking(shard, task);
   task.state = state;
   noteTickEnd(shard, task.id);
+  shard.replaceable.gone(task);
+  shard.links.noteEnd(task.id, state);
+  const graph = shard.links.noteMemberEnd(task, state);
   shard.journal.ended(task, result, keepUntil(shard, state, task.kind.spec, now), now);
   announce(shard, task, state, result);
+  if (graph !== null) tellGraphCancelled(shard, graph);
+}
+
+/** Whoever cancelled a graph hears when nothing of it can start any more. */
+export function tellGraphCancelled({ outbox }: Shard, { id, open, cancels }: Graph): void {
+  if (open.size > 0) return;
+  for (const { request, replyTo } of cancels.splice(0))
+    outbox.tell(replyTo, { type: "cancelDone", request, id, state: "cancelled" }, 0);
 }
 
 /** A schedule may wait for the end of its last task: what it holds back is due at once. */

@@ -2,12 +2,15 @@ import type { Envelope, TaskEvent } from "../protocol/envelope.ts";
 import type { Epoch, Millis, TaskId, TaskSpec } from "../protocol/task.ts";
 import { Gates } from "./gates.ts";
 import { Journal } from "./journal.ts";
+import { Links } from "./links.ts";
 import type { Kind, Line, LiveTask, LiveTimer, Moment } from "./live.ts";
 import { Sweep } from "./live.ts";
+import { LostAttempts } from "./lost-attempts.ts";
 import { Outbox } from "./outbox.ts";
 import { Parking } from "./parking.ts";
 import { Queues } from "./queues.ts";
 import { Random } from "./random.ts";
+import { Replaceable } from "./replaceable.ts";
 import { Roster } from "./roster.ts";
 import { Schedules } from "./schedule.ts";
 import type { NextFire } from "./ticks.ts";
@@ -63,6 +66,9 @@ export class Shard {
   /** Lines whose first tasks are passed over for want of resources, the one that came first first. */
   readonly short: Set<Line> = new Set<Line>();
   readonly parking: Parking;
+  readonly links: Links = new Links(this.journal);
+  readonly lostAttempts: LostAttempts = new LostAttempts();
+  readonly replaceable: Replaceable = new Replaceable();
   readonly schedules: Schedules = new Schedules();
   readonly nextFire: NextFire;
   readonly sweep: Sweep = new Sweep();
@@ -90,6 +96,11 @@ export class Shard {
     this.nextFire = options.nextFire ?? (() => null);
     this.random = new Random(options.seed);
     this.parking = new Parking(options.limits);
+  }
+
+  /** Tasks in memory that may start. What is blocked fills no memory that others wait for: it may wait for them. */
+  get live(): number {
+    return this.tasks.size - this.links.blocked;
   }
 
   momentOf(at: Millis): Moment {

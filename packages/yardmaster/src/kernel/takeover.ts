@@ -1,8 +1,9 @@
 import type { StoredItem, StoredTask } from "../protocol/change.ts";
-import { YardmasterError } from "../protocol/errors.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { INLINE_BYTES, isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
 import { hold } from "./attempts.ts";
+import { dependenciesRestored } from "./dependencies.ts";
+import { EDGE_ROW, GRAPH_ROW, readGraph } from "./graph-rows.ts";
 import { DURATION_ROW, QUEUE_RATE_ROW, RATE_ROW } from "./journal.ts";
 import { watchQueueRate } from "./limits.ts";
 import { Attempt, LiveTask, type Pace } from "./live.ts";
@@ -41,7 +42,9 @@ export function restore(shard: Shard, item: StoredItem, now: Millis): void {
 function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { type: "row" }>): void {
   if (kind === SCHEDULE_ROW) restoreSchedule(shard, value);
   if (kind === SCHEDULE_STATE_ROW) shard.schedules.loaded.set(key, value);
-  if (kind === SCHEDULE_ROW || kind === SCHEDULE_STATE_ROW) return;
+  if (kind === EDGE_ROW) shard.links.restoreRow(key, value);
+  if (kind === GRAPH_ROW) shard.links.graphs.set(key, readGraph(key, value));
+  if (RULED_ROWS.has(kind)) return;
   const [number = Number.NaN, count = Number.NaN] = value.split(" ").map(Number);
   if (!(number > 0)) return;
   if (kind === RATE_ROW) paceOfRow(shard, key).nextAt = number;
@@ -54,6 +57,8 @@ function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { ty
     skill.known = count;
   }
 }
+
+const RULED_ROWS: ReadonlySet<string> = new Set([SCHEDULE_ROW, SCHEDULE_STATE_ROW, EDGE_ROW, GRAPH_ROW]);
 
 function paceOfRow(shard: Shard, key: string): Pace {
   const end = key.indexOf("\n");
@@ -69,6 +74,7 @@ export function restored(shard: Shard, now: Millis): void {
   }
   for (const queue of shard.queues.all) watchQueueRate(shard, queue, now);
   schedulesRestored(shard);
+  dependenciesRestored(shard, now);
   shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
 }
 
@@ -104,9 +110,13 @@ function restoreTask(shard: Shard, stored: StoredTask, now: Millis): void {
   const { task: record } = stored;
   if (record.aliasOf !== "" || isTerminal(record.state) || shard.tasks.has(record.id)) return;
   const task = revive(shard, stored);
+  shard.links.graphs.get(record.links?.graph ?? "")?.open.add(task);
   if (record.state === "assigned" || record.state === "running") {
     restoreAttempt(shard, task, record, now);
-  } else wait(shard, task, now);
+  } else {
+    shard.replaceable.waits(task);
+    wait(shard, task, now);
+  }
 }
 
 function restoreAttempt(shard: Shard, task: LiveTask, record: TaskRecord, now: Millis): void {
@@ -119,15 +129,10 @@ function restoreAttempt(shard: Shard, task: LiveTask, record: TaskRecord, now: M
 }
 
 function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {
-  if (record.state === "blocked") {
-    throw new YardmasterError(
-      "UNSUPPORTED_VERSION",
-      `Task ${record.id} is blocked, which only a newer version writes: run that.`,
-    );
-  }
   const kept = payload !== null && payload.length <= INLINE_BYTES ? payload : null;
   const task = new LiveTask(shard.kindOf(record.spec), record, kept, shard.momentOf(record.submittedAt));
-  task.state = record.state === "scheduled" ? "scheduled" : "ready";
+  const { state } = record;
+  task.state = state === "scheduled" || state === "blocked" ? state : "ready";
   task.attempt = record.attempt;
   if (isRich(record) || kept === null) reviveDetails(task, record);
   if (record.attempt > 0) task.last = pastAttempt(task, record);
@@ -136,8 +141,10 @@ function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {
 }
 
 function isRich(record: TaskRecord): boolean {
-  const { runAt, expiresAt, deaths, retryOf, key, cancelRequested, code, error, past } = record;
-  const isMarked = cancelRequested || error !== null || past !== undefined;
+  const { runAt, expiresAt, deaths, retryOf, key, cancelRequested, code, error, past, links, skipped } =
+    record;
+  const isMarked =
+    cancelRequested || error !== null || past !== undefined || links !== undefined || skipped !== undefined;
   return runAt + expiresAt + deaths > 0 || retryOf + key + code !== "" || isMarked;
 }
 
@@ -152,6 +159,8 @@ function reviveDetails(task: LiveTask, record: TaskRecord): void {
   details.code = record.code;
   details.error = record.error;
   details.past = record.past ?? details.past;
+  details.links = record.links ?? null;
+  details.skipped = record.skipped ?? 0;
   details.payloadBytes = record.payloadBytes;
 }
 

@@ -42,7 +42,14 @@ export function recordOf(task: LiveTask, finishedAt: Millis): TaskRecord {
     payloadBytes: payloadBytesOf(task),
     terms: task.terms,
   };
-  return details === null || details.past.length === 0 ? record : { ...record, past: details.past };
+  if (details === null) return record;
+  const { past, links, skipped } = details;
+  return {
+    ...record,
+    ...(past.length === 0 ? {} : { past }),
+    ...(links === null ? {} : { links }),
+    ...(skipped === 0 ? {} : { skipped }),
+  };
 }
 
 /** Keeps for the task's story what its next attempt will overwrite. Called before `runAt` is. */
@@ -70,8 +77,12 @@ export function rememberAttempt(
   details.past = withPast(details.past, { attempt, worker, startedAt, endedAt, resumesAt, code, message });
 }
 
-/** The payload's share of memory: a large one is let go once it is in the store. */
+/** The payload's share of the memory that is shared out: a large one is let go once it is in the store, a blocked task's is counted by itself. */
 export function keptBytesOf(task: LiveTask): number {
+  return task.state === "blocked" ? 0 : inMemoryBytesOf(task);
+}
+
+export function inMemoryBytesOf(task: LiveTask): number {
   return task.payload === null || task.payload.length > INLINE_BYTES ? 0 : task.payload.length;
 }
 

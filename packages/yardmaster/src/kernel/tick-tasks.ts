@@ -53,7 +53,7 @@ function makeTask(shard: Shard, schedule: Schedule, at: Millis, now: Millis): vo
     terms,
     payload,
   };
-  const task = accept(shard, submission, now, tickKey(name, at));
+  const task = accept(shard, submission, now, { tick: tickKey(name, at) });
   schedule.fired++;
   schedule.lastAt = at;
   schedule.lastTask = id;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../protocol/errors.ts";
-import { STATES } from "../protocol/task.ts";
-import { LiveTask, type Stage, Worker } from "./live.ts";
+import { STATES, type State } from "../protocol/task.ts";
+import { LiveTask, Worker } from "./live.ts";
 import type { TaskEvents, TaskEventType } from "./rules.ts";
 import { Shard } from "./shard.ts";
 import { happen, RULES } from "./transitions.ts";
@@ -21,6 +21,8 @@ const outcome = {
 } as const;
 const facts: TaskEvents = {
   accepted: null,
+  unblocked: null,
+  orphaned: error,
   refused: error,
   due: null,
   placed: new Worker("w", "worker:w", 1),
@@ -35,13 +37,13 @@ const facts: TaskEvents = {
   succeededLate: { outcome, worker: "w" },
 };
 
-const stages = STATES.filter((state): state is Stage => state !== "blocked");
+const stages = STATES;
 const events = Object.keys(facts).filter((event): event is TaskEventType => event in facts);
 const never = stages.flatMap((state) =>
   events.filter((event) => RULES[state][event] === null).map((event) => ({ state, event })),
 );
 
-function taskIn(shard: Shard, state: Stage): LiveTask {
+function taskIn(shard: Shard, state: State): LiveTask {
   const kind = shard.kindOf({
     name: "n",
     queue: "q",

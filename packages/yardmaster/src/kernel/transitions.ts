@@ -1,6 +1,6 @@
 import { InvariantError } from "../protocol/errors.ts";
-import type { Millis } from "../protocol/task.ts";
-import type { LiveTask, Stage } from "./live.ts";
+import type { Millis, State } from "../protocol/task.ts";
+import type { LiveTask } from "./live.ts";
 import {
   admit,
   askToEnd,
@@ -10,6 +10,7 @@ import {
   enqueue,
   expire,
   giveBack,
+  giveUp,
   ignore,
   lose,
   overtake,
@@ -22,6 +23,7 @@ import {
   type TaskEvents,
   type TaskEventType,
   timeOut,
+  unblock,
 } from "./rules.ts";
 import type { Shard } from "./shard.ts";
 
@@ -30,6 +32,8 @@ const never: null = null;
 
 const NEVER = {
   accepted: never,
+  unblocked: never,
+  orphaned: never,
   refused: never,
   due: never,
   placed: never,
@@ -46,9 +50,10 @@ const NEVER = {
 
 /** Every transition of a task. `docs/states.md` is rendered from this table. */
 // biome-ignore format: the grid is the specification.
-export const RULES: { readonly [S in Stage]: { readonly [E in TaskEventType]: Rule<E> | null } } = {
+export const RULES: { readonly [S in State]: { readonly [E in TaskEventType]: Rule<E> | null } } = {
   submitted: { ...NEVER, accepted: admit, refused: refuse, cancelled: buryEarly },
   scheduled: { ...NEVER, due: enqueue,    cancelled: cancel,   expired: expire, succeededLate: succeedLate },
+  blocked:   { ...NEVER, unblocked: unblock, orphaned: giveUp, cancelled: cancel, expired: expire },
   ready:     { ...NEVER, placed: assign,  cancelled: cancel,   expired: expire, succeededLate: succeedLate },
   assigned:  { ...NEVER, started: start,  succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: overtake },
   running:   { ...NEVER, started: ignore, succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: overtake },

@@ -2,16 +2,35 @@ import type { Millis } from "../protocol/task.ts";
 import { closedGate, enterRoom } from "./limits.ts";
 import type { LiveTask, Skill } from "./live.ts";
 import type { Shard } from "./shard.ts";
-import { keptBytesOf } from "./task-record.ts";
+import { inMemoryBytesOf, keptBytesOf } from "./task-record.ts";
 
 /** How long a task whose name no worker knows waits for one that does, before any worker may refuse it. */
 const UNKNOWN_NAME_GRACE_MS = 5_000;
 
+/** How long what a task waits for, and the parts of a graph, may be on their way. */
+export const ARRIVAL_MS: Millis = 10 * 60_000;
+
 /** Puts a new waiting task where its state says: on its timer or into its line. */
 export function wait(shard: Shard, task: LiveTask, now: Millis): void {
   count(shard, task);
-  if (task.state === "scheduled") setTimer(shard, task);
+  if (task.state === "blocked") block(shard, task);
+  else if (task.state === "scheduled") setTimer(shard, task);
   else joinLine(shard, task, now, false);
+}
+
+function block(shard: Shard, task: LiveTask): void {
+  task.kind.line.queue.blocked++;
+  shard.links.blocked++;
+  shard.links.blockedBytes += inMemoryBytesOf(task);
+  setTimer(shard, task);
+}
+
+/** A blocked task is none any more, or ends: its state is still to be changed. */
+export function stopBlocking(shard: Shard, task: LiveTask): void {
+  task.kind.line.queue.blocked--;
+  shard.links.blocked--;
+  shard.links.blockedBytes -= inMemoryBytesOf(task);
+  shard.links.drop(task.id);
 }
 
 export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: boolean): void {
@@ -46,7 +65,9 @@ export function setTimer(shard: Shard, task: LiveTask): void {
   if (details === null) return;
   const dueAt = task.state === "scheduled" ? details.runAt : Number.POSITIVE_INFINITY;
   const expiresAt = details.expiresAt > 0 ? details.expiresAt : Number.POSITIVE_INFINITY;
-  const at = Math.min(dueAt, expiresAt);
+  const isAwaiting = task.state === "blocked" && shard.links.awaitedBy(task.id) !== null;
+  const arrivesBy = isAwaiting ? task.accepted.at + ARRIVAL_MS : Number.POSITIVE_INFINITY;
+  const at = Math.min(dueAt, expiresAt, arrivesBy);
   if (at === Number.POSITIVE_INFINITY) shard.timers.clear(details);
   else shard.timers.set(details, at);
 }

@@ -8,7 +8,9 @@ import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "./record.t
 import {
   ADMISSIONS,
   type Backoff,
+  FAILED_DEPENDENCY_RULES,
   MAX_AMOUNT,
+  MAX_GRAPH_TASKS,
   MAX_WEIGHT,
   MIN_WEIGHT,
   ORDERS,
@@ -19,6 +21,7 @@ import {
   STATES,
   type Submission,
   type TaskError,
+  type TaskLinks,
   type TaskRecord,
   type TaskRequirements,
   type TaskSpec,
@@ -72,37 +75,71 @@ const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
 const error: fc.Arbitrary<TaskError> = fc.record({ code: text, message: text, stack: text });
 const errorOrNull = fc.option(error);
 const keyOrNone = fc.oneof(fc.constantFrom("", "tenant-7"), text.filter(isKey));
+const plainTerms: fc.Arbitrary<TaskTerms> = fc.record({
+  deadline: number,
+  deadlineInMs: number,
+  fairnessKey: keyOrNone,
+  weight: fc.constantFrom(1, 0.5, MIN_WEIGHT, MAX_WEIGHT),
+  concurrencyKey: keyOrNone,
+  rateKey: keyOrNone,
+  affinityKey: keyOrNone,
+});
+const replace = fc.record({ key: text.filter(isKey), waitMs: number, maxWaitMs: number, until: number });
 const termsOrNull: fc.Arbitrary<TaskTerms | null> = fc.option(
+  fc.oneof(
+    plainTerms,
+    fc.tuple(plainTerms, replace).map(([plain, replace]) => ({ ...plain, replace })),
+  ),
+);
+const links: fc.Arbitrary<TaskLinks> = fc.oneof(
   fc.record({
-    deadline: number,
-    deadlineInMs: number,
-    fairnessKey: keyOrNone,
-    weight: fc.constantFrom(1, 0.5, MIN_WEIGHT, MAX_WEIGHT),
-    concurrencyKey: keyOrNone,
-    rateKey: keyOrNone,
-    affinityKey: keyOrNone,
+    graph: fc.constant(""),
+    members: fc.constant(0),
+    after: fc.array(id, { maxLength: 4 }),
+    onFailure: fc.constantFrom(...FAILED_DEPENDENCY_RULES),
+    fed: fc.boolean(),
+  }),
+  fc.record({
+    graph: id,
+    members: fc.integer({ min: 1, max: MAX_GRAPH_TASKS }),
+    after: fc.array(id, { maxLength: 4 }),
+    onFailure: fc.constantFrom(...FAILED_DEPENDENCY_RULES),
+    fed: fc.boolean(),
   }),
 );
-const submission: fc.Arbitrary<Submission> = fc.record({
-  id,
-  spec,
-  priority: fc.nat(255),
-  runAt: number,
-  delayMs: number,
-  expiresInMs: number,
-  key: fc.option(
-    fc.record({
-      key: text.filter(isKey),
-      windowMs: number,
-      inputHash: byteString.map((bytes) => bytes.slice(0, 64)),
-    }),
-  ),
-  retryOf: idOrNone,
-  replyTo: mailbox,
-  copy: fc.boolean(),
-  terms: termsOrNull,
-  payload: byteString,
-});
+/** As it is, or linked to others. */
+function orLinked<T extends object>(
+  plain: fc.Arbitrary<T>,
+): fc.Arbitrary<T & { readonly links?: TaskLinks }> {
+  return fc.oneof(
+    plain,
+    fc
+      .tuple(plain, links)
+      .map(([one, links]) => ({ ...one, ...("copy" in one ? { key: null } : {}), links })),
+  );
+}
+const submission: fc.Arbitrary<Submission> = orLinked(
+  fc.record({
+    id,
+    spec,
+    priority: fc.nat(255),
+    runAt: number,
+    delayMs: number,
+    expiresInMs: number,
+    key: fc.option(
+      fc.record({
+        key: text.filter(isKey),
+        windowMs: number,
+        inputHash: byteString.map((bytes) => bytes.slice(0, 64)),
+      }),
+    ),
+    retryOf: idOrNone,
+    replyTo: mailbox,
+    copy: fc.boolean(),
+    terms: termsOrNull,
+    payload: byteString,
+  }),
+);
 const plainQueue: fc.Arbitrary<QueueRecord> = fc.record({
   name,
   order: fc.constantFrom(...ORDERS),
@@ -133,30 +170,36 @@ const line: fc.Arbitrary<LogLine> = fc.record({
   level: fc.constantFrom("debug", "info", "warn", "error"),
   message: text,
 });
-const record: fc.Arbitrary<TaskRecord> = fc.record({
-  id,
-  spec,
-  state: fc.constantFrom(...STATES),
-  priority: fc.nat(255),
-  attempt: number,
-  epoch: number,
-  deaths: number,
-  runAt: number,
-  expiresAt: number,
-  submittedAt: number,
-  startedAt: number,
-  finishedAt: number,
-  worker: text,
-  replyTo: mailbox,
-  retryOf: idOrNone,
-  key: fc.oneof(fc.constant(""), text.filter(isKey)),
-  cancelRequested: fc.boolean(),
-  code: text,
-  error: errorOrNull,
-  aliasOf: idOrNone,
-  payloadBytes: fc.nat(4096),
-  terms: termsOrNull,
-});
+const unskipped: fc.Arbitrary<TaskRecord> = orLinked(
+  fc.record({
+    id,
+    spec,
+    state: fc.constantFrom(...STATES),
+    priority: fc.nat(255),
+    attempt: number,
+    epoch: number,
+    deaths: number,
+    runAt: number,
+    expiresAt: number,
+    submittedAt: number,
+    startedAt: number,
+    finishedAt: number,
+    worker: text,
+    replyTo: mailbox,
+    retryOf: idOrNone,
+    key: fc.oneof(fc.constant(""), text.filter(isKey)),
+    cancelRequested: fc.boolean(),
+    code: text,
+    error: errorOrNull,
+    aliasOf: idOrNone,
+    payloadBytes: fc.nat(4096),
+    terms: termsOrNull,
+  }),
+);
+const record: fc.Arbitrary<TaskRecord> = fc.oneof(
+  unskipped,
+  fc.tuple(unskipped, positive).map(([one, skipped]) => ({ ...one, skipped })),
+);
 
 function envelope<T extends Envelope["type"], F extends object>(
   type: T,

@@ -34,7 +34,17 @@ const MAX_DEPTH = 64;
 
 const HELD_STATES = ["waiting", "running", "finished"] as const;
 const LEVELS = ["debug", "info", "warn", "error"] as const;
-const QUERIES = ["status", "explain", "story", "list", "queues", "workers", "schedules", "schedule"] as const;
+const QUERIES = [
+  "status",
+  "explain",
+  "story",
+  "list",
+  "queues",
+  "workers",
+  "schedules",
+  "schedule",
+  "stats",
+] as const;
 const COMMANDS = [
   "pause",
   "resume",

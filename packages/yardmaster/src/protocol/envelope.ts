@@ -152,6 +152,8 @@ export type Query =
     }
   | { readonly type: "queues" }
   | { readonly type: "schedules" }
+  /** What was counted since the owner took the shard over. */
+  | { readonly type: "stats" }
   /** What was declared under a name, for who runs it at once. */
   | { readonly type: "schedule"; readonly name: string }
   | { readonly type: "workers" };

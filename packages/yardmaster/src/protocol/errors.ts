@@ -39,6 +39,19 @@ export const ERRORS = {
     meaning: "The idempotency key was used before with different input.",
   },
   TASK_REFUSED: { retryable: false, meaning: "The dispatcher refused the task; the message says why." },
+  INVALID_GRAPH: {
+    retryable: false,
+    meaning:
+      "A plan of tasks contains itself, is too deep or too large, or asks for what cannot be together.",
+  },
+  DEPENDENCY_FAILED: {
+    retryable: false,
+    meaning: "A task that it waited for did not succeed, or is not known; the message names it.",
+  },
+  GRAPH_INCOMPLETE: {
+    retryable: false,
+    meaning: "Not all tasks of its graph arrived within ten minutes, so that none of them was started.",
+  },
   TASK_FAILED: {
     retryable: false,
     meaning: "The task failed for good; `cause` carries the last attempt's error.",

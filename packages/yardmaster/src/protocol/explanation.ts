@@ -10,6 +10,8 @@ export const REASONS = [
   "retry",
   "held-back",
   "delay",
+  "dependencies",
+  "graph-incomplete",
   "concurrency",
   "rate",
   "queue-paused",

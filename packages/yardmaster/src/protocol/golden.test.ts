@@ -4,11 +4,13 @@ import { describe, expect, it } from "vitest";
 import type { Envelope, Frame } from "./envelope.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "./record.ts";
+import { decodeSchedule, encodeSchedule, type ScheduleRecord } from "./schedule.ts";
 import type {
   PastAttempt,
   QueueRecord,
   Submission,
   TaskError,
+  TaskLinks,
   TaskRecord,
   TaskSpec,
   TaskTerms,
@@ -99,6 +101,14 @@ const terms: TaskTerms = {
   rateKey: "api",
   affinityKey: "model-3",
 };
+const links: TaskLinks = {
+  graph: ID,
+  members: 300,
+  after: [ID, OTHER_ID],
+  onFailure: "run-anyway",
+  fed: true,
+};
+const linked: Submission = { ...plain, links };
 const bound: Submission = { ...full, spec: limited, terms };
 const settledQueue: QueueRecord = {
   ...queue,
@@ -314,6 +324,22 @@ const ended: TaskRecord = {
   aliasOf: OTHER_ID,
 };
 
+const nightly: ScheduleRecord = {
+  name: "nightly",
+  cron: "0 3 * * *",
+  timeZone: "Europe/Berlin",
+  everyMs: 0,
+  missed: "all",
+  missedLimit: 7,
+  overlap: "queue",
+  spec: listed,
+  priority: 9,
+  expiresInMs: 60_000,
+  route: "",
+  terms,
+  payload: '{"kind":"sales"}',
+};
+
 const past: PastAttempt = {
   attempt: 2,
   worker: "v",
@@ -361,12 +387,30 @@ describe("the bytes of version 1", () => {
     expect(decodeFrame(expectGolden("frames.json", "submit with terms", encodeFrame(frame)))).toEqual(frame);
   });
 
-  const tasks = {
+  it("of a submission that replaces another stay what they are", () => {
+    const replace = { key: "k", waitMs: 1_000, maxWaitMs: 60_000, until: 0 };
+    const frame = frameOf([{ type: "submit", submission: { ...plain, terms: { ...terms, replace } } }]);
+    expect(decodeFrame(expectGolden("frames.json", "submit with replace", encodeFrame(frame)))).toEqual(
+      frame,
+    );
+  });
+
+  it("of a submission that is linked to others stay what they are", () => {
+    const frame = frameOf([{ type: "submit", submission: linked }]);
+    expect(decodeFrame(expectGolden("frames.json", "submit with links", encodeFrame(frame)))).toEqual(frame);
+  });
+
+  const tasks: Readonly<Record<string, TaskRecord>> = {
     "waiting task": waiting,
     "ended task": ended,
     "bound task": { ...ended, spec: limited, terms },
     "demanding task": { ...waiting, spec: demanding },
     "task that was tried again": { ...ended, past: [past] },
+    "linked task": {
+      ...waiting,
+      state: "blocked",
+      links: { ...links, graph: "", members: 0, onFailure: "skip" },
+    },
   };
   for (const [name, task] of Object.entries(tasks)) {
     it(`of the record of a ${name} stay what they are`, () => {
@@ -379,4 +423,11 @@ describe("the bytes of version 1", () => {
       expect(decodeQueue(expectGolden("records.json", name, encodeQueue(record)))).toEqual(record);
     });
   }
+
+  it("of the record of a schedule stay what they are", () => {
+    const bytes = Buffer.from(encodeSchedule(nightly), "latin1");
+    expect(decodeSchedule(expectGolden("records.json", "schedule", bytes).toString("latin1"))).toEqual(
+      nightly,
+    );
+  });
 });

@@ -1,5 +1,6 @@
 import { isKey } from "./check.ts";
 import type { Answered, Assign, Outcome, Settled } from "./envelope.ts";
+import { readLinks, writeLinks } from "./links.ts";
 import type { Reader } from "./reader.ts";
 import type { ReaderTables, WriterTables } from "./tables.ts";
 import {
@@ -25,7 +26,8 @@ const KEYED = 2;
 const REPEATS = 4;
 const TIMED = 8;
 const WITH_TERMS = 16;
-const SUBMISSION_FLAGS = 31;
+const LINKED = 32;
+const SUBMISSION_FLAGS = 63;
 
 // Above the number of the kind or state.
 const CHOICE = 15;
@@ -43,7 +45,8 @@ export function writeSubmission(writer: Writer, submission: Submission, tables: 
       (key ? KEYED : 0) |
       (retryOf === "" ? 0 : REPEATS) |
       (timed ? TIMED : 0) |
-      (submission.terms ? WITH_TERMS : 0),
+      (submission.terms ? WITH_TERMS : 0) |
+      (submission.links ? LINKED : 0),
   );
   if (!(submission.priority <= MAX_PRIORITY))
     throw unwritable(`priority ${submission.priority} is too large`);
@@ -56,6 +59,7 @@ export function writeSubmission(writer: Writer, submission: Submission, tables: 
   if (key) writeKey(writer, key);
   if (retryOf !== "") writer.id(retryOf);
   if (submission.terms) writeTerms(writer, submission.terms);
+  if (submission.links) writeLinks(writer, submission.links);
   writer.bytes(submission.payload);
 }
 
@@ -74,8 +78,25 @@ export function readSubmission(reader: Reader, tables: ReaderTables): Submission
   const retryOf = (flags & REPEATS) === 0 ? "" : reader.id();
   const copy = (flags & COPY) !== 0;
   const terms = (flags & WITH_TERMS) === 0 ? null : readTerms(reader);
+  const links = (flags & LINKED) === 0 ? null : readLinks(reader);
+  if (links !== null && links.graph !== "" && key !== null)
+    reader.fail("a member of a graph has an idempotency key");
   const payload = reader.bytes();
-  return { id, spec, priority, runAt, delayMs, expiresInMs, key, retryOf, replyTo, copy, terms, payload };
+  const plain = {
+    id,
+    spec,
+    priority,
+    runAt,
+    delayMs,
+    expiresInMs,
+    key,
+    retryOf,
+    replyTo,
+    copy,
+    terms,
+    payload,
+  };
+  return links === null ? plain : { ...plain, links };
 }
 
 function writeKey(writer: Writer, key: IdempotencyKey): void {

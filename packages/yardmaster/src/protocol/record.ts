@@ -1,6 +1,7 @@
 import { isKey, isName } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
 import { internText } from "./interner.ts";
+import { readLinks, writeLinks } from "./links.ts";
 import { readPast, writePast } from "./past-attempts.ts";
 import { Reader } from "./reader.ts";
 import { readSpec, writeSpec } from "./spec.ts";
@@ -33,8 +34,10 @@ const REPEATS = 2;
 const WITH_ERROR = 4;
 const ALIAS = 8;
 const WITH_TERMS = 16;
+const LINKED = 32;
 const WITH_PAST = 64;
-const TASK_FLAGS = 95;
+const SKIPPED = 128;
+const TASK_FLAGS = 255;
 const PAUSED = 1;
 const WITH_SETTINGS = 2;
 const QUEUE_FLAGS = 3;
@@ -52,6 +55,8 @@ export function encodeRecord(task: TaskRecord): Buffer {
       (task.error ? WITH_ERROR : 0) |
       (task.aliasOf === "" ? 0 : ALIAS) |
       (task.terms ? WITH_TERMS : 0) |
+      (task.links ? LINKED : 0) |
+      (task.skipped ? SKIPPED : 0) |
       (task.past ? WITH_PAST : 0),
   );
   writeSpec(writer, task.spec);
@@ -66,6 +71,8 @@ export function encodeRecord(task: TaskRecord): Buffer {
   if (task.aliasOf !== "") writer.id(task.aliasOf);
   if (task.terms) writeTerms(writer, task.terms);
   if (task.past) writePast(writer, task.past);
+  if (task.links) writeLinks(writer, task.links);
+  if (task.skipped) writer.uint(task.skipped);
   return writer.toBuffer();
 }
 
@@ -89,6 +96,8 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
   const aliasOf = (flags & ALIAS) === 0 ? "" : reader.id();
   const terms = (flags & WITH_TERMS) === 0 ? null : readTerms(reader);
   const past = (flags & WITH_PAST) === 0 ? {} : { past: readPast(reader) };
+  const links = (flags & LINKED) === 0 ? {} : { links: readLinks(reader) };
+  const skipped = (flags & SKIPPED) === 0 ? {} : { skipped: reader.uint() };
   reader.finish("a record");
   const {
     priority,
@@ -126,6 +135,8 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
     payloadBytes,
     terms,
     ...past,
+    ...links,
+    ...skipped,
   };
 }
 

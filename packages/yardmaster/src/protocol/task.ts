@@ -103,6 +103,40 @@ export interface TaskTerms {
   readonly rateKey: string;
   /** Tasks with the same one go to the same worker in a sticky queue, or "". */
   readonly affinityKey: string;
+  /** Absent where it takes no other's place. */
+  readonly replace?: ReplaceTerms;
+}
+
+/** A later task of the same definition and key takes the place of one that has not started. */
+export interface ReplaceTerms {
+  readonly key: string;
+  /** In a submission: how long it waits for a later one; else 0. */
+  readonly waitMs: number;
+  /** In a submission: how long all that replace each other may wait; 0 for ever, and 0 in a record. */
+  readonly maxWaitMs: number;
+  /** In a record: when the last of them starts at the latest; 0 for never. */
+  readonly until: Millis;
+}
+
+/** An item's index is its number on the wire. */
+export const FAILED_DEPENDENCY_RULES = ["fail", "skip", "run-anyway"] as const;
+/** What becomes of a task when one that it waits for ends in any other way than by success. */
+export type FailedDependencyRule = (typeof FAILED_DEPENDENCY_RULES)[number];
+
+/** How a task hangs together with others of its shard. */
+export interface TaskLinks {
+  /** The id of the graph that it is a member of, or "". */
+  readonly graph: TaskId;
+  /** How many tasks that graph has: none of them starts before all have arrived. 0 outside graphs. */
+  readonly members: number;
+  /** The tasks that must have ended before it starts. */
+  readonly after: readonly TaskId[];
+  readonly onFailure: FailedDependencyRule;
+  /**
+   * Its input is made of the results of `after`, and its payload says how: JSON in which n stands for the nth result,
+   * from 0; no bytes at all for an array of all results. One that is missing is `null`.
+   */
+  readonly fed: boolean;
 }
 
 /** What a client asks for. */
@@ -125,6 +159,8 @@ export interface Submission {
   readonly copy: boolean;
   /** Null for most tasks; one object for many with the same. */
   readonly terms: TaskTerms | null;
+  /** Absent for most tasks. Excludes `key` where it names a graph. */
+  readonly links?: TaskLinks;
   readonly payload: ByteString;
 }
 
@@ -181,6 +217,10 @@ export interface TaskRecord {
   readonly terms: TaskTerms | null;
   /** Attempts before the last one, and at the front, as attempt 0, for how long the first had to wait. Absent where there are none. */
   readonly past?: readonly PastAttempt[];
+  /** Absent where it hangs together with no other. */
+  readonly links?: TaskLinks;
+  /** How many numbers of attempts were left out, which use none up; absent where none was. */
+  readonly skipped?: number;
 }
 
 /** How an attempt ended that was not the last. */
@@ -196,7 +236,7 @@ export interface PastAttempt {
 }
 
 /** Every order that a queue can have. An order's index is its number on the wire. */
-export const ORDERS = ["fifo", "priority", "lifo", "fair", "deadline", "shortest"] as const;
+export const ORDERS = ["fifo", "priority", "lifo", "fair", "deadline", "shortest", "critical-path"] as const;
 export type Order = (typeof ORDERS)[number];
 /** Every way to choose among workers that a queue can have. Its index is its number on the wire. */
 export const PLACEMENTS = [
@@ -256,6 +296,9 @@ export const MAX_BYTES: number = 64 * 1024 * 1024;
 export const MAX_NAME_BYTES = 256;
 export const MAX_KEY_BYTES = 1024;
 export const MAX_PRIORITY = 255;
+/** The most tasks that one waits for, and that one graph has. */
+export const MAX_AFTER = 100_000;
+export const MAX_GRAPH_TASKS = 1_000_000;
 export const MAX_QUEUE_WEIGHT = 1000;
 /** The most resources that a worker offers, and the most labels that it has. */
 export const MAX_RESOURCES = 100;

@@ -1,11 +1,18 @@
 import { isKey } from "./check.ts";
 import { Interner } from "./interner.ts";
 import type { Reader } from "./reader.ts";
-import { MAX_KEY_BYTES, MAX_WEIGHT, MIN_WEIGHT, type Rate, type TaskTerms } from "./task.ts";
+import {
+  MAX_KEY_BYTES,
+  MAX_WEIGHT,
+  MIN_WEIGHT,
+  type Rate,
+  type ReplaceTerms,
+  type TaskTerms,
+} from "./task.ts";
 import { unwritable, Writer } from "./writer.ts";
 
 /** More than the longest valid ones can take. */
-const MAX_TERMS_BYTES = 5120;
+const MAX_TERMS_BYTES = 6200;
 
 // Which fields follow.
 const TIMED = 1;
@@ -14,14 +21,16 @@ const WEIGHED = 4;
 const CONCURRENT = 8;
 const RATED = 16;
 const AFFINE = 32;
-const FLAGS = 63;
+const REPLACING = 64;
+const FLAGS = 127;
 
 const decoded = new Interner<TaskTerms>(4096);
 const scratch = new Writer(512);
 
 /** Writes the terms of a task with their length in front. */
 export function writeTerms(writer: Writer, terms: TaskTerms): void {
-  const { deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey, affinityKey } = terms;
+  const { deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey, affinityKey, replace } =
+    terms;
   const timed = deadline !== 0 || deadlineInMs !== 0;
   scratch.clear();
   scratch.byte(
@@ -30,7 +39,8 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
       (weight === 1 ? 0 : WEIGHED) |
       (concurrencyKey === "" ? 0 : CONCURRENT) |
       (rateKey === "" ? 0 : RATED) |
-      (affinityKey === "" ? 0 : AFFINE),
+      (affinityKey === "" ? 0 : AFFINE) |
+      (replace === undefined ? 0 : REPLACING),
   );
   if (timed) {
     scratch.millis(deadline);
@@ -45,6 +55,13 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
   writeKey(concurrencyKey, "a concurrency key");
   writeKey(rateKey, "a rate key");
   writeKey(affinityKey, "an affinity key");
+  if (replace !== undefined) {
+    if (replace.key === "") throw unwritable("a key for replacing is empty");
+    writeKey(replace.key, "a key for replacing");
+    scratch.millis(replace.waitMs);
+    scratch.millis(replace.maxWaitMs);
+    scratch.millis(replace.until);
+  }
   const bytes = scratch.toBuffer().latin1Slice();
   writer.uint(bytes.length);
   writer.raw(bytes);
@@ -79,6 +96,7 @@ function decodeTerms(reader: Reader): TaskTerms {
   const concurrencyKey = (flags & CONCURRENT) === 0 ? "" : readKey(reader);
   const rateKey = (flags & RATED) === 0 ? "" : readKey(reader);
   const affinityKey = (flags & AFFINE) === 0 ? "" : readKey(reader);
+  const replace = (flags & REPLACING) === 0 ? {} : { replace: readReplace(reader) };
   return Object.freeze({
     deadline,
     deadlineInMs,
@@ -87,6 +105,16 @@ function decodeTerms(reader: Reader): TaskTerms {
     concurrencyKey,
     rateKey,
     affinityKey,
+    ...replace,
+  });
+}
+
+function readReplace(reader: Reader): ReplaceTerms {
+  return Object.freeze({
+    key: readKey(reader),
+    waitMs: reader.uint(),
+    maxWaitMs: reader.uint(),
+    until: reader.uint(),
   });
 }
 

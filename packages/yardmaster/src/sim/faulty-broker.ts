@@ -1,5 +1,5 @@
 import type { Broker, Delivery, Presence, Receiver, Send, SendOutcome } from "../brokers/broker.ts";
-import { YardmasterError } from "../protocol/errors.ts";
+import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { describeFrame } from "./trace-text.ts";
@@ -86,8 +86,13 @@ class Hold {
 
   async takeAgain(): Promise<void> {
     if (!this.#process.alive || !this.#process.holds.has(this)) return;
-    await this.take();
-    this.#tell(true);
+    try {
+      await this.take();
+      this.#tell(true);
+    } catch (error) {
+      // Its process has closed the engine meanwhile, and shows nothing any more.
+      if (!isCode(error, "CLOSED")) throw error;
+    }
   }
 
   #tell(isHeld: boolean): void {

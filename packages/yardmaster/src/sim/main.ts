@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { systemHost } from "../host.ts";
 import type { PointCounts } from "./crash-points.ts";
@@ -11,7 +12,7 @@ const MAX_FAILURES_SHOWN = 50;
 const MAX_SHOWN_BY_RULE = 2;
 
 const USAGE = `npm run sim -- [--seeds N] [--from N] [--until-failure] [--json]   runs N seeds (default 500)
-npm run sim -- --seed N [--trace]                                  runs one seed, with its course if wanted`;
+npm run sim -- --seed N [--trace] [--history FILE]                 runs one seed, with its course if wanted, and keeps its facts`;
 
 interface Totals {
   seeds: number;
@@ -27,6 +28,7 @@ async function main(): Promise<number> {
       from: { type: "string", default: "1" },
       seed: { type: "string" },
       trace: { type: "boolean", default: false },
+      history: { type: "string" },
       json: { type: "boolean", default: false },
       "until-failure": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -36,13 +38,18 @@ async function main(): Promise<number> {
     print(USAGE);
     return 0;
   }
-  if (values.seed !== undefined) return replay(wholeNumber(values.seed), values.trace);
+  if (values.seed !== undefined) return replay(wholeNumber(values.seed), values.trace, values.history);
   const { from, seeds, json, "until-failure": untilFailure } = values;
   return runMany({ from: wholeNumber(from), most: wholeNumber(seeds), untilFailure, json });
 }
 
-async function replay(seed: number, trace: boolean): Promise<number> {
-  const report = await runSeed(seed, trace ? { print } : {});
+async function replay(seed: number, trace: boolean, history: string | undefined): Promise<number> {
+  const facts: string[] = [];
+  const report = await runSeed(seed, {
+    ...(trace ? { print } : {}),
+    ...(history === undefined ? {} : { record: (fact) => facts.push(JSON.stringify(fact)) }),
+  });
+  if (history !== undefined) writeFileSync(history, `${facts.join("\n")}\n`);
   print(
     `seed ${seed}: ${report.events} events, ${(report.virtualMs / 1000).toFixed(1)} s, trace ${hex(report.hash)}`,
   );

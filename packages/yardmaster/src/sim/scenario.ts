@@ -1,9 +1,11 @@
 import type { Engine } from "../engine.ts";
 import { createMemoryWorld, type MemoryWorld } from "../memory/world.ts";
+import type { Fact } from "../testing/fact.ts";
 import { HistoryChecker, type Violation } from "../testing/history.ts";
 import type { PointCounts } from "./crash-points.ts";
 import { drawFaults, type FaultPlan } from "./fault-plan.ts";
 import { Faults } from "./faults.ts";
+import { drawLinks, type LinkPlan, NO_LINKS } from "./linked-tasks.ts";
 import { Random } from "./random.ts";
 import { bootClient, bootDispatcher, bootWorker } from "./sim-boot.ts";
 import { ClientScript } from "./sim-client.ts";
@@ -18,6 +20,8 @@ import { drawWorkload, type Workload } from "./workload.ts";
 export interface RunOptions {
   /** Gets the course of the run, line by line. */
   readonly print?: (line: string) => void;
+  /** Gets every fact, for a history that others can check. */
+  readonly record?: (fact: Fact) => void;
   /** Changes every process's engine, to see whether the checks notice. */
   readonly plant?: (engine: Engine) => Engine;
   /** In place of what the seed draws. */
@@ -62,6 +66,7 @@ class Run {
   readonly #yard: SimYard;
   readonly #scripts: readonly ClientScript[];
   readonly #plan: FaultPlan;
+  readonly #links: LinkPlan;
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
@@ -72,13 +77,23 @@ class Run {
       ...options.faults,
     };
     this.#workload = { ...drawn, ...(aimsAtParking(this.#plan) ? { maxLive: 5 } : {}), ...options.workload };
+    // Tasks that a test names are for what it tests.
+    this.#links =
+      options.workload?.tasks === undefined ? drawLinks(new Random(seed, "links"), this.#workload) : NO_LINKS;
     const timeline = new Timeline();
     const trace = new Trace(options.print ?? null);
     const faults = new Faults(this.#plan, timeline);
     const history = new HistoryChecker({ slots: this.#workload.slots });
-    this.#world = { timeline, trace, faults, history, points: new Map() };
+    this.#world = { timeline, trace, faults, history, points: new Map(), record: options.record ?? null };
     options.print?.(
-      JSON.stringify({ seed, faults: this.#plan, ...this.#workload, tasks: this.#workload.tasks.length }),
+      JSON.stringify({
+        seed,
+        faults: this.#plan,
+        ...this.#workload,
+        tasks: this.#workload.tasks.length,
+        after: this.#links.after.size,
+        graphs: this.#links.graphs.map(({ layers }) => layers.map(({ length }) => length)),
+      }),
     );
     const engineHost = createVirtualHost(timeline, ALWAYS, new Random(seed, "engine"), { wallSkewMs: 0 });
     const plant = options.plant ?? ((engine: Engine) => engine);
@@ -124,7 +139,7 @@ class Run {
     for (let n = 1; n <= workers; n++) this.#yard.add("worker", n, bootWorker(definitions, slots));
     return Array.from({ length: clients }, (_, n) => {
       const own = tasks.filter(({ client }) => client % clients === n);
-      const script = new ClientScript(own, n === 0 ? queues : [], definitions);
+      const script = new ClientScript(own, n === 0 ? queues : [], definitions, this.#links);
       this.#yard.add("client", n + 1, bootClient(script));
       return script;
     });

@@ -1,12 +1,29 @@
+import type { GraphHandle } from "../client/graph-handle.ts";
 import type { TaskHandle } from "../client/handle.ts";
+import type { DependencyOptions } from "../client/linked.ts";
+import { call, chain, group, type Plan } from "../client/plan.ts";
 import { pause } from "../host.ts";
 import { type ErrorCode, YardmasterError } from "../protocol/errors.ts";
+import { shardOf } from "../protocol/ids.ts";
 import type { TaskId, TerminalState } from "../protocol/task.ts";
+import { type GraphPlan, type LinkPlan, NO_LINKS } from "./linked-tasks.ts";
 import { MAX_LATE_MS } from "./remote-call.ts";
-import type { SimDefinitions } from "./sim-definitions.ts";
+import type { SimDefinitions, SimInput } from "./sim-definitions.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { labelOf } from "./sim-tasks.ts";
 import type { QueuePlan, TaskPlan } from "./workload.ts";
+
+function inputOf({ index, handler }: TaskPlan): SimInput {
+  return { index, padding: "x".repeat(handler.inputBytes) };
+}
+
+function optionsOf({ priority, delayMs, expiresInMs }: TaskPlan): {
+  priority: number;
+  delayMs: number;
+  expiresInMs?: number;
+} {
+  return { priority, delayMs, ...(expiresInMs === 0 ? {} : { expiresInMs }) };
+}
 
 /** What the simulation uses of a client. */
 export interface SubmittingClient {
@@ -18,8 +35,9 @@ export interface SubmittingClient {
       readonly delayMs?: number;
       readonly expiresInMs?: number;
       readonly idempotencyKey?: string;
-    },
+    } & DependencyOptions,
   ): Promise<TaskHandle>;
+  submitGraph(plan: Plan): Promise<GraphHandle>;
   get(id: TaskId): TaskHandle;
   pause(queue: string): Promise<void>;
   resume(queue: string): Promise<void>;
@@ -37,10 +55,19 @@ export class ClientScript {
   readonly awaited: Set<TaskId> = new Set();
   /** What the present incarnation has called and not heard of yet. */
   readonly pending: Set<string> = new Set();
+  readonly #links: LinkPlan;
+  readonly #graphs: readonly GraphPlan[];
   #process: SimProcess | null = null;
 
-  constructor(tasks: readonly TaskPlan[], queues: readonly QueuePlan[], definitions: SimDefinitions) {
+  constructor(
+    tasks: readonly TaskPlan[],
+    queues: readonly QueuePlan[],
+    definitions: SimDefinitions,
+    links: LinkPlan = NO_LINKS,
+  ) {
     this.#tasks = tasks;
+    this.#links = links;
+    this.#graphs = links.graphs.filter(({ layers }) => layers.flat().some((task) => tasks.includes(task)));
     this.#queues = new Set(queues);
     this.#definitions = definitions;
   }
@@ -61,8 +88,10 @@ export class ClientScript {
     this.awaited.clear();
     this.pending.clear();
     for (const [id, task] of this.#acknowledged) this.#follow(process, client.get(id), task);
+    const members = new Set(this.#graphs.flatMap(({ layers }) => layers.flat()));
+    for (const graph of this.#graphs) this.#playGraph(process, client, graph);
     for (const task of this.#tasks) {
-      if (this.#begun.has(task)) continue;
+      if (this.#begun.has(task) || members.has(task)) continue;
       process.host.after(Math.max(0, task.submitAt - process.host.monotonic()), () => {
         this.#begun.add(task);
         this.#track(process, `submit of ${labelOf(task)}`, () => this.#submit(process, client, task));
@@ -72,8 +101,73 @@ export class ClientScript {
   }
 
   async #submit(process: SimProcess, client: SubmittingClient, task: TaskPlan): Promise<void> {
+    this.#announce(process, task);
+    const { key } = task;
+    const handle = await client.submit(this.#definitions.of(task), inputOf(task), {
+      ...optionsOf(task),
+      ...(key === null ? {} : { idempotencyKey: key }),
+      ...this.#dependenciesOf(client, task),
+    });
+    if (process.alive) this.#take(process, handle, task);
+  }
+
+  /** Those of its dependencies that are known to be submitted, as far as they are in one shard. */
+  #dependenciesOf(client: SubmittingClient, task: TaskPlan): DependencyOptions {
+    const plan = this.#links.after.get(task);
+    if (plan === undefined) return {};
+    const ids = [...this.#acknowledged].filter(([, other]) => plan.tasks.includes(other)).map(([id]) => id);
+    const [first = ""] = ids;
+    const after = ids.filter((id) => shardOf(id) === shardOf(first)).map((id) => client.get(id));
+    return after.length === 0 ? {} : { after, ifDependencyFails: plan.onFailure };
+  }
+
+  #playGraph(process: SimProcess, client: SubmittingClient, plan: GraphPlan): void {
+    const members = plan.layers.flat();
+    const [first] = members;
+    if (first === undefined || this.#begun.has(first)) return;
+    process.host.after(Math.max(0, first.submitAt - process.host.monotonic()), () => {
+      for (const task of members) this.#begun.add(task);
+      this.#track(process, `graph of ${labelOf(first)}`, () => this.#submitGraph(process, client, plan));
+    });
+  }
+
+  async #submitGraph(process: SimProcess, client: SubmittingClient, plan: GraphPlan): Promise<void> {
+    const members = plan.layers.flat();
+    for (const task of members) this.#announce(process, task);
+    const layers: readonly Plan[] = plan.layers.map((layer) =>
+      group(
+        layer.map((task) =>
+          call(this.#definitions.of(task), inputOf(task), {
+            ...optionsOf(task),
+            ifDependencyFails: plan.onFailure,
+          }),
+        ),
+      ),
+    );
+    const graph = await client.submitGraph(layers.reduce((before, layer) => chain(before, layer)));
+    if (!process.alive) return;
+    process.note("graph", graph.id);
+    for (const [index, task] of members.entries()) {
+      const handle = graph.tasks[index];
+      if (handle !== undefined) this.#take(process, handle, task);
+    }
+    const { cancelAfterMs } = plan;
+    if (cancelAfterMs !== null) process.host.after(cancelAfterMs, () => this.#cancelGraph(process, graph));
+  }
+
+  #cancelGraph(process: SimProcess, graph: GraphHandle): void {
+    process.note("cancelling", `graph ${graph.id}`);
+    this.#track(process, `cancel of graph ${graph.id}`, async () => {
+      await graph.cancel("planned");
+      if (!process.alive) return;
+      process.note("cancelled", `graph ${graph.id}`);
+      for (const { id } of graph.tasks) process.observe({ type: "cancelled", id });
+    });
+  }
+
+  #announce(process: SimProcess, task: TaskPlan): void {
     const label = labelOf(task);
-    const { attempts, kind, key, delayMs } = task;
+    const { attempts, kind, delayMs } = task;
     // Whole milliseconds, and the clocks of two owners, whose times may meet in one task's record.
     const slackMs = 3 + 2 * process.world.faults.plan.wallSkewMs;
     const dueAt = process.host.monotonic() + delayMs - slackMs;
@@ -87,14 +181,10 @@ export class ClientScript {
     };
     process.observe({ type: "submitting", label, intent });
     process.note("submitting", label);
-    const input = { index: task.index, padding: "x".repeat(task.handler.inputBytes) };
-    const handle = await client.submit(this.#definitions.of(task), input, {
-      priority: task.priority,
-      delayMs,
-      ...(task.expiresInMs === 0 ? {} : { expiresInMs: task.expiresInMs }),
-      ...(key === null ? {} : { idempotencyKey: key }),
-    });
-    if (!process.alive) return;
+  }
+
+  #take(process: SimProcess, handle: TaskHandle, task: TaskPlan): void {
+    const label = labelOf(task);
     process.observe({ type: "submitted", label, id: handle.id });
     process.note("submitted", `${label} ${handle.id}`);
     this.#acknowledged.set(handle.id, task);

@@ -16,6 +16,8 @@ export interface SimWorld {
   readonly trace: Trace;
   readonly points: PointCounts;
   readonly history: HistoryChecker;
+  /** Gets every fact of the run. */
+  readonly record: ((fact: Fact) => void) | null;
 }
 
 /** A fact without its time. */
@@ -108,6 +110,7 @@ export class SimProcess implements EventOwner {
     if (fact.type === "committed" && this.world.trace.verbose)
       for (const change of fact.changes)
         this.say("committed", describeChange(fact.lease.epoch, fact.sequence, change));
+    this.world.record?.(fact);
     this.world.history.observe(fact);
   }
 

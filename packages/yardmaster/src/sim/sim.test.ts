@@ -22,6 +22,18 @@ describe("a simulated yard", () => {
     expect((await runSeed(seed)).violations).toEqual([]);
   });
 
+  it.each([
+    [
+      "a worker that was cut off started what it had been given before it was lost",
+      [11_057, 12_493, 15_579, 15_610],
+    ],
+    ["a worker whose mailbox had lost the word that an attempt counts no more started it", [22_175]],
+    ["the simulated presence outlived its engine", [25_159]],
+    ["an attempt that was handed back used up one of the task's", [15_265]],
+  ])("does not fail again as it did: %s", async (_, seeds) => {
+    for (const seed of seeds) expect((await runSeed(seed)).violations, `seed ${seed}`).toEqual([]);
+  });
+
   it("keeps them on servers that lose connections and mailboxes, forget commits and are full", async () => {
     const times = [3_000, 8_000, 14_000, 20_000];
     const lines: string[] = [];

@@ -35,6 +35,14 @@ export type Fact =
   | ({ readonly type: "ended"; readonly at: number } & RunName)
   /** A process is gone, and every run in it. */
   | { readonly type: "processGone"; readonly at: number; readonly process: string }
+  /** A result was read, by whoever and however often; it never changes. */
+  | {
+      readonly type: "read";
+      readonly at: number;
+      readonly id: TaskId;
+      readonly state: TerminalState;
+      readonly result: string;
+    }
   /** A handle told its caller how the task ended. */
   | { readonly type: "settled"; readonly at: number; readonly id: TaskId; readonly state: TerminalState };
 

@@ -1,5 +1,6 @@
 import type { Change } from "../protocol/change.ts";
 import { shardOf } from "../protocol/ids.ts";
+import { tickOf } from "../protocol/schedule.ts";
 import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
 
@@ -15,6 +16,9 @@ export class RecordHistory {
   readonly #endedAt = new Map<TaskId, number>();
   readonly #tombstones = new Set<TaskId>();
   readonly #holders = new Map<string, Set<TaskId>>();
+  /** By definition and concurrency key: the tasks that hold it, and how many may. */
+  readonly #places = new Map<string, Places>();
+  readonly #ticks = new Map<string, TaskId>();
   #unfinished = 0;
 
   constructor(slots: number, report: (rule: string, message: string) => void) {
@@ -95,6 +99,9 @@ export class RecordHistory {
     for (const [worker, held] of this.#holders)
       if (held.size > this.#slots)
         this.#report("OVER_CREDIT", `${worker} was given ${held.size} tasks for ${this.#slots} slots`);
+    for (const [name, { tasks, limit }] of this.#places)
+      if (tasks.size > limit)
+        this.#report("OVER_LIMIT", `${tasks.size} tasks hold the concurrency of ${name}, which is ${limit}`);
   }
 
   finish(): void {
@@ -159,6 +166,8 @@ export class RecordHistory {
     this.#attempts.set(record.id, Math.max(record.attempt, this.attemptsOf(record.id)));
     if (isUnfinished(record)) this.#unfinished++;
     if (isHeld(record)) this.#held(record).add(record.id);
+    this.#checkTick(record);
+    this.#countPlace(record);
     if (isTerminal(record.state) && record.finishedAt === 0)
       this.#report("TERMINAL_WITHOUT_TIME", `${record.id} is ${record.state} and does not say since when`);
   }
@@ -171,6 +180,27 @@ export class RecordHistory {
       this.#report("CANCEL_IGNORED", `${record.id} succeeded after its cancel was recorded`);
   }
 
+  /** Each tick of a schedule makes one task. */
+  #checkTick(record: TaskRecord): void {
+    const tick = tickOf(record);
+    if (tick === null) return;
+    const name = `${tick.schedule} at ${tick.tickAt}`;
+    const first = this.#ticks.get(name) ?? record.id;
+    this.#ticks.set(name, first);
+    if (first !== record.id) this.#report("TICK_TWICE", `Schedule ${name} made ${first} and ${record.id}`);
+  }
+
+  #countPlace(record: TaskRecord): void {
+    const { id, spec, terms } = record;
+    const limit = spec.limits?.concurrency ?? 0;
+    if (limit === 0) return;
+    const name = [spec.name, terms?.concurrencyKey ?? "", `shard ${shardOf(id)}`].join(" ");
+    const places = this.#places.get(name) ?? { tasks: new Set<TaskId>(), limit };
+    this.#places.set(name, places);
+    if (isHeld(record)) places.tasks.add(id);
+    else places.tasks.delete(id);
+  }
+
   /** Credit is granted by shard. */
   #held({ id, worker }: TaskRecord): Set<TaskId> {
     const holder = `${worker} in shard ${shardOf(id)}`;
@@ -178,6 +208,11 @@ export class RecordHistory {
     this.#holders.set(holder, held);
     return held;
   }
+}
+
+interface Places {
+  readonly tasks: Set<TaskId>;
+  readonly limit: number;
 }
 
 interface Ownership {

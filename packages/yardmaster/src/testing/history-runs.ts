@@ -1,5 +1,6 @@
 import type { TaskId } from "../protocol/task.ts";
 import type { Intent, RunName } from "./fact.ts";
+import { whyTooEarly } from "./history-links.ts";
 import type { RecordHistory } from "./history-records.ts";
 
 interface Runs {
@@ -114,6 +115,9 @@ export class RunHistory {
       );
     if (at > this.#records.endedAtOf(id) + LATE_START_MS)
       this.#report("STARTED_LATE", `${label} (${id}) started long after it had ended`);
+    const tooEarly = whyTooEarly(id, this.#records.all);
+    if (tooEarly !== null)
+      this.#report("STARTED_BEFORE_DEPENDENCY", `${label} (${id}) started while ${tooEarly}`);
     const intent = this.#intents.get(label);
     if (intent === undefined) {
       this.#report("STARTED_UNASKED", `${label} (${id}) was never submitted`);

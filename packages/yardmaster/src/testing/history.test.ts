@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Change } from "../protocol/change.ts";
+import { tickKey } from "../protocol/schedule.ts";
 import type { State, TaskError, TaskRecord } from "../protocol/task.ts";
 import type { Fact } from "./fact.ts";
 import { HistoryChecker } from "./history.ts";
@@ -16,6 +17,8 @@ const SPEC: TaskRecord["spec"] = {
   keepResultMs: 0,
   keepFailureMs: 0,
 };
+const LIMITED = { ...SPEC, limits: { concurrency: 1, rate: null } };
+const LINKS = { graph: "", members: 0, after: ["t0"], onFailure: "fail", fed: false } as const;
 const INTENT = { attempts: 2, atMostOnce: false, mayGiveUp: false, key: "", dueAt: 0 };
 const RUN = { id: "t1", attempt: 1, process: "w1" };
 
@@ -126,6 +129,49 @@ describe("the history checker", () => {
     ],
     ["HANDLE_HANGS", [submitting(), submitted(), acquired(1), committed(1, 1, [insert("failed")])]],
     [
+      "RESULT_CHANGED",
+      [acquired(1), committed(1, 1, [insert("failed")]), read("failed", "a"), read("failed", "b")],
+    ],
+    ["READ_DISAGREES", [acquired(1), committed(1, 1, [insert("failed")]), read("succeeded", "a")]],
+    [
+      "OVER_LIMIT",
+      [
+        acquired(1),
+        committed(1, 1, [
+          insert("assigned", { spec: LIMITED }),
+          insert("assigned", { id: "t2", spec: LIMITED }),
+        ]),
+      ],
+    ],
+    [
+      "TICK_TWICE",
+      [
+        acquired(1),
+        committed(1, 1, [
+          insert("failed", { key: tickKey("beat", 5) }),
+          insert("failed", { id: "t2", key: tickKey("beat", 5) }),
+        ]),
+      ],
+    ],
+    [
+      "STARTED_BEFORE_DEPENDENCY",
+      [
+        submitting(),
+        acquired(1),
+        committed(1, 1, [insert("assigned", { links: LINKS }), insert("ready", { id: "t0" })]),
+        started(),
+      ],
+    ],
+    [
+      "STARTED_BEFORE_DEPENDENCY",
+      [
+        submitting(),
+        acquired(1),
+        committed(1, 1, [insert("assigned", { links: LINKS }), insert("failed", { id: "t0" })]),
+        started(),
+      ],
+    ],
+    [
       "REFUSED_RAN",
       [submitting(), submitted(), { type: "accepted", at: 1, id: "t1", outcome: "refused" }, started()],
     ],
@@ -197,6 +243,10 @@ function committed(epoch: number, sequence: number, changes: readonly Change[]):
 
 function started(run: Partial<typeof RUN> = {}, at = 1): Fact {
   return { type: "started", at, label: "task", ...RUN, ...run };
+}
+
+function read(state: "succeeded" | "failed", result: string): Fact {
+  return { type: "read", at: 2, id: "t1", state, result };
 }
 
 function settled(state: "succeeded" | "failed" | "cancelled"): Fact {

@@ -34,6 +34,7 @@ export class HistoryChecker {
   readonly #submitted = new Map<TaskId, string>();
   readonly #refused = new Set<TaskId>();
   readonly #settled = new Map<TaskId, TerminalState>();
+  readonly #read = new Map<TaskId, string>();
   #now = 0;
 
   constructor(limits: HistoryLimits) {
@@ -83,6 +84,9 @@ export class HistoryChecker {
         break;
       case "processGone":
         this.#runs.processGone(fact.process);
+        break;
+      case "read":
+        this.#checkRead(fact);
         break;
       case "settled":
         this.#handleSettled(fact.id, fact.state);
@@ -139,6 +143,16 @@ export class HistoryChecker {
     }
     if (this.#refused.has(id) && this.#runs.startsOf(id) > 0)
       this.report("REFUSED_RAN", `${label} (${id}) was refused and ran`);
+  }
+
+  #checkRead({ id, state, result }: Extract<Fact, { type: "read" }>): void {
+    const seen = `${state} ${result}`;
+    const before = this.#read.get(id) ?? seen;
+    this.#read.set(id, before);
+    if (before !== seen) this.report("RESULT_CHANGED", `${id} was read as another result than before`);
+    const recorded = this.#records.terminalOf(id);
+    if (recorded !== state)
+      this.report("READ_DISAGREES", `${id} was read as ${state} while it is ${this.#records.describe(id)}`);
   }
 
   #handleSettled(id: TaskId, state: TerminalState): void {

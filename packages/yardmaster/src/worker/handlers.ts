@@ -65,6 +65,38 @@ export interface Handlers<Context extends object> {
     handler: (call: Call<Parsed> & Context) => HandlerEnd<Returned> | Promise<HandlerEnd<Returned>>,
     options?: HandlerOptions,
   ): Handler;
+  /**
+   * As `on`, for a handler that takes several attempts in one call: as many as `size` says (no more than the worker has
+   * slots), or those that have come within `withinMs` of the first. It answers with one end for each, in their order:
+   * what a handler of `on` may return, or an Error. What it throws is the end of all. Each attempt keeps its own slot,
+   * signal, timeout and retries; one that is aborted before the call is left out of it. Throws INVALID_OPTIONS.
+   *
+   * @example
+   * onBatch(insert, { size: 100, withinMs: 20 }, async (calls) => db.insertAll(calls.map(({ input }) => input)));
+   */
+  onBatch<Input, Output, Parsed, Returned>(
+    definition: TaskDefinition<Input, Output, Parsed, Returned>,
+    options: BatchOptions,
+    handler: (
+      calls: readonly (Call<Parsed> & Context)[],
+    ) => BatchEnds<Returned> | Promise<BatchEnds<Returned>>,
+  ): Handler;
+}
+
+export interface BatchOptions {
+  /** 2 to 10,000. */
+  readonly size: number;
+  /** How long the first waits for others, 1 to 60,000. */
+  readonly withinMs: number;
+}
+
+export type BatchEnds<Returned> = readonly (HandlerEnd<Returned> | Error)[];
+
+/** What a worker needs to gather attempts for one call. */
+export interface Batch extends BatchOptions {
+  readonly run: (calls: readonly Call<unknown>[]) => unknown;
+  /** The middleware around one attempt. */
+  readonly around: (inner: (call: Call<unknown>) => unknown) => (call: Call<unknown>) => unknown;
 }
 
 /** Shared by copies of this package: a worker file may import another one than the command that loads it. */
@@ -80,6 +112,8 @@ export interface Handler {
   readonly source: HandlerSource;
   readonly isolate: "thread" | null;
   readonly module: string;
+  /** Null where each attempt is a call of its own. */
+  readonly batch: Batch | null;
 }
 
 /** One call of `createHandlers`: all of its handlers share a context. */
@@ -156,8 +190,46 @@ export function createHandlers<Context extends object = object>(
         source,
         isolate,
         module,
+        batch: null,
       });
     },
+    onBatch(definition, batchOptions, handler) {
+      const { isolate, module } = checkHandler(definition, handler, {});
+      const { size, withinMs } = checkBatch(definition.name, batchOptions);
+      // As in `on`.
+      const run = handler as (calls: readonly Call<unknown>[]) => unknown;
+      const steps = use as readonly Middleware[];
+      const around: Batch["around"] = (inner) =>
+        steps.length === 0 ? inner : wrap(steps, inner, definition);
+      return Object.freeze({
+        [HANDLER]: true as const,
+        definition,
+        // A worker gathers; without one, an attempt is a batch of one.
+        run: around(async (call) => firstOf(await run([call]))),
+        source,
+        isolate,
+        module,
+        batch: Object.freeze({ size, withinMs, run, around }),
+      });
+    },
+  };
+}
+
+function firstOf(ends: unknown): unknown {
+  const end: unknown = Array.isArray(ends) ? ends[0] : ends;
+  if (end instanceof Error) throw end;
+  return end;
+}
+
+function checkBatch(name: string, options: BatchOptions): BatchOptions {
+  const check = optionCheck(`onBatch ${JSON.stringify(name)}`);
+  check.known(options, ["size", "withinMs"]);
+  const { size, withinMs } = options;
+  if (size === undefined) check.refuse("size", "a whole number", size);
+  if (withinMs === undefined) check.refuse("withinMs", "milliseconds", withinMs);
+  return {
+    size: check.whole("size", size, { min: 2, max: 10_000, otherwise: 2 }),
+    withinMs: check.whole("withinMs", withinMs, { min: 1, max: 60_000, otherwise: 1 }),
   };
 }
 

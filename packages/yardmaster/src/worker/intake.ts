@@ -35,7 +35,10 @@ export class Intake {
 
   /** The mailbox was opened anew, and what was in it may be lost: every dispatcher is told what is held. */
   reopened(): void {
-    for (const link of this.#parts.links) link.resync();
+    for (const link of this.#parts.links) {
+      link.resync();
+      link.framesLost();
+    }
   }
 
   take(deliveries: readonly Delivery[]): void {
@@ -61,7 +64,7 @@ export class Intake {
     link.seen = frame.sequence;
     for (const envelope of frame.envelopes) this.#handle(link, envelope);
     if (isNewOwner && !isFirst) this.#resync(link);
-    else if (isGap) link.wantsHeld = true;
+    else if (isGap) link.framesLost();
   }
 
   #enter(link: ShardLink, epoch: number): void {
@@ -95,7 +98,7 @@ export class Intake {
     const { shard } = link;
     heartbeats.pulse.setAnswered(shard, answer.number);
     // The mailbox is in order: what was sent before this answer and is not here is lost.
-    if (answer.sent > link.seen) link.wantsHeld = true;
+    if (answer.sent > link.seen) link.framesLost();
     // Who does not know this worker may have given its tasks to others: nothing starts before it does.
     if (answer.known) runner.contact(shard, answer.number);
     else this.#resync(link);

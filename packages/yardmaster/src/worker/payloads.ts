@@ -1,8 +1,10 @@
 import { answeredWithin } from "../deadline.ts";
 import type { Host } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
-import type { TaskId } from "../protocol/task.ts";
+import type { StoredTask } from "../protocol/change.ts";
+import { MAX_BYTES, type TaskId } from "../protocol/task.ts";
 import type { Store } from "../stores/store.ts";
+import { inputOf } from "./fed-input.ts";
 
 const READ_TIMEOUT_MS = 30_000;
 const MAX_BATCH = 100;
@@ -13,7 +15,7 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** Reads large payloads from the store; what is asked for in one turn, or during a read, is one read. */
+/** Reads from the store what did not travel: large payloads, and results that are the input of others; what is asked for in one turn, or during a read, is one read. */
 export class Payloads {
   readonly #store: Store;
   readonly #host: Host;
@@ -45,11 +47,33 @@ export class Payloads {
           READ_TIMEOUT_MS,
           this.#store.read({ ids, bytes: true }),
         );
-        for (const { id, resolve } of waiters) resolve(tasks.get(id)?.payload ?? null);
+        for (const { id, resolve } of waiters) resolve(await this.#payloadOf(tasks.get(id)));
       } catch (error) {
         for (const { reject } of waiters) reject(error);
       }
     }
     this.#isReading = false;
+  }
+
+  async #payloadOf(stored: StoredTask | undefined): Promise<ByteString | null> {
+    const { payload = null, task } = stored ?? {};
+    if (payload === null || task?.links?.fed !== true) return payload;
+    const results: ByteString[] = [];
+    let bytes = 0;
+    const { after } = task.links;
+    for (let start = 0; start < after.length; start += MAX_BATCH) {
+      const ids = after.slice(start, start + MAX_BATCH);
+      const read = this.#store.read({ ids, bytes: true });
+      const { tasks } = await answeredWithin(this.#host, READ_TIMEOUT_MS, read);
+      for (const id of ids) {
+        const one = tasks.get(id);
+        // Its record is kept no longer: nobody can say any more what the input is.
+        if (one === undefined) return null;
+        results.push(one.result ?? "");
+        bytes += one.result?.length ?? 0;
+      }
+      if (bytes > MAX_BYTES) return null;
+    }
+    return inputOf(payload, results);
   }
 }

@@ -4,11 +4,12 @@ import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Epoch } from "../protocol/task.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
+import { Batcher } from "./batcher.ts";
 import type { Contexts } from "./contexts.ts";
 import type { Division } from "./division.ts";
 import { type Ending, ended, execute } from "./execution.ts";
 import { failure } from "./failure.ts";
-import type { Call, Handler, Submit } from "./handlers.ts";
+import type { Batch, Call, Handler, Submit } from "./handlers.ts";
 import type { Isolation } from "./isolation.ts";
 import { News } from "./news.ts";
 import type { Payloads } from "./payloads.ts";
@@ -55,6 +56,7 @@ export class Runner {
   #isTaking = true;
   #stuck = 0;
   #turn = 0;
+  readonly #batchers = new Map<Handler, Batcher>();
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -204,7 +206,8 @@ export class Runner {
     const payload = await this.#read(attempt);
     if (attempt.state !== "waiting") this.#free(attempt);
     else if (payload === null) {
-      const message = "The store does not have the task's payload.";
+      const message =
+        "The store does not have the task's payload, or not all results that its input is made of.";
       this.#end(attempt, ended("failed", failure("STORE_UNAVAILABLE", message)));
     } else if (this.isInContact(attempt.shard) && this.#linkOf(attempt).isWanted(attempt))
       this.#run(attempt, handler, payload);
@@ -256,7 +259,15 @@ export class Runner {
       const log: Call<unknown>["log"] = (message, level = "info") => this.#tellLog(attempt, message, level);
       return isolation.run(attempt, handler, payload, { progress, log });
     }
-    return execute(handler, payload, attempt.assign.version, (input) => this.#call(attempt, handler, input));
+    const taking = handler.batch === null ? handler : this.#batcherOf(handler, handler.batch).handler;
+    return execute(taking, payload, attempt.assign.version, (input) => this.#call(attempt, handler, input));
+  }
+
+  #batcherOf(handler: Handler, batch: Batch): Batcher {
+    const { slots, host } = this.#parts;
+    const batcher = this.#batchers.get(handler) ?? new Batcher(handler, batch, slots, host);
+    this.#batchers.set(handler, batcher);
+    return batcher;
   }
 
   #call(attempt: Attempt, handler: Handler, input: unknown): Call<unknown> {

@@ -119,4 +119,20 @@ describe("ShardLink", () => {
     shard.answered(1);
     expect(shard.isSettled).toBe(true);
   });
+
+  it("starts nothing after a gap until an inventory from then on is answered", () => {
+    const shard = link();
+    shard.enter(1);
+    shard.wantsHeld = true;
+    collect(shard);
+    shard.hold(new Attempt(0, 1, assign(1, "x"), 0, null));
+    shard.framesLost();
+    // What was asked before the gap says nothing of it.
+    shard.answered(1);
+    expect(shard.takeWaiting()).toBe(null);
+    expect(collect(shard).frames).toEqual([[2, ["held"]]]);
+    expect(shard.takeWaiting()).toBe(null);
+    shard.answered(2);
+    expect(shard.takeWaiting()?.assign.id).toBe(assign(1, "x").id);
+  });
 });

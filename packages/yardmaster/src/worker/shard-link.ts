@@ -58,6 +58,8 @@ export class ShardLink {
   #finished: Attempt[] = [];
   #notes: Note[] = [];
   #sequence = 0;
+  /** A frame may be lost that said of an attempt that it counts no more: until an inventory from then on is answered. */
+  #doubt: "none" | "unsaid" | "said" = "none";
 
   constructor(shard: number, worker: string, mailbox: string) {
     this.shard = shard;
@@ -111,6 +113,7 @@ export class ShardLink {
   answered(sequence: number): void {
     if (this.#inventory?.sequence === sequence) {
       this.#isReconciled ||= this.#inventory.epoch === this.epoch;
+      if (this.#doubt === "said") this.#doubt = "none";
       this.#inventory = null;
     }
     const batch = this.#batches.get(sequence);
@@ -129,13 +132,19 @@ export class ShardLink {
 
   /** Whether the present owner counts on an attempt, as far as is known. */
   isWanted(attempt: Attempt): boolean {
-    return this.#isReconciled || attempt.epoch === this.epoch;
+    return this.#doubt === "none" && (this.#isReconciled || attempt.epoch === this.epoch);
   }
 
   /** Takes the first waiting attempt that may start. */
   takeWaiting(): Attempt | null {
     const index = this.waiting.findIndex((attempt) => this.isWanted(attempt));
     return index === -1 ? null : (this.waiting.splice(index, 1)[0] ?? null);
+  }
+
+  /** Frames are lost: nothing that waits here starts before its dispatcher has heard of it. */
+  framesLost(): void {
+    this.wantsHeld = true;
+    this.#doubt = "unsaid";
   }
 
   /** A new owner, or one that has forgotten this worker: it is told everything again. */
@@ -244,6 +253,7 @@ export class ShardLink {
   #takeInventory(now: number): Held {
     const { silenceMs } = this.#inventory ?? { silenceMs: SILENCE_MS / 2 };
     const next = Math.min(2 * silenceMs, MAX_SILENCE_MS);
+    if (this.#doubt === "unsaid") this.#doubt = "said";
     this.#sequence += 1;
     this.#inventory = { sequence: this.#sequence, silenceMs: next, resendAt: now + next, epoch: this.epoch };
     return this.#held();

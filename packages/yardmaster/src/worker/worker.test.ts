@@ -387,7 +387,7 @@ describe("a lost frame", () => {
     expect(desk.of("held")).toHaveLength(1);
     await host.advance(10_500);
     expect(desk.of("held")).toHaveLength(2);
-    expect(desk.of("held").at(-1)?.attempts).toMatchObject([{ id: taskId(1), state: "running" }]);
+    expect(desk.of("held").at(-1)?.attempts).toMatchObject([{ id: taskId(1), state: "waiting" }]);
     desk.answers = true;
     await host.advance(25_000);
     expect(desk.of("held")).toHaveLength(3);

@@ -6,9 +6,9 @@ import type { LeaseTimes } from "../../src/dispatcher/lease-keeper.ts";
 import type { EngineAddress } from "../../src/engine.ts";
 import { systemHost } from "../../src/host.ts";
 import { isCode, YardmasterError } from "../../src/protocol/errors.ts";
-import { createHandlers } from "../../src/worker/handlers.ts";
+import { type Call, createHandlers } from "../../src/worker/handlers.ts";
 import { connect, startWorker, type YardAddress } from "../../src/yard.ts";
-import { type Work, type Worked, work } from "./fault-tasks.ts";
+import { limited, total, type Work, type Worked, work } from "./fault-tasks.ts";
 
 /** A process of a yard under faults. It writes what happens to its parent, and obeys it. */
 export interface ActorOrder {
@@ -69,13 +69,15 @@ async function startDispatcher(): Promise<void> {
 
 async function startOneWorker(): Promise<void> {
   const { on } = createHandlers();
-  const run = on(work, async ({ input, attempt, taskId }) => {
+  const one = async ({ input, attempt, taskId }: Call<Work>): Promise<Worked> => {
     const line = `${Date.now()} ${taskId} ${attempt} ${process.pid} ${input.number}\n`;
     appendFileSync(join(folder, "ran.log"), line);
     while (input.until !== "" && !existsSync(input.until)) await pause(10);
     return { doubled: input.number * 2, pid: process.pid, attempt };
-  });
-  const worker = await startWorker({ ...place, handlers: [run], slots: order.slots ?? 20 });
+  };
+  const sum = on(total, ({ input }) => input.reduce((all, { doubled }) => all + doubled, 0));
+  const handlers = [on(work, one), on(limited, one), sum];
+  const worker = await startWorker({ ...place, handlers, slots: order.slots ?? 20 });
   tell({ type: "ready", id: worker.id });
 }
 

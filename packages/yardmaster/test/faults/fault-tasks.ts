@@ -19,3 +19,15 @@ export const work: TaskDefinition<Work, Worked> = defineTask<Work, Worked>({
   attempts: 10,
   backoff: { type: "fixed", baseMs: 10, jitter: "none" },
 });
+
+/** As `work`, at most two at a time. */
+export const limited: TaskDefinition<Work, Worked> = defineTask<Work, Worked>({
+  name: "limited",
+  attempts: 10,
+  concurrency: 2,
+});
+
+/** What comes of several. */
+export const total: TaskDefinition<readonly Worked[], number> = defineTask<readonly Worked[], number>({
+  name: "total",
+});

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { TaskHandle } from "../../src/client/handle.ts";
+import { chain, map } from "../../src/client/plan.ts";
 import type { EngineAddress } from "../../src/engine.ts";
 import { connect, type Yard, type YardAddress } from "../../src/yard.ts";
 import { startedFor } from "../server-tests.ts";
 import { type Actor, Cast } from "./actors.ts";
-import { type Worked, work } from "./fault-tasks.ts";
+import { limited, total, type Worked, work } from "./fault-tasks.ts";
 
 /** Where a yard of the tests is; `null` in place of an address means a file in the cast's folder. */
 export interface Scene {
@@ -99,6 +100,35 @@ function ownerFaults(staged: Staged): void {
     expect(await doubled(await submit(yard, 10, ""))).toHaveLength(10);
     gate.open();
     expect(await doubled(tasks)).toEqual(tasks.map((_, number) => 2 * number));
+    expect(cast.runs().filter(({ attempt }) => attempt > 1)).toEqual([]);
+  });
+
+  staged("graphs, limits, schedules and what replaces each other outlive their owner", async (stage) => {
+    const { cast, yard } = stage;
+    const owner = cast.owner;
+    const standby = await cast.start("dispatcher", { times: TIMES });
+    await cast.start("worker");
+    const gate = cast.gate("gate");
+    const until = gate.path;
+    const inputs = [1, 2, 3, 4].map((number) => ({ number, until }));
+    const graph = await yard.submitGraph(chain(map(work, inputs), total));
+    const held = await Promise.all([5, 6, 7, 8].map((number) => yard.submit(limited, { number, until })));
+    await started(cast, 6);
+    const replace = { replace: { key: "k" }, delayMs: 8_000 };
+    const first = await yard.submit(work, { number: 9, until: "" }, replace);
+    await yard.schedule("beat", work, { number: 100, until: "" }, { everyMs: 1_000 });
+    await owner?.kill();
+    await standby.until(() => standby.alarms("SHARD_TAKEN").at(0) ?? null);
+    const second = await yard.submit(work, { number: 10, until: "" }, { replace: { key: "k" } });
+    expect(await doubled([second])).toEqual([20]);
+    expect(await first.settled()).toMatchObject({ ok: false, error: { code: "TASK_CANCELLED" } });
+    const ticks = (): string[] => cast.runs().flatMap(({ id, number }) => (number === 100 ? [id] : []));
+    while (ticks().length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(new Set(ticks()).size).toBe(ticks().length);
+    expect(cast.runs().filter(({ number }) => number >= 5 && number <= 8)).toHaveLength(2);
+    gate.open();
+    expect(await graph.result({ timeoutMs: 60_000 })).toBe(20);
+    expect(await doubled(held)).toEqual([10, 12, 14, 16]);
     expect(cast.runs().filter(({ attempt }) => attempt > 1)).toEqual([]);
   });
 

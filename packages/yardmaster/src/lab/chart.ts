@@ -1,0 +1,83 @@
+import type { Measure } from "./measure.ts";
+
+const WIDTH = 760;
+const HEIGHT = 380;
+const LEFT = 64;
+const RIGHT = 200;
+const TOP = 48;
+const BOTTOM = 48;
+const INK = ["#8a8f98", "#2563eb", "#d97706", "#059669", "#c026d3", "#dc2626", "#0891b2", "#65a30d"];
+/** How far down the share goes that is shown. */
+const LEAST_SHARE = 0.001;
+const STEPS = 160;
+
+/** How the waits of each policy are spread: which share of the tasks waited longer than so long. Both axes are logarithmic. */
+export function waitChart(measures: readonly Measure[]): string {
+  const [first] = measures;
+  if (first === undefined) return "";
+  const longest = Math.max(10, ...measures.map((measure) => measure.figures.waitMs.max));
+  const decades = Math.ceil(Math.log10(longest));
+  const from = Math.max(0, decades - 6);
+  const x = (ms: number): number =>
+    LEFT + ((Math.log10(Math.max(ms, 10 ** from)) - from) / (decades - from)) * (WIDTH - LEFT - RIGHT);
+  const y = (share: number): number =>
+    TOP + (Math.log10(Math.max(share, LEAST_SHARE)) / Math.log10(LEAST_SHARE)) * (HEIGHT - TOP - BOTTOM);
+  const grid = [
+    ...range(from, decades).map((decade) => vertical(x(10 ** decade), spoken(10 ** decade))),
+    ...[1, 0.1, 0.01, 0.001].map((share) => horizontal(y(share), `${share * 100} %`)),
+  ];
+  const lines = measures.map((measure, index) => line(measure, INK[index % INK.length] ?? "", index, x, y));
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(`Waits in ${first.scenario.name}`)}" font-family="system-ui, sans-serif" font-size="12">
+<style>.t{fill:#374151}.g{stroke:#9ca3af;stroke-opacity:.35}@media(prefers-color-scheme:dark){.t{fill:#d1d5db}}</style>
+<text class="t" x="${LEFT}" y="20" font-size="15" font-weight="600">${escaped(first.scenario.name)}</text>
+<text class="t" x="${LEFT}" y="37">share of the tasks that waited longer than …</text>
+${grid.join("\n")}
+${lines.join("\n")}
+</svg>
+`;
+}
+
+function line(
+  measure: Measure,
+  ink: string,
+  index: number,
+  x: (ms: number) => number,
+  y: (share: number) => number,
+): string {
+  const waits = measure.sortedWaits();
+  const points: string[] = [];
+  for (let step = 0; step <= STEPS; step++) {
+    const share = LEAST_SHARE ** (step / STEPS);
+    const at = Math.min(waits.length - 1, Math.floor((1 - share) * waits.length));
+    points.push(`${x(waits[at] ?? 0).toFixed(1)},${y(share).toFixed(1)}`);
+  }
+  const labelY = TOP + 14 + 18 * index;
+  const labelX = WIDTH - RIGHT + 16;
+  return `<polyline points="${points.join(" ")}" fill="none" stroke="${ink}" stroke-width="2" stroke-linejoin="round"/>
+<rect x="${labelX}" y="${labelY - 9}" width="14" height="4" rx="2" fill="${ink}"/><text class="t" x="${labelX + 20}" y="${labelY - 3}">${escaped(measure.policy.name)}</text>`;
+}
+
+function vertical(at: number, text: string): string {
+  return `<line class="g" x1="${at.toFixed(1)}" x2="${at.toFixed(1)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text class="t" x="${at.toFixed(1)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${text}</text>`;
+}
+
+function horizontal(at: number, text: string): string {
+  return `<line class="g" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}"/><text class="t" x="${LEFT - 8}" y="${(at + 4).toFixed(1)}" text-anchor="end">${text}</text>`;
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+/** A time for people, of three digits at most. */
+export function spoken(ms: number): string {
+  if (ms < 1000) return `${Number(ms.toPrecision(3))} ms`;
+  if (ms < 120_000) return `${Number((ms / 1000).toPrecision(3))} s`;
+  return ms < 7_200_000
+    ? `${Number((ms / 60_000).toPrecision(3))} min`
+    : `${Number((ms / 3_600_000).toPrecision(3))} h`;
+}
+
+export function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

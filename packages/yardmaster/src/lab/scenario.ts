@@ -1,0 +1,169 @@
+import { parse } from "yaml";
+import { messageOf, YardmasterError } from "../protocol/errors.ts";
+import { ORDERS, type Order, PLACEMENTS, type PlacementName } from "../protocol/task.ts";
+import { type Distribution, distributionOf } from "./distribution.ts";
+import { Fields } from "./fields.ts";
+
+/** What a laboratory run is made of; all times are milliseconds unless their name says otherwise. */
+export interface Scenario {
+  readonly name: string;
+  readonly about: string;
+  readonly seed: number;
+  /** How long tasks arrive; the run ends when all of them have ended. */
+  readonly forMs: number;
+  readonly workers: readonly WorkerPlan[];
+  readonly tasks: readonly TaskPlan[];
+  readonly policies: readonly Policy[];
+  /** How long a message takes each way. */
+  readonly delayMs: Distribution | null;
+}
+
+export interface WorkerPlan {
+  readonly count: number;
+  readonly slots: number;
+  /** A task takes its service time divided by this. */
+  readonly speed: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly resources: Readonly<Record<string, number>>;
+  /** How long each lives before its process dies, and how long until another takes its place; null for ever. */
+  readonly livesMs: Distribution | null;
+  readonly downMs: Distribution;
+}
+
+export interface TaskPlan {
+  readonly name: string;
+  readonly arrivals: Arrivals;
+  readonly serviceMs: Distribution;
+  /** How many fairness keys its tasks are spread over; 0 for none. */
+  readonly tenants: number;
+  /** The share of the first tenant, from 0 to 1; the others share the rest evenly. */
+  readonly heaviest: number;
+  readonly priority: Distribution;
+  /** From arrival; null for none. */
+  readonly deadlineMs: Distribution | null;
+  readonly needs: Readonly<Record<string, number>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** 0 for any number. */
+  readonly concurrency: number;
+  /** Keys that go to the same worker; 0 for none. */
+  readonly affinities: number;
+}
+
+type Arrivals =
+  /** `perSecond` swings by `swing` (0 to 1) of itself once in `periodMs`. */
+  | {
+      readonly type: "poisson";
+      readonly perSecond: number;
+      readonly swing: number;
+      readonly periodMs: number;
+    }
+  | { readonly type: "bursts"; readonly size: Distribution; readonly everyMs: Distribution }
+  | { readonly type: "atOnce"; readonly count: number };
+
+export interface Policy {
+  readonly name: string;
+  readonly order: Order;
+  readonly placement: PlacementName;
+  readonly agingMs: number;
+  readonly concurrency: number;
+}
+
+const MOST_WORKERS = 100_000;
+const MOST_TASKS = 10_000_000;
+const ONE: Distribution = { type: "constant", value: 1 };
+
+/** Reads a scenario file. Throws INVALID_OPTIONS that names the field. */
+export function readScenario(text: string): Scenario {
+  let parsed: unknown;
+  try {
+    parsed = parse(text);
+  } catch (error) {
+    throw new YardmasterError("INVALID_OPTIONS", `The scenario is not YAML: ${messageOf(error)}`);
+  }
+  const fields = new Fields(parsed, "");
+  const scenario: Scenario = {
+    name: fields.text("name", "Scenario"),
+    about: fields.text("about", ""),
+    seed: fields.whole("seed", 1, { min: 0, max: 2 ** 31 }),
+    forMs: fields.number("seconds", 60, { min: 0.001, max: 31_536_000 }) * 1000,
+    workers: fields.list("workers").map(workersOf),
+    tasks: fields.list("tasks").map(tasksOf),
+    policies: fields.list("policies", [{}]).map(policyOf),
+    delayMs: fields.has("messageMs") ? distributionOf(fields.sub("messageMs")) : null,
+  };
+  fields.done();
+  const workers = scenario.workers.reduce((sum, { count }) => sum + count, 0);
+  if (workers > MOST_WORKERS) fields.refuse("workers", `${MOST_WORKERS} at most in all`, workers);
+  return scenario;
+}
+
+function workersOf(fields: Fields): WorkerPlan {
+  const plan: WorkerPlan = {
+    count: fields.whole("count", 1, { min: 1, max: MOST_WORKERS }),
+    slots: fields.whole("slots", 1, { min: 1, max: 10_000 }),
+    speed: fields.number("speed", 1, { min: 0.001, max: 1000 }),
+    labels: fields.texts("labels"),
+    resources: fields.numbers("resources"),
+    livesMs: fields.has("livesMs") ? distributionOf(fields.sub("livesMs")) : null,
+    downMs: fields.has("downMs") ? distributionOf(fields.sub("downMs")) : { type: "constant", value: 1000 },
+  };
+  fields.done();
+  return plan;
+}
+
+function tasksOf(fields: Fields): TaskPlan {
+  const plan: TaskPlan = {
+    name: fields.text("name", "task"),
+    arrivals: arrivalsOf(fields.sub("arrivals")),
+    serviceMs: distributionOf(fields.sub("serviceMs")),
+    tenants: fields.whole("tenants", 0, { min: 0, max: 1_000_000 }),
+    heaviest: fields.number("heaviest", 0, { min: 0, max: 1 }),
+    priority: fields.has("priority")
+      ? distributionOf(fields.sub("priority"))
+      : { type: "constant", value: 0 },
+    deadlineMs: fields.has("deadlineMs") ? distributionOf(fields.sub("deadlineMs")) : null,
+    needs: fields.numbers("needs"),
+    labels: fields.texts("labels"),
+    concurrency: fields.whole("concurrency", 0, { min: 0, max: 1_000_000 }),
+    affinities: fields.whole("affinities", 0, { min: 0, max: 1_000_000 }),
+  };
+  fields.done();
+  return plan;
+}
+
+function arrivalsOf(fields: Fields): Arrivals {
+  const arrivals = oneArrival(fields);
+  fields.done();
+  return arrivals;
+}
+
+function oneArrival(fields: Fields): Arrivals {
+  if (fields.has("atOnce"))
+    return { type: "atOnce", count: fields.whole("atOnce", 1, { min: 1, max: MOST_TASKS }) };
+  if (fields.has("burst"))
+    return {
+      type: "bursts",
+      size: distributionOf(fields.sub("burst")),
+      everyMs: fields.has("everyMs") ? distributionOf(fields.sub("everyMs")) : ONE,
+    };
+  return {
+    type: "poisson",
+    perSecond: fields.number("perSecond", undefined, { min: 1e-6, max: 1e7 }),
+    swing: fields.number("swing", 0, { min: 0, max: 1 }),
+    periodMs: fields.number("periodSeconds", 86_400, { min: 0.001, max: 1e9 }) * 1000,
+  };
+}
+
+function policyOf(fields: Fields): Policy {
+  const order = fields.oneOf("order", ORDERS);
+  const placement = fields.oneOf("placement", PLACEMENTS);
+  const policy: Policy = {
+    name: fields.text("name", `${order}, ${placement}`),
+    order,
+    placement,
+    agingMs: fields.whole("agingMs", 10_000, { min: 1, max: 1e12 }),
+    concurrency: fields.whole("concurrency", 0, { min: 0, max: 1_000_000 }),
+  };
+  fields.done();
+  return policy;
+}
