@@ -1,5 +1,6 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
 import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+import type { GraphPicture, GraphStatus } from "./client/graphs.ts";
 import type { ScheduleStatus } from "./client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 import type { Health } from "./health.ts";
@@ -11,9 +12,13 @@ import type {
   CancelAnswer,
   HistoryQuery,
   ListQuery,
+  LiveNews,
+  LiveTopic,
   Problem,
   ResultAnswer,
   RetryAnswer,
+  ScheduleTicks,
+  SessionAnswer,
   StoryAnswer,
   SubmitBody,
   SubmitQuery,
@@ -22,13 +27,25 @@ import type {
   ValuesAnswer,
 } from "./http/api.ts";
 import type { Explanation } from "./protocol/explanation.ts";
+import type { ShardStatus } from "./shard-status.ts";
 
-export type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+export type {
+  QueueStatus,
+  TaskPage,
+  WorkerStatus,
+  YardActivity,
+  YardStats,
+} from "./client/directory.ts";
+export type { GraphNode, GraphPicture, GraphStatus } from "./client/graphs.ts";
 export type { ScheduleStatus } from "./client/schedules.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { Health } from "./health.ts";
 export type * from "./http/api.ts";
+export type { EndedAttempt, RunningAttempt, WaitingHead } from "./protocol/activity.ts";
 export type { Explanation } from "./protocol/explanation.ts";
+export { BOUNDS_MS, type HistogramView, type QueueStats } from "./protocol/stats.ts";
+export { STATES, type State, type TaskId, TERMINAL_STATES, type TerminalState } from "./protocol/task.ts";
+export type { ShardStatus } from "./shard-status.ts";
 
 /** Where the server is, and who calls. */
 export interface HttpClientOptions {
@@ -122,7 +139,42 @@ export class HttpClient {
 
   /** What happens to the task from now on, to its end. Reconnect by calling it again: the state comes first. */
   async *events(id: string, options?: HttpCallOptions): AsyncGenerator<TaskNews, void, undefined> {
-    const response = await this.send("GET", `/tasks/${encodeURIComponent(id)}/events`, undefined, options);
+    yield* this.stream<TaskNews>(`/tasks/${encodeURIComponent(id)}/events`, options);
+  }
+
+  /** How topics stand, then what changes, until the server goes or the signal comes. Reconnect by calling it again. */
+  live(topics: readonly LiveTopic[], options?: HttpCallOptions): AsyncGenerator<LiveNews, void, undefined> {
+    return this.stream(`/live${queryOf({ topic: topics })}`, options);
+  }
+
+  /** What the token may do. */
+  session(options?: HttpCallOptions): Promise<SessionAnswer> {
+    return this.get("/session", {}, options);
+  }
+
+  async graphs(options?: HttpCallOptions): Promise<readonly GraphStatus[]> {
+    return (await this.get<{ graphs: readonly GraphStatus[] }>("/graphs", {}, options)).graphs;
+  }
+
+  /** A graph with its tasks; or, by a task's id, what hangs together with that task. */
+  graph(id: string, options?: HttpCallOptions): Promise<GraphPicture> {
+    return this.get(`/graphs/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  async shards(options?: HttpCallOptions): Promise<readonly ShardStatus[]> {
+    return (await this.get<{ shards: readonly ShardStatus[] }>("/shards", {}, options)).shards;
+  }
+
+  /** When a schedule comes next, and the latest tasks that it made. */
+  scheduleTicks(name: string, options?: HttpCallOptions): Promise<ScheduleTicks> {
+    return this.get(`/schedules/${encodeURIComponent(name)}/ticks`, {}, options);
+  }
+
+  private async *stream<News>(
+    path: string,
+    options: HttpCallOptions | undefined,
+  ): AsyncGenerator<News, void, undefined> {
+    const response = await this.send("GET", path, undefined, options);
     if (response.body === null) return;
     let text = "";
     for await (const chunk of chunksOf(response.body)) {

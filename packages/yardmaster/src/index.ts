@@ -1,14 +1,17 @@
 /** Yardmaster: define tasks, submit them, and run them on one machine or many. */
 export type { Client } from "./client/client.ts";
 export type {
+  ActivityMark,
   ListFilter,
   QueueStatus,
   TaskFilter,
   TaskPage,
   WorkerStatus,
+  YardActivity,
   YardStats,
 } from "./client/directory.ts";
 export type { GraphHandle } from "./client/graph-handle.ts";
+export type { GraphNode, GraphPicture, GraphStatus, Graphs } from "./client/graphs.ts";
 export type { Acceptance, Outcome, TaskHandle, TaskUpdate, WaitOptions } from "./client/handle.ts";
 export {
   call,
@@ -34,11 +37,13 @@ export type { Alarm } from "./dispatcher/alarm.ts";
 export type { EngineReport } from "./engine.ts";
 export type { EngineNews } from "./engine-watch.ts";
 export type { Answer, Health, ShardHealth } from "./health.ts";
+export type { EndedAttempt, RunningAttempt, WaitingHead } from "./protocol/activity.ts";
 export { ERRORS, type ErrorCode, isCode, YardmasterError } from "./protocol/errors.ts";
 export type { Explanation, Reason } from "./protocol/explanation.ts";
 export type { MissedPolicy, OverlapPolicy } from "./protocol/schedule.ts";
 export type { HistogramView, QueueStats } from "./protocol/stats.ts";
 export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts";
+export type { ShardStatus } from "./shard-status.ts";
 export type { Handler } from "./worker/handlers.ts";
 export type { CloseReport } from "./worker/worker.ts";
 export {

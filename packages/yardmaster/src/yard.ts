@@ -7,6 +7,7 @@ import { type EngineWait, EngineWatch, whenReachable } from "./engine-watch.ts";
 import { type Health, healthOf } from "./health.ts";
 import { type Host, systemHost } from "./host.ts";
 import { YardmasterError } from "./protocol/errors.ts";
+import { type ShardStatus, shardStatusOf } from "./shard-status.ts";
 import type { Handler, Submit } from "./worker/handlers.ts";
 import { inlineHeartbeats } from "./worker/inline-heartbeats.ts";
 import { threadHeartbeats } from "./worker/thread-heartbeats.ts";
@@ -72,6 +73,11 @@ export class Yard extends Client {
   /** How the engine and the dispatchers are at the moment. Never throws; settles within seconds. */
   health(): Promise<Health> {
     return healthOf(this.opened.engine, this.host);
+  }
+
+  /** Who dispatches each shard, and what waits in its lanes; needs no dispatcher. At most the first 256. */
+  shards(): Promise<ShardStatus[]> {
+    return shardStatusOf(this.opened.engine, this.host);
   }
 
   /** As of a client; `timeoutMs` is 30,000 by default where it also runs tasks. */

@@ -10,15 +10,18 @@ import type { Explanation } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
 import {
+  type ActivityMark,
   Directory,
   type ListFilter,
   type QueueStatus,
   type TaskFilter,
   type TaskPage,
   type WorkerStatus,
+  type YardActivity,
   type YardStats,
 } from "./directory.ts";
 import type { GraphHandle } from "./graph-handle.ts";
+import { Graphs } from "./graphs.ts";
 import type { TaskHandle } from "./handle.ts";
 import { notFound } from "./inquiry.ts";
 import { checkKnown, foreignIds } from "./known-tasks.ts";
@@ -57,6 +60,8 @@ export async function startClient({ engine, host = systemHost }: ClientOptions):
 export class Client {
   /** The schedules of the yard: listed, paused, resumed, run now, removed. */
   readonly schedules: Schedules;
+  /** The graphs of the yard: listed, and one with its tasks. */
+  readonly graphs: Graphs;
   protected readonly host: Host;
   private readonly switchboard: Switchboard;
   private readonly directory: Directory;
@@ -67,6 +72,7 @@ export class Client {
     this.switchboard = new Switchboard(engine, host);
     this.directory = new Directory(this.switchboard);
     this.schedules = new Schedules(this.switchboard);
+    this.graphs = new Graphs(this.switchboard);
   }
 
   /** Called once, before anything else. */
@@ -261,6 +267,11 @@ export class Client {
     return this.directory.find(filter);
   }
 
+  /** How many shards the yard has. */
+  get shardCount(): number {
+    return this.switchboard.engine.shards;
+  }
+
   /** All queues with their settings and counts, by name. */
   queues(): Promise<QueueStatus[]> {
     return this.directory.queues();
@@ -269,6 +280,20 @@ export class Client {
   /** What dispatchers have counted since they took their shards over: ends, waits, durations, backlog, by queue. */
   stats(): Promise<YardStats> {
     return this.directory.stats();
+  }
+
+  /**
+   * What goes on at the moment: attempts that ended since `since` (the mark of the answer before), those that run, and
+   * why what waits at the heads of lines waits. At most `limit` (300) of each a shard; costs the same however much waits.
+   */
+  activity({
+    since = {},
+    limit = 300,
+  }: {
+    since?: ActivityMark;
+    limit?: number;
+  } = {}): Promise<YardActivity> {
+    return this.directory.activity(since, limit);
   }
 
   /** All workers that a dispatcher knows, by id. */

@@ -1,4 +1,5 @@
 import { type QueueDefinition, queueRecordOf } from "../definition/queue.ts";
+import type { EndedAttempt, RunningAttempt, ShardActivity, WaitingHead } from "../protocol/activity.ts";
 import { checkName } from "../protocol/check.ts";
 import type { Command, Query } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
@@ -7,7 +8,14 @@ import { shardOf } from "../protocol/ids.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
 import type { HistogramView, QueueStats, ShardStats } from "../protocol/stats.ts";
 import { type Chapter, storyOf } from "../protocol/story.ts";
-import { isTerminal, type QueueRecord, type State, type TaskId, type TaskRecord } from "../protocol/task.ts";
+import {
+  isTerminal,
+  type QueueRecord,
+  STATES,
+  type State,
+  type TaskId,
+  type TaskRecord,
+} from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
 import type { Switchboard } from "./switchboard.ts";
 import {
@@ -26,12 +34,17 @@ const ANSWER_MS = 10_000;
 const FRESHER_ANSWER_MS = 2_000;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
+const WAITING_STATES: readonly State[] = STATES.filter((state) => !isTerminal(state));
 
 /** Which tasks `list` shows. */
 export interface ListFilter {
   readonly state?: State;
   readonly queue?: string;
   readonly name?: string;
+  /** Only those that have not ended. */
+  readonly unfinished?: boolean;
+  /** Only unfinished tasks in a dispatcher's memory, behind this one: the last of a page that was full. */
+  readonly after?: TaskId;
   /** 1 to 1,000; default 100. */
   readonly limit?: number;
 }
@@ -85,6 +98,23 @@ export interface YardStats {
   /** How many attempts run at a time at most, and how many do. */
   readonly slots: number;
   readonly used: number;
+}
+
+/** How far `activity` has told of each shard: pass it on. */
+export type ActivityMark = Readonly<
+  Record<number, { readonly epoch: number; readonly ended: number } | undefined>
+>;
+
+/** What goes on in the yard. Times are milliseconds since the Unix epoch, by the dispatchers' clocks. */
+export interface YardActivity {
+  /** The latest attempts that ended since `since`, oldest first: of a busy yard a sample. */
+  readonly ends: readonly EndedAttempt[];
+  /** How many ended since then in all. */
+  readonly ended: number;
+  readonly running: readonly RunningAttempt[];
+  /** The tasks at the heads of lines, and why they are still there. */
+  readonly heads: readonly WaitingHead[];
+  readonly mark: ActivityMark;
 }
 
 type LiveWorker = Omit<WorkerStatus, "lastHeardAt"> & { readonly lastHeardAt: number };
@@ -151,7 +181,7 @@ export class Directory {
 
   /** Unfinished tasks first, oldest first; then those that ended, newest first. */
   async list(filter: ListFilter = {}): Promise<TaskStatus[]> {
-    const { state, queue, name } = filter;
+    const { state, queue, name, after, unfinished = after !== undefined } = filter;
     const limit = checkLimit(filter.limit);
     const wanted = {
       ...(queue === undefined ? {} : { queue }),
@@ -165,13 +195,18 @@ export class Directory {
             type: "list",
             ...wanted,
             ...(state === undefined ? {} : { state }),
+            ...(after === undefined ? {} : { after }),
           });
     const byId = new Map<TaskId, TaskStatus>();
-    const stored = await this.find({ ...wanted, ...(state === undefined ? {} : { states: [state] }) });
     for (const task of live.flat()) byId.set(task.id, statusOfLive(task));
-    // What ended between the two looks is shown as it ended.
-    for (const task of stored.tasks) byId.set(task.id, task);
-    return [...byId.values()].sort(inListOrder).slice(0, limit);
+    if (after === undefined) {
+      const states = state === undefined ? (unfinished ? WAITING_STATES : undefined) : [state];
+      const stored = await this.find({ ...wanted, ...(states === undefined ? {} : { states }) });
+      // What ended between the two looks is shown as it ended.
+      for (const task of stored.tasks) byId.set(task.id, task);
+    }
+    const shown = [...byId.values()].filter((task) => !unfinished || !isTerminal(task.state));
+    return shown.sort(inListOrder).slice(0, limit);
   }
 
   async find(filter: TaskFilter = {}): Promise<TaskPage> {
@@ -208,6 +243,30 @@ export class Directory {
       queues: [...byName.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1)),
       slots,
       used: shards.reduce((sum, { used }) => sum + used, 0),
+    };
+  }
+
+  /** `limit` is for each shard. */
+  async activity(since: ActivityMark, limit: number): Promise<YardActivity> {
+    const shards = await Promise.all(
+      this.shards.map((shard) =>
+        this.ask<ShardActivity>(shard, { type: "activity", after: since[shard]?.ended ?? 0, limit }),
+      ),
+    );
+    let ended = 0;
+    const mark: Record<number, { epoch: number; ended: number }> = {};
+    for (const [shard, one] of shards.entries()) {
+      const last = since[shard];
+      // A new owner counts anew.
+      ended += last?.epoch === one.epoch ? one.ended - last.ended : one.ended;
+      mark[shard] = { epoch: one.epoch, ended: one.ended };
+    }
+    return {
+      ends: shards.flatMap(({ ends }) => ends).sort((a, b) => a.endedAt - b.endedAt),
+      ended,
+      running: shards.flatMap(({ running }) => running),
+      heads: shards.flatMap(({ heads }) => heads),
+      mark,
     };
   }
 

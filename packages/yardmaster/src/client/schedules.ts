@@ -1,4 +1,4 @@
-import { cronFlaw } from "../cron.ts";
+import { cronFlaw, nextFire } from "../cron.ts";
 import { optionCheck } from "../definition/options.ts";
 import type { AnyTask } from "../definition.ts";
 import { fromBuffer, toBuffer } from "../protocol/bytes.ts";
@@ -17,13 +17,14 @@ import {
   OVERLAP_POLICIES,
   type OverlapPolicy,
   type ScheduleRecord,
+  tickOf,
 } from "../protocol/schedule.ts";
 import type { TaskId } from "../protocol/task.ts";
 import type { TaskHandle } from "./handle.ts";
 import { shardOfDraft } from "./routing.ts";
 import { type Draft, draft, type SubmitOptions } from "./submission.ts";
 import type { Switchboard } from "./switchboard.ts";
-import { isoTime } from "./task-status.ts";
+import { isoTime, statusOfRecord, type TaskStatus } from "./task-status.ts";
 
 /** When a schedule's ticks come, what becomes of those that cannot run, and how the task of each is submitted. */
 export interface ScheduleOptions
@@ -107,6 +108,9 @@ const FIELDS = [
   "affinityKey",
 ] as const satisfies readonly (keyof ScheduleOptions)[];
 const DEFAULT_MISSED_LIMIT = 100;
+/** So many ticks are foretold, and among so many ended tasks those of a schedule are looked for. */
+const FORETOLD = 5;
+const LOOKED_AT = 200;
 
 /** The schedules of a yard, by name. */
 export class Schedules {
@@ -131,6 +135,25 @@ export class Schedules {
       .flat()
       .map(statusOf)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * When a schedule comes next, and which of the latest ended tasks of its definition are its own, the last one first:
+   * a look at one page of the store. Throws INVALID_NAME where there is none.
+   */
+  async ticks(name: string): Promise<{
+    readonly next: readonly string[];
+    readonly past: readonly { readonly at: string; readonly task: TaskStatus }[];
+  }> {
+    const schedule = (await this.list()).find((one) => one.name === name);
+    if (schedule === undefined) throw unknownSchedule(name);
+    const { tasks } = await this.switchboard.engine.store.find({ name: schedule.task, limit: LOOKED_AT });
+    const past = tasks.flatMap((task) => {
+      const origin = tickOf(task);
+      const at = origin?.schedule === name ? isoTime(origin.tickAt) : null;
+      return at === null ? [] : [{ at, task: statusOfRecord(task) }];
+    });
+    return { next: foretold(schedule), past };
   }
 
   /** Makes no more tasks until `resume`; a task of it that exists goes on. Throws INVALID_NAME where there is none. */
@@ -296,6 +319,17 @@ function statusOf(live: LiveSchedule): ScheduleStatus {
     lastAt: isoTime(lastAt === 0 ? null : lastAt),
     lastTask: lastTask === "" ? null : lastTask,
   };
+}
+
+function foretold({ cron, timeZone, everyMs, nextAt, paused }: ScheduleStatus): string[] {
+  const next: string[] = [];
+  for (let at = nextAt; at !== null && !paused && next.length < FORETOLD; ) {
+    next.push(at);
+    // biome-ignore lint/style/noRestrictedGlobals: it reads a time that was written and no clock.
+    const time = Date.parse(at);
+    at = isoTime(cron === null ? time + (everyMs ?? 0) : nextFire(cron, timeZone ?? "UTC", time));
+  }
+  return next;
 }
 
 function tooLarge(name: string, bytes: number): YardmasterError {

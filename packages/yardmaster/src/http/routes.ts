@@ -3,6 +3,7 @@ import { healthRoutes } from "./health-routes.ts";
 import type { Route } from "./route.ts";
 import { submitRoutes } from "./submit-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
+import { watchRoutes } from "./watch-routes.ts";
 import { yardRoutes } from "./yard-routes.ts";
 
 /** All that the server answers, beside `/openapi.json`, which is made of it. */
@@ -11,5 +12,6 @@ export const ROUTES: readonly Route[] = [
   ...taskRoutes,
   ...bulkRoutes,
   ...yardRoutes,
+  ...watchRoutes,
   ...healthRoutes,
 ];

@@ -57,7 +57,7 @@ export const WAITING_STATES: readonly WaitingState[] = STATES.filter((state) => 
 /** What the document names. Of its own: the global one may hold schemas of whoever embeds the server. */
 export const documentSchemas: z.core.$ZodRegistry<{ id?: string }> = z.registry<{ id?: string }>();
 
-const taskId = z.string().refine(isTaskId, "must be a task's id");
+export const taskId: z.ZodType<string> = z.string().refine(isTaskId, "must be a task's id");
 const name = z.string().refine(isName, "must have 1 to 256 bytes and no control characters");
 const key = z.string().refine(isKey, "must have 1 to 1,024 bytes and no control characters");
 const delayMs = z.number().min(0).max(MAX_DELAY_MS);
@@ -201,6 +201,8 @@ export const listQuery: z.ZodType<ListQuery> = z.strictObject({
   state: z.exactOptional(z.enum(STATES)),
   queue: z.exactOptional(name),
   name: z.exactOptional(name),
+  unfinished: z.exactOptional(z.stringbool()),
+  after: z.exactOptional(taskId),
   limit: z.exactOptional(limit),
 });
 export const taskList: z.ZodType<TaskListAnswer> = z.object({ tasks: z.array(taskStatus) });

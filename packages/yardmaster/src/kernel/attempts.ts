@@ -51,6 +51,8 @@ export function restartDeadline(shard: Shard, attempt: Attempt, now: Millis): vo
 export function release(shard: Shard, attempt: Attempt, usedMs: Millis): void {
   const { worker } = attempt;
   if (worker === null) return;
+  // What was handed back has not run.
+  if (usedMs > 0) shard.recent.add(attempt, attempt.assignedAt + usedMs);
   const last = worker.held.pop();
   if (last !== undefined && last !== attempt) {
     worker.held[attempt.heldSlot] = last;

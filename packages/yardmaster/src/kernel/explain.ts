@@ -16,6 +16,12 @@ export function explain(shard: Shard, task: LiveTask, now: Millis): Explanation 
   return { id, state, ...withTick(whyOf(shard, task, now), { key: details?.key ?? "", replyTo }) };
 }
 
+/** As `explain`, of a task that is the first of its line: nobody need count those before it. */
+export function explainHead(shard: Shard, task: LiveTask, now: Millis): Explanation {
+  const { id, state } = task;
+  return { id, state, ...whyReady(shard, task, now, true) };
+}
+
 function whyOf(shard: Shard, task: LiveTask, now: Millis): Why {
   switch (task.state) {
     case "running":
@@ -91,19 +97,19 @@ function whyBlocked(shard: Shard, task: LiveTask): Why {
   return { reason: "dependencies", sentence, data };
 }
 
-function whyReady(shard: Shard, task: LiveTask, now: Millis): Why {
+function whyReady(shard: Shard, task: LiveTask, now: Millis, isHead = false): Why {
   const { queue } = task.kind.line;
   if (queue.record.paused)
     return {
       reason: "queue-paused",
       sentence: `Queue ${queue.record.name} is paused.`,
-      data: { ...placeIn(shard, task) },
+      data: { ...placeIn(shard, task, isHead) },
     };
   const gate = task.gate ?? closedGate(shard, task, now);
   return (
     (gate === null ? null : whyLimited(gate, task, now)) ??
     whyQueueWaits(queue, now) ??
-    whyNoWorker(shard, task)
+    whyNoWorker(shard, task, isHead)
   );
 }
 

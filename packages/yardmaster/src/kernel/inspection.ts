@@ -1,3 +1,4 @@
+import type { GraphSummary, ShardActivity } from "../protocol/activity.ts";
 import type { Query } from "../protocol/envelope.ts";
 import type { Explanation } from "../protocol/explanation.ts";
 import type { ShardStats } from "../protocol/stats.ts";
@@ -10,7 +11,9 @@ import {
   type TaskError,
   type TaskId,
 } from "../protocol/task.ts";
+import { viewActivity } from "./activity.ts";
 import { explain } from "./explain.ts";
+import { type GraphView, viewGraph, viewGraphs } from "./graph-view.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
 import { type DeclaredSchedule, type ScheduleView, showSchedule, viewSchedule } from "./schedule-orders.ts";
 import type { Shard } from "./shard.ts";
@@ -72,6 +75,9 @@ export type Answer =
   | readonly WorkerView[]
   | readonly ScheduleView[]
   | DeclaredSchedule
+  | ShardActivity
+  | readonly GraphSummary[]
+  | GraphView
   | ShardStats;
 
 /** Answers from memory; a task that is not there is null: the store may know it. */
@@ -99,6 +105,12 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
       return Array.from(shard.schedules.all.values(), viewSchedule);
     case "schedule":
       return showSchedule(shard, query.name);
+    case "activity":
+      return viewActivity(shard, query.after, query.limit, now);
+    case "graphs":
+      return viewGraphs(shard, query.limit);
+    case "graph":
+      return viewGraph(shard, query.id, query.limit);
     case "workers":
       return Array.from(shard.roster.workers.values(), viewWorker);
   }

@@ -267,6 +267,9 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
         { requiredKeys: ["type", "limit"] },
       ),
       fc.record({ type: fc.constantFrom("queues", "workers") }),
+      fc.record({ type: fc.constant("activity"), after: number, limit: number }),
+      fc.record({ type: fc.constant("graphs"), limit: number }),
+      fc.record({ type: fc.constant("graph"), id, limit: number }),
     ),
   }),
   command: envelope("command", {

@@ -44,6 +44,9 @@ const QUERIES = [
   "schedules",
   "schedule",
   "stats",
+  "activity",
+  "graphs",
+  "graph",
 ] as const;
 const COMMANDS = [
   "pause",
@@ -218,6 +221,9 @@ function readQuery(query: Shape): Query {
   const type = query.oneOf("type", QUERIES);
   if (type === "status" || type === "explain" || type === "story") return { type, id: query.id("id") };
   if (type === "schedule") return { type, name: query.name("name") };
+  if (type === "activity") return { type, after: query.uint("after"), limit: query.uint("limit") };
+  if (type === "graphs") return { type, limit: query.uint("limit") };
+  if (type === "graph") return { type, id: query.id("id"), limit: query.uint("limit") };
   if (type !== "list") return { type };
   return {
     type,

@@ -154,6 +154,11 @@ export type Query =
   | { readonly type: "schedules" }
   /** What was counted since the owner took the shard over. */
   | { readonly type: "stats" }
+  /** What goes on; `after` is how many ended attempts were told before. */
+  | { readonly type: "activity"; readonly after: number; readonly limit: number }
+  | { readonly type: "graphs"; readonly limit: number }
+  /** What hangs on a graph or a task. */
+  | { readonly type: "graph"; readonly id: TaskId; readonly limit: number }
   /** What was declared under a name, for who runs it at once. */
   | { readonly type: "schedule"; readonly name: string }
   | { readonly type: "workers" };
