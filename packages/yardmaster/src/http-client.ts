@@ -161,6 +161,10 @@ export class HttpClient {
     return this.get(`/graphs/${encodeURIComponent(id)}`, {}, options);
   }
 
+  cancelGraph(id: string, reason = "", options?: HttpCallOptions): Promise<CancelAnswer> {
+    return this.post(`/graphs/${encodeURIComponent(id)}/cancel`, { reason }, options);
+  }
+
   async shards(options?: HttpCallOptions): Promise<readonly ShardStatus[]> {
     return (await this.get<{ shards: readonly ShardStatus[] }>("/shards", {}, options)).shards;
   }

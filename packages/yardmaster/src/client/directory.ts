@@ -107,6 +107,7 @@ export type ActivityMark = Readonly<
 
 /** What goes on in the yard. Times are milliseconds since the Unix epoch, by the dispatchers' clocks. */
 export interface YardActivity {
+  readonly at: number;
   /** The latest attempts that ended since `since`, oldest first: of a busy yard a sample. */
   readonly ends: readonly EndedAttempt[];
   /** How many ended since then in all. */
@@ -262,6 +263,7 @@ export class Directory {
       mark[shard] = { epoch: one.epoch, ended: one.ended };
     }
     return {
+      at: Math.max(...shards.map(({ at }) => at)),
       ends: shards.flatMap(({ ends }) => ends).sort((a, b) => a.endedAt - b.endedAt),
       ended,
       running: shards.flatMap(({ running }) => running),

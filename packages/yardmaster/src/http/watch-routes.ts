@@ -1,6 +1,6 @@
 import { YardmasterError } from "../protocol/errors.ts";
 import { type Route, route, streamRoute } from "./route.ts";
-import { idParams, nameParams } from "./schemas.ts";
+import { cancelAnswer, cancelBody, idParams, nameParams } from "./schemas.ts";
 import {
   graphList,
   graphPicture,
@@ -58,6 +58,21 @@ export const watchRoutes: readonly Route[] = [
       throw new YardmasterError("TASK_NOT_FOUND", `No graph or task ${id} is known (any more).`, {
         details: { id },
       });
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/graphs/:id/cancel",
+    summary: "Cancel what of a graph has not ended; answers when none of it can start any more.",
+    roles: ["producer", "operator"],
+    params: idParams,
+    body: cancelBody,
+    answer: cancelAnswer,
+    isLong: true,
+    async handle({ yard, params: { id }, body }) {
+      const graph = (await yard.graphs.get(id, { limit: 1 }))?.graph ?? null;
+      if (graph?.id === id) return { id, state: await yard.cancel(id, body.reason) };
+      throw new YardmasterError("TASK_NOT_FOUND", `No graph ${id} is under way.`, { details: { id } });
     },
   }),
   route({

@@ -17,6 +17,7 @@ export function viewActivity(shard: Shard, after: number, limit: number, now: Mi
   const { recent, epoch } = shard;
   return {
     epoch,
+    at: now,
     ended: recent.count,
     ends: recent.since(after, limit),
     running: running(shard, limit),

@@ -35,6 +35,8 @@ export interface WaitingHead extends Explanation {
 /** What goes on in a shard at the moment. All of it is bounded: a busy shard shows a sample. */
 export interface ShardActivity {
   readonly epoch: number;
+  /** The owner's clock. */
+  readonly at: Millis;
   /** How many attempts have ended under this owner. Asking again with it tells what has ended since. */
   readonly ended: number;
   /** The latest of those that ended since, oldest first. */
