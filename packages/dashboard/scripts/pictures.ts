@@ -20,7 +20,10 @@ const work = keepBusy();
 try {
   await prepare();
   const windows = await Promise.all(
-    (["light", "dark"] as const).map(async (colors) => ({ colors, window: await openWindow(browser, { colors }) })),
+    (["light", "dark"] as const).map(async (colors) => ({
+      colors,
+      window: await openWindow(browser, { colors }),
+    })),
   );
   const phone = await openWindow(browser, { colors: "light", width: 390, height: 844 });
   const pages = await Promise.all(
@@ -31,13 +34,16 @@ try {
     }),
   );
   await pause(WARM_UP_MS);
-  for (const [name, address, ready] of await addresses()) {
+  for (const [name, address, ready] of await sights()) {
     if (ONLY !== undefined && ONLY !== name) continue;
-    for (const { colors, page } of pages) await draw(page, name, address, ready, colors);
+    const path = typeof address === "string" ? address : await address();
+    await Promise.all(pages.map(({ colors, page }) => draw(page, name, path, ready, colors)));
   }
   for (const { colors, window } of windows) {
     const stranger = await window.newPage();
-    await stranger.addInitScript("sessionStorage.clear(); globalThis.BroadcastChannel = class { postMessage() {} close() {} }");
+    await stranger.addInitScript(
+      "sessionStorage.clear(); globalThis.BroadcastChannel = class { postMessage() {} close() {} }",
+    );
     await stranger.goto(stage.server.url);
     await stranger.waitForSelector(".sign-in-card");
     await stranger.screenshot({ path: join(FOLDER, `sign-in-${colors}.png`) });
@@ -57,14 +63,32 @@ async function draw(page: Page, name: string, address: string, ready: string, co
   }, address);
   await page.waitForSelector(ready);
   await pause(2_500);
-  await page.screenshot({ path: join(FOLDER, `${name}-${colors}.png`), fullPage: colors === "phone" && name !== "tasks" });
+  await page.screenshot({
+    path: join(FOLDER, `${name}-${colors}.png`),
+    fullPage: isLong(name, colors),
+  });
+}
+
+/** Lists are as long as one likes. */
+function isLong(name: string, colors: string): boolean {
+  return name !== "tasks" && (colors === "phone" || name === "yard" || name === "task");
 }
 
 async function prepare(): Promise<void> {
   const { yard } = stage;
-  await yard.schedule("nightly-report", send, { to: "board@example.com" }, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
+  await yard.schedule(
+    "nightly-report",
+    send,
+    { to: "board@example.com" },
+    { cron: "0 3 * * *", timeZone: "Europe/Berlin" },
+  );
   await yard.schedule("digest", send, { to: "digest@example.com" }, { everyMs: 5_000 });
-  await yard.schedule("cleanup", resize, { url: "https://example.com/a.png", width: 8 }, { cron: "*/15 * * * *", overlap: "skip" });
+  await yard.schedule(
+    "cleanup",
+    resize,
+    { url: "https://example.com/a.png", width: 8 },
+    { cron: "*/15 * * * *", overlap: "skip" },
+  );
   await yard.schedules.pause("cleanup");
   await yard.submit(unknown, "who knows");
   await yard.submit(encode, { film: "harbour.mkv" });
@@ -76,8 +100,14 @@ async function keepBusy(): Promise<void> {
     const { yard } = stage;
     const busy = 3 + Math.round(3 * (1 + Math.sin(round / 12)));
     for (let one = 0; one < busy; one++) {
-      await yard.submit(resize, { url: `https://example.com/${round}-${one}.png`, width: 320 }, { priority: one * 20 });
-      await yard.submit(send, { to: one % 6 === 5 ? `slow-${round}@example.com` : `user-${round}-${one}@example.com` });
+      await yard.submit(
+        resize,
+        { url: `https://example.com/${round}-${one}.png`, width: 320 },
+        { priority: one * 20 },
+      );
+      await yard.submit(send, {
+        to: one % 6 === 5 ? `slow-${round}@example.com` : `user-${round}-${one}@example.com`,
+      });
     }
     if (round % 9 === 0) await yard.submit(bounce, "550 no such mailbox").catch(() => undefined);
     if (round % 40 === 8) await stage.submitReport(6);
@@ -85,21 +115,26 @@ async function keepBusy(): Promise<void> {
   }
 }
 
-async function addresses(): Promise<readonly (readonly [name: string, address: string, ready: string])[]> {
+type Sight = readonly [name: string, address: string | (() => Promise<string>), ready: string];
+
+async function sights(): Promise<readonly Sight[]> {
   const { yard } = stage;
   const [failed] = (await yard.find({ name: "mail.bounce", limit: 1 })).tasks;
-  const [retried] = (await yard.find({ name: "mail.send", states: ["succeeded"], limit: 200 })).tasks.filter(
-    ({ attempt }) => attempt === 3,
-  );
-  const { id: graph } = await stage.submitReport(8);
+  const sent = await yard.find({ name: "mail.send", states: ["succeeded"], limit: 500 });
+  const retried = sent.tasks.find(({ attempt }) => attempt === 3);
+  let graph = "";
+  const ownGraph = async (): Promise<string> => {
+    if (graph === "") ({ id: graph } = await stage.submitReport(7));
+    return `/graphs/${graph}`;
+  };
   return [
     ["yard", "/", "canvas"],
     ["queues", "/queues", ".card"],
     ["tasks", "/tasks?state=ended", ".tasks"],
     ["task", `/tasks/${retried?.id ?? ""}`, ".story"],
     ["task-failed", `/tasks/${failed?.id ?? ""}`, ".failure"],
-    ["graph", `/graphs/${graph}`, ".graph"],
-    ["graphs", "/graphs", ".panel"],
+    ["graph", ownGraph, ".graph"],
+    ["graphs", "/graphs", "tbody"],
     ["workers", "/workers", ".card"],
     ["schedules", "/schedules?schedule=digest", ".ticks"],
     ["shards", "/shards", "tbody tr"],

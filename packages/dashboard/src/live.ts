@@ -36,6 +36,10 @@ export const shards = signal<readonly ShardStatus[] | null>(null);
 export const running = signal<readonly RunningAttempt[]>([]);
 export const heads = signal<readonly WaitingHead[]>([]);
 export const ends = signal<readonly EndedAttempt[]>([]);
+/** What waits for a worker, in all queues. */
+export const readyTasks = computed(() =>
+  (queues.value ?? []).reduce((sum, { ready, parked }) => sum + ready + parked, 0),
+);
 /** Why topics could not be asked for. */
 export const troubles = signal<ReadonlyMap<LiveTopic, string>>(new Map());
 
@@ -121,7 +125,7 @@ function keep(news: LiveNews): void {
       return;
     case "stats":
       stats.value = news.value;
-      addSample(news.value, Date.now());
+      addSample(news.value, readyTasks.value, Date.now());
       return;
     case "workers":
       workers.value = news.value;
@@ -143,7 +147,8 @@ function keep(news: LiveNews): void {
       ends.value = merged(ends.value, news.value.ends);
       return;
     case "same":
-      if (news.topic === "stats" && stats.value !== null) addSample(stats.value, Date.now());
+      if (news.topic === "stats" && stats.value !== null)
+        addSample(stats.value, readyTasks.value, Date.now());
       return;
     case "trouble":
       return;

@@ -7,6 +7,8 @@ export interface Sample {
   readonly succeededPerS: number;
   readonly failedPerS: number;
   readonly submittedPerS: number;
+  /** What waited for a worker then. */
+  readonly ready: number;
   /** Percentiles of the last ten seconds; null where nothing started or ended. */
   readonly wait: Percentiles | null;
   readonly run: Percentiles | null;
@@ -40,7 +42,7 @@ export const samples = signal<readonly Sample[]>([]);
 export const flows = signal<ReadonlyMap<string, QueueFlow>>(new Map());
 
 /** The dispatcher counts, the page only takes differences: nothing is counted for whoever looks. */
-export function addSample(stats: YardStats, at: number): void {
+export function addSample(stats: YardStats, ready: number, at: number): void {
   const last = snapshots.at(-1);
   if (last !== undefined && at - last.at < LEAST_MS) return;
   const snapshot: Snapshot = { at, byQueue: new Map(stats.queues.map((one) => [one.queue, one])) };
@@ -55,6 +57,7 @@ export function addSample(stats: YardStats, at: number): void {
     succeededPerS: sumOf(sums, "succeeded") / seconds,
     failedPerS: (sumOf(sums, "failed") + sumOf(sums, "expired")) / seconds,
     submittedPerS: sumOf(sums, "submitted") / seconds,
+    ready,
     wait: percentilesOf(stretch.map(({ wait }) => wait)),
     run: percentilesOf(stretch.map(({ run }) => run)),
   };

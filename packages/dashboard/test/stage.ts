@@ -1,3 +1,5 @@
+import type { Role } from "../../yardmaster/src/http/api.ts";
+import { createToken, type HttpServer, hashToken, startHttp } from "../../yardmaster/src/http.ts";
 import {
   call,
   chord,
@@ -5,37 +7,63 @@ import {
   defineQueue,
   defineTask,
   type GraphHandle,
+  type QueueDefinition,
   type RunningDispatcher,
   type RunningWorker,
   startDispatcher,
   startWorker,
+  type TaskDefinition,
   type Yard,
 } from "../../yardmaster/src/index.ts";
-import type { Role } from "../../yardmaster/src/http/api.ts";
-import { createToken, hashToken, type HttpServer, startHttp } from "../../yardmaster/src/http.ts";
 import { createHandlers } from "../../yardmaster/src/worker.ts";
 
 export const HOSTILE_NAME = `<img src=x onerror="document.title='owned'">`;
 export const HOSTILE_TEXT = `</script><script>document.title="owned"</script>\u202e\u0000'"&`;
 
-export const media = defineQueue({ name: "media", order: "priority" });
-export const mail = defineQueue({ name: "mail", order: "fair" });
-export const nightly = defineQueue({ name: "nightly", concurrency: 2 });
+export const media: QueueDefinition = defineQueue({ name: "media", order: "priority" });
+export const mail: QueueDefinition = defineQueue({ name: "mail", order: "fair" });
+export const nightly: QueueDefinition = defineQueue({ name: "nightly", concurrency: 2 });
 
-export const resize = defineTask<{ url: string; width: number }, { bytes: number }>({ name: "image.resize", queue: media });
-export const encode = defineTask<{ film: string }, string>({ name: "video.encode", queue: media, timeoutMs: 120_000 });
-export const send = defineTask<{ to: string; password?: string }, string>({
+export const resize: TaskDefinition<{ url: string; width: number }, { bytes: number }> = defineTask<
+  { url: string; width: number },
+  { bytes: number }
+>({
+  name: "image.resize",
+  queue: media,
+});
+export const encode: TaskDefinition<{ film: string }, string> = defineTask<{ film: string }, string>({
+  name: "video.encode",
+  queue: media,
+  timeoutMs: 120_000,
+});
+export const send: TaskDefinition<{ to: string; password?: string }, string> = defineTask<
+  { to: string; password?: string },
+  string
+>({
   name: "mail.send",
   queue: mail,
   attempts: 3,
   backoff: { type: "fixed", baseMs: 300, jitter: "none" },
 });
-export const bounce = defineTask<string, never>({ name: "mail.bounce", queue: mail, attempts: 1 });
-export const count = defineTask<{ file: string }, number>({ name: "report.count", queue: nightly });
-export const sum = defineTask<readonly number[], number>({ name: "report.sum", queue: nightly });
-export const evil = defineTask<unknown, unknown>({ name: HOSTILE_NAME, attempts: 1 });
+export const bounce: TaskDefinition<string, never> = defineTask<string, never>({
+  name: "mail.bounce",
+  queue: mail,
+  attempts: 1,
+});
+export const count: TaskDefinition<{ file: string }, number> = defineTask<{ file: string }, number>({
+  name: "report.count",
+  queue: nightly,
+});
+export const sum: TaskDefinition<readonly number[], number> = defineTask<readonly number[], number>({
+  name: "report.sum",
+  queue: nightly,
+});
+export const evil: TaskDefinition<unknown, unknown> = defineTask<unknown, unknown>({
+  name: HOSTILE_NAME,
+  attempts: 1,
+});
 /** No worker knows it. */
-export const unknown = defineTask<string, string>({ name: "nobody.knows" });
+export const unknown: TaskDefinition<string, string> = defineTask<string, string>({ name: "nobody.knows" });
 
 /** A whole yard on a real engine with dispatcher, two workers and an HTTP server, each with an engine of its own. */
 export class Stage {
@@ -107,26 +135,39 @@ export class Stage {
   }
 }
 
-function handlersOf(gate: Promise<void>, pace: number): ReturnType<ReturnType<typeof createHandlers>["on"]>[] {
+function handlersOf(
+  gate: Promise<void>,
+  pace: number,
+): ReturnType<ReturnType<typeof createHandlers>["on"]>[] {
   const { on } = createHandlers();
   const take = (ms: number): Promise<void> =>
-    pace === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms * pace * (0.4 + Math.random() * 1.2)));
+    pace === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => setTimeout(resolve, ms * pace * (0.4 + Math.random() * 1.2)));
   return [
     on(resize, async ({ input }) => {
       await take(700);
       return { bytes: input.width * 97 };
     }),
     on(encode, async ({ input, signal, progress, log }) => {
-      progress(0.4, "second pass");
-      log(`encoding ${input.film}`);
-      log(HOSTILE_TEXT, "warn");
-      const aborted = new Promise((_, reject) => signal.addEventListener("abort", reject, { once: true }));
-      await Promise.race([gate, aborted]);
-      return `${input.film}.webm`;
+      // Again and again, for whoever opens its page late.
+      const tell = setInterval(() => {
+        progress(0.4, "second pass");
+        log(`encoding ${input.film}`);
+        log(HOSTILE_TEXT, "warn");
+      }, 300);
+      try {
+        const aborted = new Promise((_, reject) => signal.addEventListener("abort", reject, { once: true }));
+        await Promise.race([gate, aborted]);
+        return `${input.film}.webm`;
+      } finally {
+        clearInterval(tell);
+      }
     }),
     on(send, async ({ input, attempt }) => {
       await take(350);
-      if (input.to.startsWith("slow") && attempt < 3) throw new Error("The server of the receiver said: try again");
+      if (input.to.startsWith("slow") && attempt < 3)
+        throw new Error("The server of the receiver said: try again");
       return `sent to ${input.to}`;
     }),
     on(bounce, ({ input }) => {

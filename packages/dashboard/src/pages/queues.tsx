@@ -7,6 +7,16 @@ import { Empty, Panel, Waiting } from "../parts/basics.tsx";
 import { flows } from "../samples.ts";
 import { client } from "../session.ts";
 
+/** What a queue has that was declared without more. */
+const DEFAULTS: NonNullable<QueueStatus["settings"]> = {
+  weight: 1,
+  precedence: 0,
+  agingMs: 10_000,
+  concurrency: 0,
+  rate: null,
+  admission: "any",
+};
+
 export function QueuesPage(): JSX.Element {
   const all = queues.value;
   if (all === null) return <Waiting rows={5} />;
@@ -79,7 +89,7 @@ function QueueCard({ queue }: { readonly queue: QueueStatus }): JSX.Element {
         <Fact name="Backlog" value={backlogMs === null ? "–" : duration(backlogMs)} />
         <Fact name="Order" value={queue.order} />
         <Fact name="Placement" value={queue.placement} />
-        {queue.settings !== undefined && <Settings settings={queue.settings} />}
+        <Settings settings={queue.settings ?? DEFAULTS} />
       </dl>
       <p class="card-foot">
         {head === undefined ? <span class="faint">Nothing is in its way.</span> : head.sentence}

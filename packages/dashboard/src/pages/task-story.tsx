@@ -16,15 +16,16 @@ export function Story({ story }: { readonly story: readonly TaskChapter[] }): JS
             </p>
             <p class="story-text">
               {chapter.worker !== null && (
-                <>
-                  on <WorkerLink id={chapter.worker} />{" "}
-                </>
+                <span>
+                  on <WorkerLink id={chapter.worker} />
+                </span>
               )}
-              {chapter.code !== null && <code>{chapter.code}</code>} {chapter.message}
+              {chapter.code !== null && <code>{chapter.code}</code>}
+              {chapter.message !== null && <span>{chapter.message}</span>}
               {chapter.until !== null && (
-                <>
+                <span>
                   until <Time at={chapter.until} />
-                </>
+                </span>
               )}
             </p>
             <p class="story-gap faint">{gapOf(chapter, story[index + 1])}</p>

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { WaitingHead } from "yardmaster/http-client";
 import { now } from "../clock.ts";
 import { count, duration, plural, rate } from "../format.ts";
-import { ends, heads, queues, stats, workers } from "../live.ts";
+import { ends, heads, queues, readyTasks, stats, workers } from "../live.ts";
 import {
   Elapsed,
   Empty,
@@ -22,7 +22,8 @@ import { flows, type Percentiles, type Sample, samples } from "../samples.ts";
 /** What is ready starts within moments, unless something is in its way. */
 const STUCK_MS = 3_000;
 const SHOWN_ENDS = 12;
-const SPAN_MS = 5 * 60_000;
+const MIN_SPAN_MS = 60_000;
+const MAX_SPAN_MS = 5 * 60_000;
 const SPARK_SAMPLES = 60;
 
 export function YardPage(): JSX.Element {
@@ -55,9 +56,8 @@ export function YardPage(): JSX.Element {
 
 function Figures(): JSX.Element {
   const all = samples.value;
-  const last = all.at(-1);
   const recent = all.slice(-SPARK_SAMPLES);
-  const ready = queues.value?.reduce((sum, one) => sum + one.ready + one.parked, 0) ?? 0;
+  const ready = readyTasks.value;
   const slots = stats.value?.slots ?? 0;
   const used = stats.value?.used ?? 0;
   const backlogMs = stats.value?.queues.reduce((sum, one) => sum + one.backlogMs, 0) ?? 0;
@@ -92,18 +92,26 @@ function Figures(): JSX.Element {
               : `${duration(backlogMs / slots)} of work for these slots`
         }
       >
-        <Spark values={recent.map(({ submittedPerS }) => submittedPerS)} tone="three" />
+        <Spark values={recent.map((one) => one.ready)} tone="three" />
       </Figure>
       <Figure
         name="Failed"
         value={rate(mean(minute, ({ failedPerS }) => failedPerS) * 60)}
         unit="/min"
-        note={last?.wait === null || last === undefined ? "" : `wait p95 ${duration(last.wait.p95)}`}
+        note={shareOf(minute)}
       >
         <Spark values={recent.map(({ failedPerS }) => failedPerS)} tone="bad" />
       </Figure>
     </div>
   );
+}
+
+/** How much of what ended had failed. */
+function shareOf(some: readonly Sample[]): string {
+  const all = mean(some, ended);
+  if (all === 0) return "";
+  const share = (100 * mean(some, ({ failedPerS }) => failedPerS)) / all;
+  return `${share === 0 ? "none" : `${share < 1 ? share.toFixed(1) : Math.round(share)} %`} of what ended in the last minute`;
 }
 
 function ended({ succeededPerS, failedPerS }: Sample): number {
@@ -205,9 +213,15 @@ function Throughput(): JSX.Element {
       times={all.map(({ at }) => at)}
       series={series}
       show={(value) => `${rate(value)}/s`}
-      spanMs={SPAN_MS}
+      spanMs={spanOf(all)}
     />
   );
+}
+
+/** As long as there is something to show. */
+function spanOf(all: readonly Sample[]): number {
+  const known = (all.at(-1)?.at ?? 0) - (all[0]?.at ?? 0);
+  return Math.min(MAX_SPAN_MS, Math.max(MIN_SPAN_MS, Math.ceil(known / MIN_SPAN_MS) * MIN_SPAN_MS));
 }
 
 function Latency({ field }: { readonly field: "wait" | "run" }): JSX.Element {
@@ -219,7 +233,13 @@ function Latency({ field }: { readonly field: "wait" | "run" }): JSX.Element {
     { name: "p99", tone: "bad", values: of("p99") },
   ];
   return (
-    <Chart label="Wait" times={all.map(({ at }) => at)} series={series} show={duration} spanMs={SPAN_MS} />
+    <Chart
+      label="Wait"
+      times={all.map(({ at }) => at)}
+      series={series}
+      show={duration}
+      spanMs={spanOf(all)}
+    />
   );
 }
 

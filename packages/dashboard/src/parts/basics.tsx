@@ -41,7 +41,7 @@ export function StateBadge({
     <span class={`badge state-${state}`}>
       <span class="dot" />
       {LABELS[state] ?? state}
-      {code !== undefined && code !== null && code !== "" && code !== state.toUpperCase() && (
+      {code !== undefined && code !== null && code !== "" && code !== "HANDLER_FAILED" && (
         <span class="code">{code}</span>
       )}
     </span>
@@ -166,7 +166,7 @@ export function Meter(props: {
       aria-valuemax={Math.max(props.most, props.value)}
       aria-valuenow={props.value}
     >
-      <span style={{ width: `${share * 100}%` }} class={share >= 1 ? "full" : ""} />
+      <span style={{ width: `${share * 100}%` }} />
     </span>
   );
 }

@@ -174,7 +174,7 @@ function paint(canvas: HTMLCanvasElement, lanes: readonly Lane[]): void {
       const left = width * (1 - (end - bar.startedAt) / SPAN_MS);
       const right = width * (1 - (end - (bar.endedAt ?? end)) / SPAN_MS);
       if (right < 0) continue;
-      context.fillStyle = colour(`--state-${bar.as}`);
+      context.fillStyle = colour(`--bar-${bar.as}`);
       context.beginPath();
       const y = top + inset(lane.rows) + bar.row * (ROW + GAP);
       context.roundRect(Math.max(-4, left), y, Math.max(LEAST_WIDTH, right - Math.max(-4, left)), ROW, 2.5);

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import type { TaskStatus } from "yardmaster/http-client";
-import { duration } from "../format.ts";
-import { QueueLink, StateBadge, TaskLink, Time, WorkerLink } from "./basics.tsx";
+import { duration, shortId } from "../format.ts";
+import { QueueLink, StateBadge, Time, WorkerLink } from "./basics.tsx";
 
 /** Tasks as rows; on a phone each row is a card. */
 export function TaskTable({
@@ -50,7 +50,9 @@ function Row({ task }: { readonly task: TaskStatus }): JSX.Element {
           {task.name}
         </a>
         <span class="sub">
-          <TaskLink id={task.id} />
+          <span class="mono" title={task.id}>
+            {shortId(task.id)}
+          </span>
           {task.error !== null && <span class="error-line">{task.error.message}</span>}
         </span>
       </th>

@@ -9,6 +9,7 @@ import { GUIDE_VARIABLE, guide } from "../guide.ts";
 import { label, MAX_MS, resource, whole } from "../options.ts";
 import { errorLine, type Output } from "../output.ts";
 import { plain } from "../plain-text.ts";
+import { httpOption, openHttpFace } from "../serve-http.ts";
 import { shutdownAsked } from "../shutdown.ts";
 import { engineWaitOf, outputOf, type Target, targetOf } from "../target.ts";
 import type { Exit } from "../yard-command.ts";
@@ -18,6 +19,7 @@ interface WorkerOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly resource?: Readonly<Record<string, number>>;
   readonly graceMs: number;
+  readonly http?: number;
 }
 
 /** A part of the yard that runs in this process. */
@@ -35,6 +37,7 @@ const WAIT_FOR_ENGINE_SECONDS = 30;
 /** The commands that run until they are told to end: start, worker, dispatcher. */
 export function addServe(program: Command, exit: Exit): void {
   addWorkerOptions(program.command("start <file>"))
+    .addOption(httpOption())
     .description("run a worker file and a dispatcher able to take over, in one process")
     .action(async (file: string, options: WorkerOptions, command: Command) =>
       exit(await serveWorker(command, options, file, true)),
@@ -47,7 +50,10 @@ export function addServe(program: Command, exit: Exit): void {
   program
     .command("dispatcher")
     .description("run a dispatcher: it owns what it can and stands by for the rest")
-    .action(async (_: unknown, command: Command) => exit(await serveDispatcher(command)));
+    .addOption(httpOption())
+    .action(async (options: Pick<WorkerOptions, "http">, command: Command) =>
+      exit(await serveDispatcher(command, options)),
+    );
 }
 
 function addWorkerOptions(command: Command): Command {
@@ -63,15 +69,16 @@ function addWorkerOptions(command: Command): Command {
     );
 }
 
-async function serveDispatcher(command: Command): Promise<number> {
+async function serveDispatcher(command: Command, { http }: Pick<WorkerOptions, "http">): Promise<number> {
   const output = outputOf(command);
   return untilAsked(command, output, async (target, wait) => {
+    const faces = await openFaces(target, wait, http, output);
     const dispatcher = await openDispatcher(target, wait, output);
     return {
       drained: null,
       close: () => {
         output.note("giving up what it owns");
-        return closeAll([dispatcher], CLOSE_MS, output);
+        return closeAll([...faces, dispatcher], CLOSE_MS, output);
       },
     };
   });
@@ -79,13 +86,14 @@ async function serveDispatcher(command: Command): Promise<number> {
 
 async function serveWorker(
   command: Command,
-  { slots, label: labels = {}, resource: resources = {}, graceMs }: WorkerOptions,
+  { slots, label: labels = {}, resource: resources = {}, graceMs, http }: WorkerOptions,
   file: string,
   withDispatcher: boolean,
 ): Promise<number> {
   const output = outputOf(command);
   const handlers = await loadHandlers(file);
   return untilAsked(command, output, async (target, wait) => {
+    const faces = await openFaces(target, wait, http, output);
     const dispatcher = withDispatcher ? [await openDispatcher(target, wait, output)] : [];
     const report = (what: string, error: unknown): void => {
       // The engine's loss is told once, elsewhere.
@@ -98,7 +106,7 @@ async function serveWorker(
       drained: worker.drained,
       close: () => {
         output.note("finishing what runs and handing back the rest (once more to end at once)");
-        return closeAll([worker, ...dispatcher], graceMs, output);
+        return closeAll([...faces, worker, ...dispatcher], graceMs, output);
       },
     };
   });
@@ -156,6 +164,16 @@ async function closeAll(services: readonly Service[], timeoutMs: number, output:
     }
   }
   return code;
+}
+
+/** First of all, so that a port that is taken is found out before anything runs. */
+async function openFaces(
+  target: Target,
+  wait: ConnectOptions,
+  http: number | undefined,
+  output: Output,
+): Promise<Service[]> {
+  return http === undefined ? [] : [await openHttpFace(target, wait, http, output)];
 }
 
 async function openDispatcher(target: Target, wait: ConnectOptions, output: Output): Promise<Service> {
