@@ -98,7 +98,7 @@ async function prepare(): Promise<void> {
 async function keepBusy(): Promise<void> {
   for (let round = 0; isBusy; round++) {
     const { yard } = stage;
-    const busy = 3 + Math.round(3 * (1 + Math.sin(round / 12)));
+    const busy = 1 + Math.round(2.4 * (1 + Math.sin(round / 9)));
     for (let one = 0; one < busy; one++) {
       await yard.submit(
         resize,
@@ -110,6 +110,7 @@ async function keepBusy(): Promise<void> {
       });
     }
     if (round % 9 === 0) await yard.submit(bounce, "550 no such mailbox").catch(() => undefined);
+    if (round % 30 === 10) await yard.submit(unknown, "who knows");
     if (round % 40 === 8) await stage.submitReport(6);
     await pause(420);
   }

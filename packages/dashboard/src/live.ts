@@ -23,7 +23,7 @@ const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
 /** News comes every second; without any for this long the page is stale. */
 const STALE_MS = 5_000;
-const KEPT_ENDS = 600;
+const KEPT_ENDS = 3_000;
 /** A page that nobody looks at asks for nothing. */
 const HIDDEN_MS = 30_000;
 

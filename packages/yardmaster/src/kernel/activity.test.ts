@@ -65,7 +65,8 @@ describe("activity", () => {
   });
 
   it("keeps the latest thousand, and tells no more than is asked for", () => {
-    const yard = new KernelYard();
+    // Looking at everything after each of so many steps takes long and shows nothing more.
+    const yard = new KernelYard({ validate: false });
     const worker = yard.worker("w", { credit: 1_100 });
     const ids = Array.from({ length: 1_100 }, () => yard.submit());
     yard.tick();
