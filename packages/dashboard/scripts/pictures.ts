@@ -3,12 +3,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Page } from "playwright-core";
+import { defineQueue, defineTask } from "../../yardmaster/src/index.ts";
 import { launchChromium, openWindow } from "../test/browser.ts";
 import { bounce, encode, resize, Stage, send, unknown } from "../test/stage.ts";
+
+const archive = defineQueue({ name: "archive" });
+const store = defineTask<string, string>({ name: "archive.store", queue: archive });
 
 /** Draws each page, light and dark, of a yard at work. */
 const FOLDER = resolve(import.meta.dirname, "../../../docs/img/dashboard");
 const WARM_UP_MS = Number(process.env["WARM_UP_MS"] ?? 45_000);
+const MAX_HEIGHT = 2_800;
 const ONLY = process.argv[2];
 
 const folder = mkdtempSync(join(tmpdir(), "yardmaster-pictures-"));
@@ -63,10 +68,15 @@ async function draw(page: Page, name: string, address: string, ready: string, co
   }, address);
   await page.waitForSelector(ready);
   await pause(2_500);
-  await page.screenshot({
-    path: join(FOLDER, `${name}-${colors}.png`),
-    fullPage: isLong(name, colors),
-  });
+  const { width = 0, height = 0 } = page.viewportSize() ?? {};
+  if (isLong(name, colors)) {
+    // As tall as the page, so that what sticks to the window's edges is where it belongs.
+    const tall = Number(await page.evaluate("document.documentElement.scrollHeight"));
+    await page.setViewportSize({ width, height: Math.max(height, Math.min(tall, MAX_HEIGHT)) });
+    await pause(300);
+  }
+  await page.screenshot({ path: join(FOLDER, `${name}-${colors}.png`) });
+  await page.setViewportSize({ width, height });
 }
 
 /** Lists are as long as one likes. */
@@ -90,7 +100,9 @@ async function prepare(): Promise<void> {
     { cron: "*/15 * * * *", overlap: "skip" },
   );
   await yard.schedules.pause("cleanup");
-  await yard.submit(unknown, "who knows");
+  await yard.apply([archive]);
+  await yard.pause("archive");
+  await yard.submit(store, "2025.tar");
   await yard.submit(encode, { film: "harbour.mkv" });
   await yard.submit(encode, { film: "switching-yard.mkv" });
 }

@@ -32,7 +32,7 @@ export function rate(perS: number): string {
 export function duration(ms: number): string {
   if (!Number.isFinite(ms)) return "∞";
   if (ms < SECOND) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
+  if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(ms % SECOND === 0 ? 0 : 1)} s`;
   if (ms < MINUTE) return `${Math.round(ms / SECOND)} s`;
   if (ms < HOUR) return two(ms, MINUTE, "m", SECOND, "s");
   if (ms < DAY) return two(ms, HOUR, "h", MINUTE, "m");

@@ -2,17 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { now } from "./clock.ts";
 import { count, duration } from "./format.ts";
-import {
-  connectionTrouble,
-  freshness,
-  graphs,
-  heads,
-  heardAt,
-  queues,
-  running,
-  troubles,
-  workers,
-} from "./live.ts";
+import { connectionTrouble, freshness, heads, heardAt, queues, running, troubles, workers } from "./live.ts";
 import { Icon, type IconName } from "./parts/icon.tsx";
 import { go, path } from "./router.ts";
 import { session, signOut } from "./session.ts";
@@ -29,7 +19,7 @@ const ITEMS: readonly Item[] = [
   { href: "/", name: "Yard", icon: "yard" },
   { href: "/queues", name: "Queues", icon: "queues", figure: () => numberOf(queues.value?.length) },
   { href: "/tasks", name: "Tasks", icon: "tasks", figure: () => numberOf(unfinished()) },
-  { href: "/graphs", name: "Graphs", icon: "graphs", figure: () => numberOf(graphs.value?.length) },
+  { href: "/graphs", name: "Graphs", icon: "graphs" },
   { href: "/workers", name: "Workers", icon: "workers", figure: () => numberOf(workers.value?.length) },
   { href: "/schedules", name: "Schedules", icon: "schedules" },
   { href: "/shards", name: "Shards", icon: "shards" },

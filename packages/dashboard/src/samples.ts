@@ -75,11 +75,13 @@ export function addSample(stats: YardStats, ready: number, at: number): void {
   );
 }
 
-/** A dispatcher that has just taken over counts anew: its counts are all news. */
+const COUNTS = ["submitted", "succeeded", "failed", "cancelled", "expired", "retried"] as const;
+
+/** A dispatcher that has just taken over counts anew, and so does a queue that was forgotten: their counts are all news. */
 function differences(from: Snapshot, to: Snapshot): QueueStats[] {
   return [...to.byQueue.values()].map((after) => {
     const before = from.byQueue.get(after.queue);
-    if (before === undefined || before.submitted > after.submitted) return after;
+    if (before === undefined || COUNTS.some((field) => before[field] > after[field])) return after;
     return {
       ...after,
       submitted: after.submitted - before.submitted,

@@ -34,6 +34,7 @@ export function pagesTests(
 
   it.each(["light", "dark"] as const)(
     "has no flaw that the accessibility audit finds, in %s",
+    { timeout: AUDIT_MS },
     async (colors) => {
       const page = await scene.visit("/", { colors });
       for (const [path, ready] of all()) {

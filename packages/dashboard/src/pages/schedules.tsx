@@ -178,7 +178,7 @@ function Ticks({ schedule }: { readonly schedule: ScheduleStatus }): JSX.Element
             {value.past.slice(0, 10).map(({ at, task }) => (
               <li key={task.id}>
                 <StateBadge state={task.state} code={task.code} />
-                <TaskLink id={task.id} /> <Time at={at} />
+                <TaskLink id={task.id}>{exactTime(Date.parse(at))}</TaskLink>
               </li>
             ))}
           </ol>

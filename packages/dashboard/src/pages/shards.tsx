@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { ShardStatus } from "yardmaster/http-client";
-import { count, shortId } from "../format.ts";
+import { count, plural, shortId } from "../format.ts";
 import { shards, useTopic } from "../live.ts";
 import { CopyButton, Empty, Panel, Waiting } from "../parts/basics.tsx";
 import { session } from "../session.ts";
@@ -28,7 +28,7 @@ export function ShardsPage(): JSX.Element {
       )}
       <Panel
         title="Shards"
-        note={`${count(all.length)} of ${count(session.value?.shards ?? all.length)}, ${count(owners.size)} dispatchers`}
+        note={`${count(all.length)} of ${count(session.value?.shards ?? all.length)}, ${plural(owners.size, "dispatcher", "dispatchers")}`}
       >
         <div class="table-wrap">
           <table class="table">

@@ -13,7 +13,6 @@ import {
   TaskLink,
   Time,
   Waiting,
-  WorkerLink,
 } from "../parts/basics.tsx";
 import { Chart, type Series, Spark } from "../parts/chart.tsx";
 import { TaskStream } from "../parts/task-stream.tsx";
@@ -335,9 +334,6 @@ function LatestEnds(): JSX.Element {
             <a href={`/tasks/${end.id}`} title={`${end.name} ${end.id}`}>
               {end.name}
             </a>
-          </span>
-          <span class="latest-worker">
-            <WorkerLink id={end.worker} />
           </span>
           <span class="latest-took">{duration(end.endedAt - end.startedAt)}</span>
           <span class="latest-at">
