@@ -46,6 +46,11 @@ const writer = new Writer();
 
 /** A task's record as stores keep it, without payload and result. */
 export function encodeRecord(task: TaskRecord): Buffer {
+  return writeRecord(task).toBuffer();
+}
+
+/** The same without a copy: what the writer holds until the next record is written. Hot. */
+export function writeRecord(task: TaskRecord): Writer {
   begin(MAGIC_TASK);
   writer.id(task.id);
   writer.choice(STATES, task.state, "state");
@@ -73,7 +78,7 @@ export function encodeRecord(task: TaskRecord): Buffer {
   if (task.past) writePast(writer, task.past);
   if (task.links) writeLinks(writer, task.links);
   if (task.skipped) writer.uint(task.skipped);
-  return writer.toBuffer();
+  return writer;
 }
 
 /** @throws UNSUPPORTED_VERSION for a record of a newer version, INVALID_FRAME for what is not one. */

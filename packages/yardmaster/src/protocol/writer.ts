@@ -1,6 +1,7 @@
 import "./native-strings.ts";
 import type { ByteString } from "./bytes.ts";
 import { YardmasterError } from "./errors.ts";
+import { HEX_VALUES } from "./hex.ts";
 import { MAX_BYTES, MAX_KEY_BYTES, type TaskError, type TaskId } from "./task.ts";
 
 /** The most bytes of a message, a stack or another free text. */
@@ -14,7 +15,6 @@ const SMALL = 2 ** 28;
 /** Must fit one byte of `uint`, and stay below every limit of a text. */
 const SHORT_TEXT = 48;
 const HYPHEN = 45;
-const NIBBLES = hexDigits();
 
 /**
  * Writes fields one after another into a buffer that grows.
@@ -106,7 +106,7 @@ export class Writer {
   }
 
   private hex(id: string, at: number): number {
-    const value = ((NIBBLES[id.charCodeAt(at)] ?? -1) << 4) | (NIBBLES[id.charCodeAt(at + 1)] ?? -1);
+    const value = ((HEX_VALUES[id.charCodeAt(at)] ?? -1) << 4) | (HEX_VALUES[id.charCodeAt(at + 1)] ?? -1);
     this.buffer[this.position++] = value;
     return value;
   }
@@ -209,11 +209,4 @@ function hasHyphens(id: string): boolean {
     id.charCodeAt(18) === HYPHEN &&
     id.charCodeAt(23) === HYPHEN
   );
-}
-
-/** The value of each lower-case hexadecimal digit by its character code, -1 for the rest. */
-function hexDigits(): Int8Array {
-  const digits = new Int8Array(256).fill(-1);
-  for (let value = 0; value < 16; value++) digits[value.toString(16).charCodeAt(0)] = value;
-  return digits;
 }
