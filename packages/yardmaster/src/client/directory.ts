@@ -222,7 +222,7 @@ export class Directory {
   }
 
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
-    checkName(queue, "The queue's name");
+    checkName(queue, "The queue's name", "queue");
     const command: Command = { type: isPaused ? "pause" : "resume", queue };
     await this.commandAll(command, `${command.type} ${queue}`);
   }
@@ -233,7 +233,7 @@ export class Directory {
 
   /** Throws INVALID_NAME only when no shard knows the worker. */
   async drain(worker: string): Promise<void> {
-    checkName(worker, "The worker's id");
+    checkName(worker, "The worker's id", "worker");
     const orders = this.shards.map((shard) =>
       this.command(shard, { type: "drain", worker }, `drain ${worker}`),
     );

@@ -10,7 +10,7 @@ import { type Client, startClient } from "./client.ts";
 import type { ScheduleOptions } from "./schedules.ts";
 
 const note = defineTask<string, string>({ name: "note", queue: "notes" });
-const elsewhere = defineTask<string, string>({ name: "note", queue: "elsewhere" });
+const elsewhere = defineTask<string, string>({ name: "note", queue: "other" });
 const { on } = createHandlers();
 const noted: string[] = [];
 const handlers = [
