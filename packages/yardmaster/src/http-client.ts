@@ -1,5 +1,6 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
 import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+import type { GraphPage, GraphStatus, GraphSummary } from "./client/graphs.ts";
 import type { ScheduleStatus } from "./client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 import type { Health } from "./health.ts";
@@ -9,6 +10,7 @@ import type {
   BulkCancelBody,
   BulkRetryBody,
   CancelAnswer,
+  CancelBody,
   HistoryQuery,
   ListQuery,
   Problem,
@@ -24,6 +26,7 @@ import type {
 import type { Explanation } from "./protocol/explanation.ts";
 
 export type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+export type { GraphPage, GraphStatus, GraphSummary, GraphTask } from "./client/graphs.ts";
 export type { ScheduleStatus } from "./client/schedules.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { Health } from "./health.ts";
@@ -177,6 +180,23 @@ export class HttpClient {
 
   stats(options?: HttpCallOptions): Promise<YardStats> {
     return this.get("/stats", {}, options);
+  }
+
+  /** The newest open graphs and the last ones that ended; `limit` is 1 to 1,000, default 100. */
+  async graphs(
+    query: { readonly limit?: number } = {},
+    options?: HttpCallOptions,
+  ): Promise<readonly GraphSummary[]> {
+    return (await this.get<{ graphs: readonly GraphSummary[] }>("/graphs", query, options)).graphs;
+  }
+
+  /** A graph by its id or that of one of its tasks, with tasks from a place on. */
+  graph(id: string, page: GraphPage = {}, options?: HttpCallOptions): Promise<GraphStatus> {
+    return this.get(`/graphs/${id}`, page, options);
+  }
+
+  cancelGraph(id: string, body: CancelBody = {}, options?: HttpCallOptions): Promise<GraphStatus> {
+    return this.post(`/graphs/${id}/cancel`, body, options);
   }
 
   async schedules(options?: HttpCallOptions): Promise<readonly ScheduleStatus[]> {

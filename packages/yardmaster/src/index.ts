@@ -9,6 +9,7 @@ export type {
   YardStats,
 } from "./client/directory.ts";
 export type { GraphHandle } from "./client/graph-handle.ts";
+export type { GraphPage, GraphStatus, GraphSummary, Graphs, GraphTask } from "./client/graphs.ts";
 export type { Acceptance, Outcome, TaskHandle, TaskUpdate, WaitOptions } from "./client/handle.ts";
 export {
   call,

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addGraphs } from "./commands/graphs.ts";
 import { addList } from "./commands/list.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addSchedules } from "./commands/schedules.ts";
@@ -49,6 +50,7 @@ function createProgram(exit: Exit): Command {
     addList,
     addQueues,
     addSchedules,
+    addGraphs,
     addWorkers,
     addDoctor,
     addSimulate,

@@ -19,6 +19,7 @@ import {
   type YardStats,
 } from "./directory.ts";
 import type { GraphHandle } from "./graph-handle.ts";
+import { Graphs } from "./graphs.ts";
 import type { TaskHandle } from "./handle.ts";
 import { notFound } from "./inquiry.ts";
 import { checkKnown, foreignIds } from "./known-tasks.ts";
@@ -57,6 +58,8 @@ export async function startClient({ engine, host = systemHost }: ClientOptions):
 export class Client {
   /** The schedules of the yard: listed, paused, resumed, run now, removed. */
   readonly schedules: Schedules;
+  /** The yard's graphs: listed, looked at, cancelled. */
+  readonly graphs: Graphs;
   protected readonly host: Host;
   private readonly switchboard: Switchboard;
   private readonly directory: Directory;
@@ -67,6 +70,7 @@ export class Client {
     this.switchboard = new Switchboard(engine, host);
     this.directory = new Directory(this.switchboard);
     this.schedules = new Schedules(this.switchboard);
+    this.graphs = new Graphs(this.switchboard);
   }
 
   /** Called once, before anything else. */

@@ -1,7 +1,7 @@
 import { type QueueDefinition, queueRecordOf } from "../definition/queue.ts";
 import { checkName } from "../protocol/check.ts";
 import type { Command, Query } from "../protocol/envelope.ts";
-import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { isCode } from "../protocol/errors.ts";
 import { type Explanation, explainRecord, explainSilence } from "../protocol/explanation.ts";
 import { shardOf } from "../protocol/ids.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
@@ -9,6 +9,7 @@ import type { HistogramView, QueueStats, ShardStats } from "../protocol/stats.ts
 import { type Chapter, storyOf } from "../protocol/story.ts";
 import { isTerminal, type QueueRecord, type State, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
+import { checkLimit } from "./limit.ts";
 import type { Switchboard } from "./switchboard.ts";
 import {
   isoTime,
@@ -24,8 +25,6 @@ import {
 const ANSWER_MS = 10_000;
 /** Shorter where the store has an answer that is only a little older. */
 const FRESHER_ANSWER_MS = 2_000;
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1_000;
 
 /** Which tasks `list` shows. */
 export interface ListFilter {
@@ -223,7 +222,7 @@ export class Directory {
   }
 
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
-    checkName(queue, "The queue's name");
+    checkName(queue, "The queue's name", "queue");
     const command: Command = { type: isPaused ? "pause" : "resume", queue };
     await this.commandAll(command, `${command.type} ${queue}`);
   }
@@ -234,7 +233,7 @@ export class Directory {
 
   /** Throws INVALID_NAME only when no shard knows the worker. */
   async drain(worker: string): Promise<void> {
-    checkName(worker, "The worker's id");
+    checkName(worker, "The worker's id", "worker");
     const orders = this.shards.map((shard) =>
       this.command(shard, { type: "drain", worker }, `drain ${worker}`),
     );
@@ -333,13 +332,4 @@ function added(
   const sums = new Map(Object.entries(a));
   for (const [name, amount] of Object.entries(b)) sums.set(name, (sums.get(name) ?? 0) + amount);
   return Object.fromEntries(sums);
-}
-
-function checkLimit(limit: number = DEFAULT_LIMIT): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new YardmasterError(
-    "INVALID_OPTIONS",
-    `limit must be a whole number from 1 to ${MAX_LIMIT}, not ${String(limit)}.`,
-    { details: { field: "limit" } },
-  );
 }

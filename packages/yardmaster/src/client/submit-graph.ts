@@ -45,7 +45,7 @@ export async function submitGraph(switchboard: Switchboard, plan: Plan, now: num
 async function draftsOf(nodes: readonly PlanNode[], now: number): Promise<Draft[]> {
   const drafts: Draft[] = [];
   for (const { task, options, input, after } of nodes) {
-    if ("fed" in input) drafts.push(fedDraft(task, recipe(input.fed, after), options));
+    if ("fed" in input) drafts.push(fedDraft(task, recipe(input.fed, after), options, now));
     else {
       const drafted = draft(task, input.own, options, now);
       drafts.push(drafted instanceof Promise ? await drafted : drafted);

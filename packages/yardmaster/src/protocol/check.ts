@@ -26,14 +26,14 @@ export function isAmount(amount: unknown): amount is number {
   );
 }
 
-/** Throws INVALID_NAME unless `name` has 1 to 256 bytes and no control characters. `what` says whose name it is. */
-export function checkName(name: string, what: string): void {
-  refuseFlawed(name, what, MAX_NAME_BYTES);
+/** Throws INVALID_NAME unless `name` has 1 to 256 bytes and no control characters, naming the field. `what` says whose name it is. */
+export function checkName(name: string, what: string, field = "name"): void {
+  refuseFlawed(name, what, MAX_NAME_BYTES, field);
 }
 
 /** Throws INVALID_NAME unless `key` has 1 to 1,024 bytes and no control characters. */
-export function checkKey(key: string, what: string): void {
-  refuseFlawed(key, what, MAX_KEY_BYTES);
+export function checkKey(key: string, what: string, field: string = what): void {
+  refuseFlawed(key, what, MAX_KEY_BYTES, field);
 }
 
 /** Throws INVALID_OPTIONS unless `delayMs` is 0 to ten years. `what` names the option. */
@@ -42,6 +42,7 @@ export function checkDelay(delayMs: number, what: string): void {
   throw new YardmasterError(
     "INVALID_OPTIONS",
     `${what} is ${String(delayMs)}: give milliseconds from 0 to ${MAX_DELAY_MS} (ten years).`,
+    { details: { field: what } },
   );
 }
 
@@ -51,13 +52,16 @@ export function checkPriority(priority: number, what: string): void {
   throw new YardmasterError(
     "INVALID_OPTIONS",
     `${what} is ${String(priority)}: give a whole number from 0 to ${MAX_PRIORITY}; larger goes first.`,
+    { details: { field: what } },
   );
 }
 
-function refuseFlawed(text: string, what: string, maxBytes: number): void {
+function refuseFlawed(text: string, what: string, maxBytes: number, field: string): void {
   const found = flaw(text, maxBytes);
   if (found === null) return;
-  throw new YardmasterError("INVALID_NAME", `${what} ${JSON.stringify(shortened(text))} ${found}.`);
+  throw new YardmasterError("INVALID_NAME", `${what} ${JSON.stringify(shortened(text))} ${found}.`, {
+    details: { field },
+  });
 }
 
 function flaw(text: string, maxBytes: number): string | null {

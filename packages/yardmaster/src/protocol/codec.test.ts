@@ -267,6 +267,8 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
         { requiredKeys: ["type", "limit"] },
       ),
       fc.record({ type: fc.constantFrom("queues", "workers") }),
+      fc.record({ type: fc.constant("graph"), id, from: fc.nat(1000), limit: fc.nat(1000) }),
+      fc.record({ type: fc.constant("graphs"), limit: fc.nat(1000) }),
     ),
   }),
   command: envelope("command", {

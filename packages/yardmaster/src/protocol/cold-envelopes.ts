@@ -2,6 +2,7 @@ import type { Command, Envelope, HeldAttempt, LogLine, Note, Query, TaskEvent } 
 import type { Shape } from "./shape.ts";
 import {
   ADMISSIONS,
+  MAX_GRAPH_TASKS,
   MAX_KEY_BYTES,
   MAX_LABELS,
   MAX_PRIORITY,
@@ -28,6 +29,7 @@ const MAX_QUEUES = 10_000;
 const MAX_HELD = 1_000_000;
 /** More than the longest schedule takes in base 64. */
 const MAX_SCHEDULE_TEXT = 256 * 1024;
+const MAX_ANSWERED_TASKS = 10_000;
 const MAX_LOG_LINES = 100_000;
 /** As deep as an answer may nest, so that whoever walks it by recursion is safe. */
 const MAX_DEPTH = 64;
@@ -44,6 +46,8 @@ const QUERIES = [
   "schedules",
   "schedule",
   "stats",
+  "graph",
+  "graphs",
 ] as const;
 const COMMANDS = [
   "pause",
@@ -218,6 +222,14 @@ function readQuery(query: Shape): Query {
   const type = query.oneOf("type", QUERIES);
   if (type === "status" || type === "explain" || type === "story") return { type, id: query.id("id") };
   if (type === "schedule") return { type, name: query.name("name") };
+  if (type === "graph")
+    return {
+      type,
+      id: query.id("id"),
+      from: query.uint("from", MAX_GRAPH_TASKS),
+      limit: query.uint("limit", MAX_ANSWERED_TASKS),
+    };
+  if (type === "graphs") return { type, limit: query.uint("limit", MAX_ANSWERED_TASKS) };
   if (type !== "list") return { type };
   return {
     type,

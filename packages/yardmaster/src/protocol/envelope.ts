@@ -151,6 +151,10 @@ export type Query =
       readonly limit: number;
     }
   | { readonly type: "queues" }
+  /** How far a graph is, and how its unfinished tasks stand, from a place in its row of ids on. */
+  | { readonly type: "graph"; readonly id: TaskId; readonly from: number; readonly limit: number }
+  /** The newest open graphs, and the last ones that ended. */
+  | { readonly type: "graphs"; readonly limit: number }
   | { readonly type: "schedules" }
   /** What was counted since the owner took the shard over. */
   | { readonly type: "stats" }
