@@ -136,10 +136,10 @@ export class Stage {
   /** Ends a process in order. */
   async close(member: Member): Promise<void> {
     this.#ending.add(member);
-    const closing = member.process.close().then(() => true);
-    if (await Promise.race([closing, pause(CLOSE_MS, false, UNHELD)])) return;
-    this.surprises.push(`${member.name} did not close within ${CLOSE_MS} ms`);
-    await this.kill(member);
+    const closing = member.process.close().then(() => member.process.exited);
+    const how = await Promise.race([closing, pause(CLOSE_MS, "no end", UNHELD)]);
+    if (how !== 0) this.surprises.push(`${member.name} closed with ${how} within ${CLOSE_MS} ms`);
+    if (member.process.isAlive) await this.kill(member);
   }
 
   /** Makes all links as they were. */

@@ -92,6 +92,8 @@ export class Submitter {
     const input = this.#work("cancelled", { runMs: 500 });
     const handle = await this.#submit(work, input, { delayMs: this.#random.integer(0, 1_000) });
     const ending = this.#follow(handle, input.label);
+    // Told below; until then it may fail unheard.
+    ending.catch(() => undefined);
     await pause(this.#random.integer(0, 1_500));
     await handle.cancel("planned");
     this.#recorder.write({ type: "cancelled", id: handle.id });
