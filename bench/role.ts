@@ -7,8 +7,10 @@ import type { YardAddress } from "yardmaster";
 export interface Request {
   readonly number: number;
   readonly method: string;
-  readonly params: readonly number[];
+  readonly params: readonly Param[];
 }
+
+export type Param = number | string;
 
 export type Reply =
   | { readonly number: number; readonly value: unknown }
@@ -24,7 +26,7 @@ export interface Usage {
   readonly files: number;
 }
 
-type Methods = Readonly<Record<string, (...params: number[]) => unknown>>;
+type Methods = Readonly<Record<string, (...params: never[]) => unknown>>;
 
 /** The yard of this process, which its first argument has as JSON. */
 export function place(): YardAddress {
@@ -45,7 +47,8 @@ export function serve(methods: Methods, close: () => Promise<unknown>): void {
 
 async function answer(methods: Methods, { number, method, params }: Request): Promise<void> {
   try {
-    const value = await methods[method]?.(...params);
+    // Who asks names a method with what it takes.
+    const value = await methods[method]?.(...(params as never[]));
     process.send?.({ number, value: value ?? null } satisfies Reply);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
