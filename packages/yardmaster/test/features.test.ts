@@ -22,7 +22,7 @@ const FEATURES = [
 ];
 
 describe("every feature", () => {
-  it.each(ENGINE_NAMES)(
+  it.for(ENGINE_NAMES)(
     "outlives the dispatcher that it began under, on %s",
     {
       timeout: 150_000,
