@@ -42,13 +42,17 @@ export class Process {
   }
 
   /** Calls a method of the role. */
-  async ask<T>(method: string, ...params: number[]): Promise<T> {
+  async ask<T>(method: string, ...params: (number | string)[]): Promise<T> {
     this.last += 1;
     const request: Request = { number: this.last, method, params };
     const answer = this.answer(this.last);
     this.child.send(request);
     // The roles' own functions say what they answer; the scenario that asks names the same type.
     return (await answer) as T;
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
   }
 
   usage(): Promise<Usage> {
