@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { YardAddress } from "yardmaster";
+import { beginInspection, endInspection } from "./inspection.ts";
 
 /** A question of the bench to one of its processes. */
 export interface Request {
@@ -36,7 +37,7 @@ export function place(): YardAddress {
 
 /** Answers the bench's questions until it says `close`, which ends the process. */
 export function serve(methods: Methods, close: () => Promise<unknown>): void {
-  const all: Methods = { ...methods, usage, memory };
+  const all: Methods = { ...methods, usage, memory, beginInspection, endInspection };
   process.on("message", (request: Request) => {
     if (request.method === "close") void close().then(() => process.exit(0), fail);
     else void answer(all, request).catch(fail);
