@@ -3,6 +3,7 @@ import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Epoch } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
 import type { Contexts } from "./contexts.ts";
@@ -39,6 +40,8 @@ export interface RunnerParts {
   readonly division: Division;
   readonly links: readonly ShardLink[];
   readonly submit: Submit;
+  readonly worker: string;
+  readonly tracing: Tracing | null;
   readonly report: (what: string, error: unknown) => void;
   /** There is something to send, or something to wait for has happened. */
   readonly changed: () => void;
@@ -252,6 +255,16 @@ export class Runner {
   }
 
   #execute(attempt: Attempt, handler: Handler, payload: ByteString): Ending | Promise<Ending> {
+    const { tracing, worker } = this.#parts;
+    if (tracing === null) return this.#handle(attempt, handler, payload);
+    const { name, id, attempt: number, trace = "" } = attempt.assign;
+    const { queue } = handler.definition.spec;
+    return tracing.processing({ name, queue, id, attempt: number, worker, trace }, () =>
+      this.#handle(attempt, handler, payload),
+    );
+  }
+
+  #handle(attempt: Attempt, handler: Handler, payload: ByteString): Ending | Promise<Ending> {
     const { isolation } = this.#parts;
     if (handler.isolate !== null && isolation !== null) {
       const progress: Call<unknown>["progress"] = (fraction, note = "") =>

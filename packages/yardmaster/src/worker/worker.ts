@@ -10,6 +10,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { MAX_LABELS, MAX_RESOURCES, type TaskId } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
 import { Contexts } from "./contexts.ts";
 import { Division } from "./division.ts";
 import type { Handler, Submit } from "./handlers.ts";
@@ -46,6 +47,8 @@ export interface WorkerOptions {
   readonly graceMs?: number;
   /** What handlers submit tasks with. */
   readonly submit?: Submit;
+  /** Default: none. */
+  readonly tracing?: Tracing | null;
   /** Told what went wrong but is being tried again. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -81,6 +84,7 @@ const OPTIONS = [
   "heartbeats",
   "graceMs",
   "submit",
+  "tracing",
   "report",
 ];
 
@@ -195,6 +199,8 @@ export class Worker {
       division,
       links,
       submit,
+      worker: id,
+      tracing: parts.tracing ?? null,
       report,
       changed,
     });

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Alarm } from "../../dispatcher/alarm.ts";
 import { isUnavailable } from "../../engine-watch.ts";
 import type { Handler } from "../../worker/handlers.ts";
@@ -18,6 +18,7 @@ interface WorkerOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly resource?: Readonly<Record<string, number>>;
   readonly graceMs: number;
+  readonly tracing?: boolean;
 }
 
 /** A part of the yard that runs in this process. */
@@ -60,6 +61,11 @@ function addWorkerOptions(command: Command): Command {
       "how long running tasks may take to finish when asked to end",
       whole(0, MAX_MS),
       GRACE_MS,
+    )
+    .addOption(
+      new Option("--tracing", "continue the traces of tasks through @opentelemetry/api").env(
+        "YARDMASTER_TRACING",
+      ),
     );
 }
 
@@ -79,7 +85,7 @@ async function serveDispatcher(command: Command): Promise<number> {
 
 async function serveWorker(
   command: Command,
-  { slots, label: labels = {}, resource: resources = {}, graceMs }: WorkerOptions,
+  { slots, label: labels = {}, resource: resources = {}, graceMs, tracing = false }: WorkerOptions,
   file: string,
   withDispatcher: boolean,
 ): Promise<number> {
@@ -91,7 +97,8 @@ async function serveWorker(
       // The engine's loss is told once, elsewhere.
       if (!isUnavailable(error)) output.note(`${what}: ${errorLine(error)}`);
     };
-    const worker = await startWorker({ ...target, ...wait, handlers, slots, labels, resources, report });
+    const settings = { handlers, slots, labels, resources, tracing, report };
+    const worker = await startWorker({ ...target, ...wait, ...settings });
     announce(worker.id, handlers, slots, output);
     if (process.env[GUIDE_VARIABLE] !== undefined) output.note(guide(handlers, target));
     return {
