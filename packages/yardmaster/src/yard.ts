@@ -9,6 +9,7 @@ import { type Host, systemHost } from "./host.ts";
 import { openTracing } from "./opentelemetry.ts";
 import { YardmasterError } from "./protocol/errors.ts";
 import type { Tracing, TracingSettings } from "./tracing.ts";
+import type { OnAttempt } from "./worker/attempt-news.ts";
 import type { Handler, Submit } from "./worker/handlers.ts";
 import { inlineHeartbeats } from "./worker/inline-heartbeats.ts";
 import { threadHeartbeats } from "./worker/thread-heartbeats.ts";
@@ -33,6 +34,8 @@ export interface WorkerSettings {
   readonly resources?: Readonly<Record<string, number>>;
   /** How long attempts may go on after a closing worker has aborted them; default 5,000. */
   readonly graceMs?: number;
+  /** Told of each attempt that starts and ends here, for logs; must not throw. */
+  readonly onAttempt?: OnAttempt;
   /** Told what went wrong but is being tried again. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -269,7 +272,7 @@ function openWorker(
   tracing: Tracing | null,
 ): Promise<Worker> {
   const { engine, watch } = opened;
-  const { handlers, slots, labels, resources, graceMs, report = () => undefined } = settings;
+  const { handlers, slots, labels, resources, graceMs, onAttempt, report = () => undefined } = settings;
   // Only an engine that another thread can open lets heartbeats go on while a handler blocks this one.
   const heartbeats =
     engine.url === null
@@ -286,6 +289,7 @@ function openWorker(
     ...(labels === undefined ? {} : { labels }),
     ...(resources === undefined ? {} : { resources }),
     ...(graceMs === undefined ? {} : { graceMs }),
+    ...(onAttempt === undefined ? {} : { onAttempt }),
     report: (what, error) => {
       watch.failed(error);
       report(what, error);

@@ -11,6 +11,7 @@ import { randomId } from "../protocol/ids.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { MAX_LABELS, MAX_RESOURCES, type TaskId } from "../protocol/task.ts";
 import type { Tracing } from "../tracing.ts";
+import type { OnAttempt } from "./attempt-news.ts";
 import { Contexts } from "./contexts.ts";
 import { Division } from "./division.ts";
 import type { Handler, Submit } from "./handlers.ts";
@@ -49,6 +50,8 @@ export interface WorkerOptions {
   readonly submit?: Submit;
   /** Default: none. */
   readonly tracing?: Tracing | null;
+  /** Told of each attempt that starts and ends here; must not throw. */
+  readonly onAttempt?: OnAttempt;
   /** Told what went wrong but is being tried again. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -85,6 +88,7 @@ const OPTIONS = [
   "graceMs",
   "submit",
   "tracing",
+  "onAttempt",
   "report",
 ];
 
@@ -201,6 +205,7 @@ export class Worker {
       submit,
       worker: id,
       tracing: parts.tracing ?? null,
+      onAttempt: parts.onAttempt ?? null,
       report,
       changed,
     });
