@@ -1,6 +1,7 @@
 /** Yardmaster: define tasks, submit them, and run them on one machine or many. */
 export type { Client } from "./client/client.ts";
 export type {
+  ClockReport,
   ListFilter,
   QueueStatus,
   TaskFilter,

@@ -9,7 +9,7 @@ const FORMATS = ["pretty", "json"] as const;
 export type LogLevel = (typeof LEVELS)[number];
 
 /** What is told of an event beside its name: ids, codes and counts, never a payload. */
-export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Where what runs on tells what happens: one line an event, on stderr. */
 export interface EventLog {

@@ -11,6 +11,7 @@ import { isTaskId } from "../protocol/ids.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
 import type { Tracing } from "../tracing.ts";
 import {
+  type ClockReport,
   Directory,
   type ListFilter,
   type QueueStatus,
@@ -280,6 +281,11 @@ export class Client {
   /** What dispatchers have counted since they took their shards over: ends, waits, durations, backlog, by queue. */
   stats(): Promise<YardStats> {
     return this.directory.stats();
+  }
+
+  /** How far this machine's clock is ahead of that of each shard's dispatcher, for which tasks are due. */
+  clocks(): Promise<ClockReport[]> {
+    return this.directory.clocks();
   }
 
   /** All workers that a dispatcher knows, by id. */

@@ -94,7 +94,7 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
     case "queues":
       return Array.from(shard.queues.all, viewQueue);
     case "stats":
-      return viewStats(shard);
+      return viewStats(shard, now);
     case "schedules":
       return Array.from(shard.schedules.all.values(), viewSchedule);
     case "schedule":

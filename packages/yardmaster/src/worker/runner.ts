@@ -349,13 +349,13 @@ export class Runner {
 
   #tell(attempt: Attempt, ending: Ending | null): void {
     const { onAttempt, worker, host } = this.#parts;
-    if (onAttempt === null || attempt.startedAt === 0) return;
+    if (onAttempt === null || (attempt.startedAt === 0 && ending?.kind !== "final")) return;
     const { id, name, attempt: number, attempts } = attempt.assign;
     const news: AttemptNews = { worker, task: id, name, attempt: number, attempts };
     if (ending === null) onAttempt(news);
     else {
       const { code = "", message = "" } = ending.error ?? {};
-      const tookMs = host.monotonic() - attempt.startedMono;
+      const tookMs = attempt.startedAt === 0 ? 0 : host.monotonic() - attempt.startedMono;
       onAttempt({ ...news, end: { kind: ending.kind, code, message, tookMs } });
     }
   }
