@@ -1,6 +1,7 @@
 /** Yardmaster: define tasks, submit them, and run them on one machine or many. */
 export type { Client } from "./client/client.ts";
 export type {
+  ClockReport,
   ListFilter,
   QueueStatus,
   TaskFilter,
@@ -40,6 +41,8 @@ export type { Explanation, Reason } from "./protocol/explanation.ts";
 export type { MissedPolicy, OverlapPolicy } from "./protocol/schedule.ts";
 export type { HistogramView, QueueStats } from "./protocol/stats.ts";
 export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts";
+export type { TracingSettings } from "./tracing.ts";
+export type { AttemptEnd, AttemptNews, OnAttempt } from "./worker/attempt-news.ts";
 export type { Handler } from "./worker/handlers.ts";
 export type { CloseReport } from "./worker/worker.ts";
 export {

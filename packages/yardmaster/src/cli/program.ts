@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addBulk } from "./commands/bulk.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGraphs } from "./commands/graphs.ts";
@@ -10,6 +12,7 @@ import { addServe } from "./commands/serve.ts";
 import { addSimulate } from "./commands/simulate.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addTask } from "./commands/task.ts";
+import { addTop } from "./commands/top.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWorkers } from "./commands/workers.ts";
 import { EXIT } from "./exit-code.ts";
@@ -47,14 +50,17 @@ function createProgram(exit: Exit): Command {
     addServeHttp,
     addSubmit,
     addTask,
+    addBulk,
     addList,
     addQueues,
     addSchedules,
     addGraphs,
     addWorkers,
+    addTop,
     addDoctor,
     addSimulate,
     addVerify,
+    addCompletion,
   ])
     add(program, exit);
   return program;

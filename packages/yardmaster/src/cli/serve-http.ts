@@ -4,9 +4,10 @@ import { DEFAULT_PORT, isLoopback } from "../http/options.ts";
 import { startHttp } from "../http.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { connect } from "../yard.ts";
+import { addLogOptions, eventLogOf } from "./event-log.ts";
 import { EXIT } from "./exit-code.ts";
 import { whole } from "./options.ts";
-import { errorLine } from "./output.ts";
+import { errorText } from "./output.ts";
 import { tokensOf } from "./serve-tokens.ts";
 import { shutdownAsked } from "./shutdown.ts";
 import { outputOf, targetOf, usage } from "./target.ts";
@@ -28,8 +29,7 @@ const MAX_PORT = 65_535;
 
 /** The command that serves the HTTP API. */
 export function addServeHttp(program: Command, exit: Exit): void {
-  program
-    .command("serve")
+  addLogOptions(program.command("serve"))
     .description("serve the HTTP API, on this machine only unless told otherwise")
     .option("--port <number>", "0 for any free one", whole(0, MAX_PORT), DEFAULT_PORT)
     .option("--address <address>", "the address to bind to", "127.0.0.1")
@@ -49,6 +49,7 @@ export function addServeHttp(program: Command, exit: Exit): void {
 async function serve(command: Command, options: ServeOptions): Promise<number> {
   const target = targetOf(command);
   const output = outputOf(command);
+  const log = await eventLogOf(command);
   const asked = shutdownAsked();
   const tls = tlsOf(options);
   const tokens = tokensOf(target, options.tokens, isLoopback(options.address), output);
@@ -61,12 +62,12 @@ async function serve(command: Command, options: ServeOptions): Promise<number> {
       behindProxy: options.behindProxy === true,
       hosts: options.serverName ?? [],
       secretKeys: options.hideKey ?? [],
-      report: (what, error) => output.note(`${what}: ${errorLine(error)}`),
+      report: (what, error) => log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`),
       ...(tls === undefined ? {} : { tls }),
     });
-    output.note(`HTTP API is ready at ${server.url}`);
+    log.tell("info", "httpReady", `HTTP API is ready at ${server.url}`, { url: server.url });
     output.emit({ event: "ready", url: server.url });
-    output.note(`${await asked}: answering whoever waits`);
+    log.tell("info", "ending", `${await asked}: answering whoever waits`);
     await server.close({ timeoutMs: CLOSE_MS });
     return EXIT.ok;
   } finally {

@@ -88,6 +88,15 @@ export interface YardStats {
 
 type LiveWorker = Omit<WorkerStatus, "lastHeardAt"> & { readonly lastHeardAt: number };
 
+/** How far this machine's wall clock is ahead of a dispatcher's. */
+export interface ClockReport {
+  readonly shard: number;
+  /** Negative where it is behind. */
+  readonly aheadMs: number;
+  /** How far off that may be. */
+  readonly withinMs: number;
+}
+
 /** Looks at tasks, queues and workers, and gives orders to dispatchers. */
 export class Directory {
   private readonly switchboard: Switchboard;
@@ -208,6 +217,19 @@ export class Directory {
       slots,
       used: shards.reduce((sum, { used }) => sum + used, 0),
     };
+  }
+
+  async clocks(): Promise<ClockReport[]> {
+    const { host } = this.switchboard;
+    return Promise.all(
+      this.shards.map(async (shard) => {
+        const [askedAt, from] = [host.now(), host.monotonic()];
+        const { at } = await this.ask<ShardStats>(shard, { type: "stats" });
+        const tookMs = host.monotonic() - from;
+        // The answer was made at some time in between, most likely in the middle.
+        return { shard, aheadMs: Math.round(askedAt + tookMs / 2 - at), withinMs: Math.ceil(tookMs / 2) };
+      }),
+    );
   }
 
   /** A worker serves all shards; what they say of it is added up. */

@@ -74,7 +74,7 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
     case "queues":
       return Array.from(shard.queues.all, viewQueue);
     case "stats":
-      return viewStats(shard);
+      return viewStats(shard, now);
     case "graph":
       return viewGraph(shard, query);
     case "graphs":

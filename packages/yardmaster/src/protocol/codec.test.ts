@@ -89,6 +89,7 @@ const termsOrNull: fc.Arbitrary<TaskTerms | null> = fc.option(
   fc.oneof(
     plainTerms,
     fc.tuple(plainTerms, replace).map(([plain, replace]) => ({ ...plain, replace })),
+    fc.tuple(plainTerms, text).map(([plain, trace]) => ({ ...plain, trace })),
   ),
 );
 const links: fc.Arbitrary<TaskLinks> = fc.oneof(

@@ -220,6 +220,8 @@ export interface Assign {
   readonly expiresAt: Millis;
   /** Null when it is over INLINE_BYTES: read it from the store. */
   readonly payload: ByteString | null;
+  /** What ties it to the trace of its submission; absent where nobody traces. */
+  readonly trace?: string;
 }
 
 export type ToClient =

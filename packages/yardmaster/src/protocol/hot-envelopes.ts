@@ -8,6 +8,7 @@ import {
   MAX_BYTES,
   MAX_KEY_BYTES,
   MAX_PRIORITY,
+  MAX_TRACE_BYTES,
   type Submission,
   TERMINAL_STATES,
 } from "./task.ts";
@@ -33,6 +34,9 @@ const SUBMISSION_FLAGS = 63;
 const CHOICE = 15;
 const WITH_ERROR = 16;
 const BY_REFERENCE = 32;
+// Of an assignment.
+const TRACED = 64;
+const ASSIGN_FLAGS = BY_REFERENCE | TRACED;
 
 export function writeSubmission(writer: Writer, submission: Submission, tables: WriterTables): void {
   const { key, retryOf, runAt, delayMs, expiresInMs } = submission;
@@ -123,8 +127,10 @@ export function writeAssign(writer: Writer, assign: Assign, tables: WriterTables
   writer.millis(assign.timeoutMs);
   writer.millis(assign.graceMs);
   writer.millis(assign.expiresAt);
-  writer.byte(assign.payload === null ? BY_REFERENCE : 0);
-  if (assign.payload !== null) writer.bytes(assign.payload);
+  const { payload, trace } = assign;
+  writer.byte((payload === null ? BY_REFERENCE : 0) | (trace === undefined ? 0 : TRACED));
+  if (payload !== null) writer.bytes(payload);
+  if (trace !== undefined) writer.text(trace, MAX_TRACE_BYTES);
 }
 
 export function readAssign(reader: Reader, tables: ReaderTables): Assign {
@@ -137,9 +143,9 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
   const graceMs = reader.uint();
   const expiresAt = reader.uint();
   const flags = reader.byte();
-  if ((flags & ~BY_REFERENCE) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
-  const payload = flags === BY_REFERENCE ? null : reader.bytes();
-  return {
+  if ((flags & ~ASSIGN_FLAGS) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
+  const payload = (flags & BY_REFERENCE) === 0 ? reader.bytes() : null;
+  const assign: Assign = {
     type: "assign",
     id,
     attempt,
@@ -151,6 +157,7 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
     expiresAt,
     payload,
   };
+  return (flags & TRACED) === 0 ? assign : { ...assign, trace: reader.text(MAX_TRACE_BYTES) };
 }
 
 export function writeOutcome(writer: Writer, outcome: Outcome): void {
