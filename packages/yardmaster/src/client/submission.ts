@@ -12,6 +12,7 @@ import { checkDelay, checkKey, checkPriority, MAX_DELAY_MS } from "../protocol/c
 import { YardmasterError } from "../protocol/errors.ts";
 import { Interner } from "../protocol/interner.ts";
 import type { IdempotencyKey, Submission, TaskSpec, TaskTerms } from "../protocol/task.ts";
+import { MAX_ASKED_MS } from "../protocol/writer.ts";
 import { type CollapsingOptions, checkCollapsing, replaceTermsOf, throttleKeyOf } from "./collapsing.ts";
 import { type DependencyOptions, linksOf } from "./linked.ts";
 import type { RunStatement } from "./transaction.ts";
@@ -225,7 +226,7 @@ function withOptions(terms: TaskTerms | null, options: SubmitOptions): TaskTerms
 function millisOf(date: number | { getTime(): number }, field: "runAt" | "deadline"): number {
   // A caller without types may give anything.
   const millis = typeof date === "number" ? date : date?.getTime?.();
-  if (millis >= 0 && millis <= Number.MAX_SAFE_INTEGER - MAX_DELAY_MS) return Math.ceil(millis);
+  if (millis >= 0 && millis <= MAX_ASKED_MS) return Math.ceil(millis);
   throw new YardmasterError(
     "INVALID_OPTIONS",
     `submit: ${field} must be a date or milliseconds since the Unix epoch, not ${String(millis)}.`,

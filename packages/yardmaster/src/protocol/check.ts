@@ -1,4 +1,5 @@
 import { YardmasterError } from "./errors.ts";
+import { quoted } from "./quotation.ts";
 import { MAX_AMOUNT, MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_PRIORITY } from "./task.ts";
 
 /** The longest delay, timeout or window: ten years. */
@@ -14,6 +15,11 @@ export function isName(text: string): boolean {
 /** Whether a text can be an idempotency key. */
 export function isKey(text: string): boolean {
   return flaw(text, MAX_KEY_BYTES) === null;
+}
+
+/** Whether a text is one line, which a broker and a log can take: no control characters, and no half of a pair. */
+export function isLine(text: string): boolean {
+  return !CONTROL_CHARACTER.test(text) && text.isWellFormed();
 }
 
 /** Whether a number can be so much of a resource: from 0, in thousandths. */
@@ -59,7 +65,7 @@ export function checkPriority(priority: number, what: string): void {
 function refuseFlawed(text: string, what: string, maxBytes: number, field: string): void {
   const found = flaw(text, maxBytes);
   if (found === null) return;
-  throw new YardmasterError("INVALID_NAME", `${what} ${JSON.stringify(shortened(text))} ${found}.`, {
+  throw new YardmasterError("INVALID_NAME", `${what} ${quoted(text)} ${found}.`, {
     details: { field },
   });
 }
@@ -73,8 +79,4 @@ function flaw(text: string, maxBytes: number): string | null {
     return "holds control characters: leave out line breaks, tabs and the like";
   if (!text.isWellFormed()) return "holds half a surrogate pair: give well-formed text";
   return null;
-}
-
-function shortened(text: string): string {
-  return typeof text === "string" && text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

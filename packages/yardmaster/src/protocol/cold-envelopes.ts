@@ -16,7 +16,7 @@ import {
   type TaskError,
   TERMINAL_STATES,
 } from "./task.ts";
-import { MAX_TEXT_BYTES } from "./writer.ts";
+import { MAX_ASKED_MS, MAX_TEXT_BYTES } from "./writer.ts";
 
 type HotType = "submit" | "assign" | "outcome" | "answered" | "settled";
 export type ColdType = Exclude<Envelope["type"], HotType>;
@@ -175,7 +175,7 @@ function readSettings(settings: Shape): QueueSettings {
     // A share or a time of nothing would divide by zero.
     weight: Math.max(1, settings.uint("weight", MAX_QUEUE_WEIGHT)),
     precedence: settings.uint("precedence", MAX_PRIORITY),
-    agingMs: Math.max(1, settings.uint("agingMs")),
+    agingMs: Math.max(1, settings.uint("agingMs", MAX_ASKED_MS)),
     concurrency: settings.uint("concurrency"),
     rate: settings.isNull("rate") ? null : readRate(settings.shape("rate")),
     admission: settings.oneOf("admission", ADMISSIONS),
@@ -183,7 +183,7 @@ function readSettings(settings: Shape): QueueSettings {
 }
 
 function readRate(rate: Shape): Rate {
-  const [limit, perMs, burst] = [rate.uint("limit"), rate.uint("perMs"), rate.uint("burst")];
+  const [limit, perMs, burst] = [rate.uint("limit"), rate.uint("perMs", MAX_ASKED_MS), rate.uint("burst")];
   return { limit: Math.max(1, limit), perMs: Math.max(1, perMs), burst: Math.max(1, burst) };
 }
 
@@ -233,9 +233,9 @@ function readQuery(query: Shape): Query {
   if (type !== "list") return { type };
   return {
     type,
-    ...(query.has("state") ? { state: text(query, "state") } : {}),
-    ...(query.has("queue") ? { queue: text(query, "queue") } : {}),
-    ...(query.has("name") ? { name: text(query, "name") } : {}),
+    ...(query.has("state") ? { state: sought(query, "state") } : {}),
+    ...(query.has("queue") ? { queue: sought(query, "queue") } : {}),
+    ...(query.has("name") ? { name: sought(query, "name") } : {}),
     ...(query.has("after") ? { after: query.id("after") } : {}),
     limit: query.uint("limit"),
   };
@@ -246,7 +246,7 @@ function readCommand(command: Shape): Command {
   if (type === "apply") return { type, queues: command.list("queues", MAX_QUEUES, readQueue) };
   if (type === "drain") return { type, worker: text(command, "worker") };
   if (type === "schedule") return { type, schedule: command.text("schedule", MAX_SCHEDULE_TEXT) };
-  if (type === "pause" || type === "resume") return { type, queue: text(command, "queue") };
+  if (type === "pause" || type === "resume") return { type, queue: command.name("queue") };
   return { type, schedule: command.name("schedule") };
 }
 
@@ -257,7 +257,7 @@ function readEvent(event: Shape): TaskEvent {
   if (type === "progress") return { type, attempt, ...readProgress(event) };
   if (type === "log") return { type, attempt, line: readLogLine(event.shape("line")) };
   const error = event.isNull("error") ? null : readError(event.shape("error"));
-  return { type, attempt, runAt: event.millis("runAt"), error };
+  return { type, attempt, runAt: event.uint("runAt"), error };
 }
 
 function readError(error: Shape): TaskError {
@@ -268,7 +268,12 @@ function readError(error: Shape): TaskError {
   };
 }
 
-/** A mailbox, a worker's id, a code or what a person typed. */
+/** A mailbox, a worker's id or a code. */
 function text(shape: Shape, field: string): string {
+  return shape.line(field, MAX_KEY_BYTES);
+}
+
+/** What a person looks for. */
+function sought(shape: Shape, field: string): string {
   return shape.text(field, MAX_KEY_BYTES);
 }

@@ -1,6 +1,7 @@
 import { isKey } from "./check.ts";
 import type { Answered, Assign, Outcome, Settled } from "./envelope.ts";
 import { readLinks, writeLinks } from "./links.ts";
+import { quoted } from "./quotation.ts";
 import type { Reader } from "./reader.ts";
 import type { ReaderTables, WriterTables } from "./tables.ts";
 import {
@@ -56,9 +57,9 @@ export function writeSubmission(writer: Writer, submission: Submission, tables: 
     throw unwritable(`priority ${submission.priority} is too large`);
   writer.uint(submission.priority);
   if (timed) {
-    writer.millis(runAt);
-    writer.millis(delayMs);
-    writer.millis(expiresInMs);
+    writer.askedMillis(runAt);
+    writer.askedMillis(delayMs);
+    writer.askedMillis(expiresInMs);
   }
   if (key) writeKey(writer, key);
   if (retryOf !== "") writer.id(retryOf);
@@ -75,9 +76,9 @@ export function readSubmission(reader: Reader, tables: ReaderTables): Submission
   if (flags > SUBMISSION_FLAGS) reader.fail(`flags ${flags} of a submission are unknown`);
   const priority = reader.uintUpTo(MAX_PRIORITY, "priority");
   const timed = (flags & TIMED) !== 0;
-  const runAt = timed ? reader.uint() : 0;
-  const delayMs = timed ? reader.uint() : 0;
-  const expiresInMs = timed ? reader.uint() : 0;
+  const runAt = timed ? reader.askedMillis() : 0;
+  const delayMs = timed ? reader.askedMillis() : 0;
+  const expiresInMs = timed ? reader.askedMillis() : 0;
   const key = (flags & KEYED) === 0 ? null : readKey(reader);
   const retryOf = (flags & REPEATS) === 0 ? "" : reader.id();
   const copy = (flags & COPY) !== 0;
@@ -104,17 +105,17 @@ export function readSubmission(reader: Reader, tables: ReaderTables): Submission
 }
 
 function writeKey(writer: Writer, key: IdempotencyKey): void {
-  if (!isKey(key.key)) throw unwritable(`${JSON.stringify(key.key.slice(0, 60))} is not an idempotency key`);
+  if (!isKey(key.key)) throw unwritable(`${quoted(key.key)} is not an idempotency key`);
   if (key.inputHash.length > MAX_HASH_BYTES) throw unwritable("an input's hash is too long");
   writer.text(key.key, MAX_KEY_BYTES);
-  writer.millis(key.windowMs);
+  writer.askedMillis(key.windowMs);
   writer.bytes(key.inputHash);
 }
 
 function readKey(reader: Reader): IdempotencyKey {
   const key = reader.text(MAX_KEY_BYTES);
   if (!isKey(key)) reader.fail("an idempotency key is empty or holds control characters");
-  const windowMs = reader.uint();
+  const windowMs = reader.askedMillis();
   return { key, windowMs, inputHash: reader.raw(reader.uintUpTo(MAX_HASH_BYTES, "a hash's size")) };
 }
 
@@ -124,8 +125,8 @@ export function writeAssign(writer: Writer, assign: Assign, tables: WriterTables
   writer.uint(tables.text(assign.name));
   writer.uint(assign.version);
   writer.uint(assign.attempts);
-  writer.millis(assign.timeoutMs);
-  writer.millis(assign.graceMs);
+  writer.askedMillis(assign.timeoutMs);
+  writer.askedMillis(assign.graceMs);
   writer.millis(assign.expiresAt);
   const { payload, trace } = assign;
   writer.byte((payload === null ? BY_REFERENCE : 0) | (trace === undefined ? 0 : TRACED));
@@ -139,8 +140,8 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
   const name = tables.text(reader);
   const version = reader.uint();
   const attempts = reader.uint();
-  const timeoutMs = reader.uint();
-  const graceMs = reader.uint();
+  const timeoutMs = reader.askedMillis();
+  const graceMs = reader.askedMillis();
   const expiresAt = reader.uint();
   const flags = reader.byte();
   if ((flags & ~ASSIGN_FLAGS) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
@@ -167,8 +168,8 @@ export function writeOutcome(writer: Writer, outcome: Outcome): void {
   writer.id(outcome.id);
   writer.uint(outcome.epoch);
   writer.uint(outcome.attempt);
-  writer.millis(outcome.delayMs);
-  writer.millis(outcome.startedAt);
+  writer.askedMillis(outcome.delayMs);
+  writer.askedMillis(outcome.startedAt);
   writer.bytes(outcome.result);
   if (outcome.error) writer.error(outcome.error);
 }
@@ -181,8 +182,8 @@ export function readOutcome(reader: Reader): Outcome {
   const id = reader.id();
   const epoch = reader.uint();
   const attempt = reader.uint();
-  const delayMs = reader.uint();
-  const startedAt = reader.uint();
+  const delayMs = reader.askedMillis();
+  const startedAt = reader.askedMillis();
   const result = reader.bytes();
   const error = (flags & WITH_ERROR) === 0 ? null : reader.error();
   return { type: "outcome", id, epoch, attempt, kind, delayMs, result, error, startedAt };

@@ -3,6 +3,7 @@ import { YardmasterError } from "./errors.ts";
 import { internText } from "./interner.ts";
 import { readLinks, writeLinks } from "./links.ts";
 import { readPast, writePast } from "./past-attempts.ts";
+import { quoted } from "./quotation.ts";
 import { Reader } from "./reader.ts";
 import { readSpec, writeSpec } from "./spec.ts";
 import {
@@ -147,7 +148,7 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
 
 export function encodeQueue(queue: QueueRecord): Buffer {
   begin(MAGIC_QUEUE);
-  if (!isName(queue.name)) throw unwritable(`${JSON.stringify(queue.name.slice(0, 60))} is not a name`);
+  if (!isName(queue.name)) throw unwritable(`${quoted(queue.name)} is not a name`);
   writer.text(queue.name, MAX_NAME_BYTES);
   writer.choice(ORDERS, queue.order, "order");
   writer.choice(PLACEMENTS, queue.placement, "placement");

@@ -56,7 +56,7 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
   );
   if (timed) {
     scratch.millis(deadline);
-    scratch.millis(deadlineInMs);
+    scratch.askedMillis(deadlineInMs);
   }
   writeKey(fairnessKey, "a fairness key");
   if (weight !== 1) {
@@ -70,8 +70,8 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
   if (replace !== undefined) {
     if (replace.key === "") throw unwritable("a key for replacing is empty");
     writeKey(replace.key, "a key for replacing");
-    scratch.millis(replace.waitMs);
-    scratch.millis(replace.maxWaitMs);
+    scratch.askedMillis(replace.waitMs);
+    scratch.askedMillis(replace.maxWaitMs);
     scratch.millis(replace.until);
   }
   if (trace !== undefined) scratch.text(trace, MAX_TRACE_BYTES);
@@ -102,7 +102,7 @@ function decodeTerms(reader: Reader): TaskTerms {
   if (flags > FLAGS) reader.fail(`flags ${flags} of terms are unknown`);
   const timed = (flags & TIMED) !== 0;
   const deadline = timed ? reader.uint() : 0;
-  const deadlineInMs = timed ? reader.uint() : 0;
+  const deadlineInMs = timed ? reader.askedMillis() : 0;
   const fairnessKey = (flags & FAIR) === 0 ? "" : readKey(reader);
   const weight = (flags & WEIGHED) === 0 ? 1 : reader.double();
   if (!isWeight(weight)) reader.fail(`the weight ${weight} is out of range`);
@@ -127,8 +127,8 @@ function decodeTerms(reader: Reader): TaskTerms {
 function readReplace(reader: Reader): ReplaceTerms {
   return Object.freeze({
     key: readKey(reader),
-    waitMs: reader.uint(),
-    maxWaitMs: reader.uint(),
+    waitMs: reader.askedMillis(),
+    maxWaitMs: reader.askedMillis(),
     until: reader.uint(),
   });
 }

@@ -1,11 +1,18 @@
 import "./native-strings.ts";
 import type { ByteString } from "./bytes.ts";
+import { isLine } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
 import { HEX_VALUES } from "./hex.ts";
+import { quoted } from "./quotation.ts";
 import { MAX_BYTES, MAX_KEY_BYTES, type TaskError, type TaskId } from "./task.ts";
 
 /** The most bytes of a message, a stack or another free text. */
 export const MAX_TEXT_BYTES: number = 1024 * 1024;
+/**
+ * The longest time that a frame may ask for, 71,000 years, and the latest moment that it may name. Small enough that a
+ * sum of several is a whole number and a date.
+ */
+export const MAX_ASKED_MS: number = 2 ** 51;
 /** The largest frame or record. */
 export const MAX_FRAME_BYTES: number = 128 * 1024 * 1024;
 
@@ -70,6 +77,12 @@ export class Writer {
     this.uint(Math.ceil(value));
   }
 
+  /** As `millis`, where somebody asks for a time or a moment. */
+  askedMillis(value: number): void {
+    if (!(value <= MAX_ASKED_MS)) throw unwritable(`a time of ${value} ms is too long`);
+    this.millis(value);
+  }
+
   /** A whole number in four bytes, at a place that was left free for it. */
   fixed32At(position: number, value: number): void {
     this.buffer.writeUInt32LE(value, position);
@@ -101,7 +114,7 @@ export class Writer {
     all |= this.hex(id, 24) | this.hex(id, 26) | this.hex(id, 28);
     all |= this.hex(id, 30) | this.hex(id, 32) | this.hex(id, 34);
     if (all < 0 || id.length !== 36 || version >> 4 !== 7 || variant >> 6 !== 2 || !hasHyphens(id)) {
-      throw unwritable(`${JSON.stringify(String(id).slice(0, 60))} is not a task id`);
+      throw unwritable(`${quoted(id)} is not a task id`);
     }
   }
 
@@ -119,6 +132,12 @@ export class Writer {
     this.uint(length);
     this.reserve(length);
     if (length > 0) this.position += this.buffer.utf8Write(text, this.position, length);
+  }
+
+  /** A text in which nothing starts another line, such as a mailbox or a code. */
+  line(text: string, maxBytes: number): void {
+    if (!isLine(text)) throw unwritable(`${quoted(text)} holds control characters`);
+    this.text(text, maxBytes);
   }
 
   /** For a short ASCII text this loop takes a third of the time of two native calls. */
