@@ -2,7 +2,7 @@ import { batch, computed, type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type {
   EndedAttempt,
-  GraphStatus,
+  GraphSummary,
   LiveNews,
   LiveTopic,
   QueueStatus,
@@ -31,7 +31,7 @@ export const queues = signal<readonly QueueStatus[] | null>(null);
 export const stats = signal<YardStats | null>(null);
 export const workers = signal<readonly WorkerStatus[] | null>(null);
 export const schedules = signal<readonly ScheduleStatus[] | null>(null);
-export const graphs = signal<readonly GraphStatus[] | null>(null);
+export const graphs = signal<readonly GraphSummary[] | null>(null);
 export const shards = signal<readonly ShardStatus[] | null>(null);
 export const running = signal<readonly RunningAttempt[]>([]);
 export const heads = signal<readonly WaitingHead[]>([]);

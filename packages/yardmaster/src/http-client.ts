@@ -1,6 +1,6 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
 import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
-import type { GraphPicture, GraphStatus } from "./client/graphs.ts";
+import type { GraphPage, GraphStatus, GraphSummary } from "./client/graphs.ts";
 import type { ScheduleStatus } from "./client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 import type { Health } from "./health.ts";
@@ -10,6 +10,7 @@ import type {
   BulkCancelBody,
   BulkRetryBody,
   CancelAnswer,
+  CancelBody,
   HistoryQuery,
   ListQuery,
   LiveNews,
@@ -36,7 +37,7 @@ export type {
   YardActivity,
   YardStats,
 } from "./client/directory.ts";
-export type { GraphNode, GraphPicture, GraphStatus } from "./client/graphs.ts";
+export type { GraphPage, GraphStatus, GraphSummary, GraphTask } from "./client/graphs.ts";
 export type { ScheduleStatus } from "./client/schedules.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { Health } from "./health.ts";
@@ -152,19 +153,6 @@ export class HttpClient {
     return this.get("/session", {}, options);
   }
 
-  async graphs(options?: HttpCallOptions): Promise<readonly GraphStatus[]> {
-    return (await this.get<{ graphs: readonly GraphStatus[] }>("/graphs", {}, options)).graphs;
-  }
-
-  /** A graph with its tasks; or, by a task's id, what hangs together with that task. */
-  graph(id: string, options?: HttpCallOptions): Promise<GraphPicture> {
-    return this.get(`/graphs/${encodeURIComponent(id)}`, {}, options);
-  }
-
-  cancelGraph(id: string, reason = "", options?: HttpCallOptions): Promise<CancelAnswer> {
-    return this.post(`/graphs/${encodeURIComponent(id)}/cancel`, { reason }, options);
-  }
-
   async shards(options?: HttpCallOptions): Promise<readonly ShardStatus[]> {
     return (await this.get<{ shards: readonly ShardStatus[] }>("/shards", {}, options)).shards;
   }
@@ -233,6 +221,23 @@ export class HttpClient {
 
   stats(options?: HttpCallOptions): Promise<YardStats> {
     return this.get("/stats", {}, options);
+  }
+
+  /** The newest open graphs and the last ones that ended; `limit` is 1 to 1,000, default 100. */
+  async graphs(
+    query: { readonly limit?: number } = {},
+    options?: HttpCallOptions,
+  ): Promise<readonly GraphSummary[]> {
+    return (await this.get<{ graphs: readonly GraphSummary[] }>("/graphs", query, options)).graphs;
+  }
+
+  /** A graph by its id or that of one of its tasks, with tasks from a place on. */
+  graph(id: string, page: GraphPage = {}, options?: HttpCallOptions): Promise<GraphStatus> {
+    return this.get(`/graphs/${id}`, page, options);
+  }
+
+  cancelGraph(id: string, body: CancelBody = {}, options?: HttpCallOptions): Promise<GraphStatus> {
+    return this.post(`/graphs/${id}/cancel`, body, options);
   }
 
   async schedules(options?: HttpCallOptions): Promise<readonly ScheduleStatus[]> {

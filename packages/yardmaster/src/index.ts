@@ -2,6 +2,7 @@
 export type { Client } from "./client/client.ts";
 export type {
   ActivityMark,
+  ClockReport,
   ListFilter,
   QueueStatus,
   TaskFilter,
@@ -11,7 +12,7 @@ export type {
   YardStats,
 } from "./client/directory.ts";
 export type { GraphHandle } from "./client/graph-handle.ts";
-export type { GraphNode, GraphPicture, GraphStatus, Graphs } from "./client/graphs.ts";
+export type { GraphPage, GraphStatus, GraphSummary, Graphs, GraphTask } from "./client/graphs.ts";
 export type { Acceptance, Outcome, TaskHandle, TaskUpdate, WaitOptions } from "./client/handle.ts";
 export {
   call,
@@ -44,6 +45,8 @@ export type { MissedPolicy, OverlapPolicy } from "./protocol/schedule.ts";
 export type { HistogramView, QueueStats } from "./protocol/stats.ts";
 export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts";
 export type { ShardStatus } from "./shard-status.ts";
+export type { TracingSettings } from "./tracing.ts";
+export type { AttemptEnd, AttemptNews, OnAttempt } from "./worker/attempt-news.ts";
 export type { Handler } from "./worker/handlers.ts";
 export type { CloseReport } from "./worker/worker.ts";
 export {

@@ -128,7 +128,7 @@ describe("yardmaster serve", () => {
 });
 
 function urlIn(line: string): string {
-  return /https?:\/\/\S+/.exec(line)?.[0] ?? "";
+  return /https?:\/\/[^\s"]+/.exec(line)?.[0] ?? "";
 }
 
 /** A certificate for yard.example.com that signs itself. */

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { GraphStatus } from "yardmaster/http-client";
+import type { GraphSummary } from "yardmaster/http-client";
 import { count } from "../format.ts";
 import { graphs, useTopic } from "../live.ts";
 import { Empty, Meter, Panel, Time, Waiting } from "../parts/basics.tsx";
@@ -10,7 +10,7 @@ export function GraphsPage(): JSX.Element {
   if (all === null) return <Waiting rows={6} />;
   return (
     <div class="page">
-      <Panel title="Graphs that have not ended" note="the latest first">
+      <Panel title="Graphs" note="those under way and the last that ended, newest first">
         {all.length === 0 ? (
           <Empty icon="graphs" title="No graph is under way">
             A plan of tasks that belong together is submitted with <code>yard.submitGraph(chain(…))</code>. A
@@ -24,7 +24,7 @@ export function GraphsPage(): JSX.Element {
   );
 }
 
-function Rows({ all }: { readonly all: readonly GraphStatus[] }): JSX.Element {
+function Rows({ all }: { readonly all: readonly GraphSummary[] }): JSX.Element {
   return (
     <div class="table-wrap">
       <table class="table">
@@ -50,7 +50,11 @@ function Rows({ all }: { readonly all: readonly GraphStatus[] }): JSX.Element {
                 <a class="mono" href={`/graphs/${graph.id}`}>
                   {graph.id}
                 </a>{" "}
-                {graph.cancelled && <span class="tag warn">cancelled</span>}
+                {graph.cancelled ? (
+                  <span class="tag warn">cancelled</span>
+                ) : (
+                  graph.state === "ended" && <span class="tag good">ended</span>
+                )}
                 {graph.arrived < graph.members && (
                   <span class="tag">
                     {count(graph.arrived)} of {count(graph.members)} have arrived
@@ -64,7 +68,9 @@ function Rows({ all }: { readonly all: readonly GraphStatus[] }): JSX.Element {
                 {count(graph.ended)} <span class="faint">of {count(graph.members)}</span>
               </td>
               <td class="number" data-label="Not succeeded">
-                {graph.failed === 0 ? <span class="faint">0</span> : count(graph.failed)}
+                {graph.failed === null ? (
+                  "–"
+                ) : graph.failed === 0 ? <span class="faint">0</span> : count(graph.failed)}
               </td>
               <td class="number" data-label="Since">
                 <Time at={graph.openedAt} />

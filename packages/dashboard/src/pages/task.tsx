@@ -1,12 +1,14 @@
 import type { JSX } from "preact";
-import type {
-  Explanation,
-  GraphPicture,
-  TaskChapter,
-  TaskStatus,
-  ValuesAnswer,
+import {
+  type Explanation,
+  type GraphStatus,
+  ProblemError,
+  type TaskChapter,
+  type TaskStatus,
+  type ValuesAnswer,
 } from "yardmaster/http-client";
 import { useAnswer } from "../answer.ts";
+import { count } from "../format.ts";
 import { ActionButton, attempt, confirmed } from "../parts/actions.tsx";
 import {
   CopyButton,
@@ -30,12 +32,14 @@ import { Logs } from "./task-logs.tsx";
 import { Attempts, Story } from "./task-story.tsx";
 
 const AGAIN_MS = 2_000;
+const MAX_DRAWN = 150;
 
 interface Told {
   readonly task: TaskStatus;
   readonly why: Explanation;
   readonly story: readonly TaskChapter[];
-  readonly graph: GraphPicture;
+  /** Null for a task outside graphs. */
+  readonly graph: GraphStatus | null;
   /** Null for who may not see them. */
   readonly values: ValuesAnswer | null;
 }
@@ -46,10 +50,19 @@ async function told(id: string, signal: AbortSignal): Promise<Told> {
     yard.status(id, { signal }),
     yard.explain(id, { signal }),
     yard.story(id, { signal }),
-    yard.graph(id, { signal }),
+    graphOf(id, signal),
     mayAct.value ? yard.values(id, { signal }) : null,
   ]);
   return { task, why, story, graph, values };
+}
+
+async function graphOf(id: string, signal: AbortSignal): Promise<GraphStatus | null> {
+  try {
+    return await client.value.graph(id, { limit: MAX_DRAWN }, { signal });
+  } catch (error) {
+    if (error instanceof ProblemError && error.problem.code === "TASK_NOT_FOUND") return null;
+    throw error;
+  }
 }
 
 export function TaskPage({ id }: { readonly id: string }): JSX.Element {
@@ -91,13 +104,13 @@ export function TaskPage({ id }: { readonly id: string }): JSX.Element {
           </Panel>
         </div>
       </div>
-      {graph.nodes.length > 1 && (
+      {graph !== null && (
         <Panel
           title="Graph"
-          note={`${graph.nodes.length} tasks hang together`}
-          actions={<a href={`/graphs/${graph.graph?.id ?? id}`}>Open</a>}
+          note={`one of ${count(graph.members)} tasks`}
+          actions={<a href={`/graphs/${graph.id}`}>Open</a>}
         >
-          <GraphDrawing nodes={graph.nodes} current={id} />
+          <GraphDrawing nodes={graph.tasks} current={id} />
         </Panel>
       )}
     </div>

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { GraphNode } from "yardmaster/http-client";
+import type { GraphTask } from "yardmaster/http-client";
 import { laidOut, NODE_HEIGHT, NODE_WIDTH } from "./graph-layout.ts";
 
 const MAX_NAME = 20;
@@ -9,7 +9,7 @@ export function GraphDrawing({
   nodes,
   current,
 }: {
-  readonly nodes: readonly GraphNode[];
+  readonly nodes: readonly GraphTask[];
   readonly current?: string;
 }): JSX.Element {
   const { places, edges, width, height } = laidOut(nodes);

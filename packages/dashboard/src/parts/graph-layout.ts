@@ -1,4 +1,4 @@
-import type { GraphNode } from "yardmaster/http-client";
+import type { GraphTask } from "yardmaster/http-client";
 import { isTerminalState } from "../states.ts";
 
 export const NODE_WIDTH = 176;
@@ -9,7 +9,7 @@ const MARGIN = 8;
 const SWEEPS = 4;
 
 export interface Place {
-  readonly node: GraphNode;
+  readonly node: GraphTask;
   readonly x: number;
   readonly y: number;
 }
@@ -25,61 +25,50 @@ export interface Layout {
  * Columns by the longest way from a task that waits for nothing; within a column tasks stand by the mean place of what
  * they hang together with (the barycentre heuristic of Sugiyama, Tagawa and Toda, 1981).
  */
-export function laidOut(nodes: readonly GraphNode[]): Layout {
-  const byId = new Map(nodes.map((node) => [node.id, node]));
-  const columns = columnsOf(nodes, byId);
-  const dependents = new Map<string, string[]>();
-  for (const { id, after } of nodes)
-    for (const one of after) dependents.set(one, [...(dependents.get(one) ?? []), id]);
+export function laidOut(nodes: readonly GraphTask[]): Layout {
+  const byPlace = new Map(nodes.map((node) => [node.place, node]));
+  const columns = columnsOf(nodes, byPlace);
+  const dependents = new Map<number, number[]>();
+  for (const { place, after } of nodes)
+    for (const one of after) dependents.set(one, [...(dependents.get(one) ?? []), place]);
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const isForward = sweep % 2 === 0;
     const order = isForward ? columns : [...columns].reverse();
     const rank = new Map(
-      columns.flatMap((column) => column.map(({ id }, index): [string, number] => [id, index])),
+      columns.flatMap((column) => column.map(({ place }, index): [number, number] => [place, index])),
     );
     for (const column of order) {
       const weights = new Map(
         column.map((node, index) => {
-          const near = (isForward ? node.after : (dependents.get(node.id) ?? [])).flatMap(
-            (id) => rank.get(id) ?? [],
+          const near = (isForward ? node.after : (dependents.get(node.place) ?? [])).flatMap(
+            (one) => rank.get(one) ?? [],
           );
-          return [node.id, near.length === 0 ? index : near.reduce((sum, one) => sum + one, 0) / near.length];
+          return [node.place, near.length === 0 ? index : near.reduce((sum, one) => sum + one, 0) / near.length];
         }),
       );
-      column.sort((a, b) => (weights.get(a.id) ?? 0) - (weights.get(b.id) ?? 0));
-      for (const [index, { id }] of column.entries()) rank.set(id, index);
+      column.sort((a, b) => (weights.get(a.place) ?? 0) - (weights.get(b.place) ?? 0));
+      for (const [index, { place }] of column.entries()) rank.set(place, index);
     }
   }
-  return placed(columns, byId);
+  return placed(columns, byPlace);
 }
 
-function columnsOf(nodes: readonly GraphNode[], byId: ReadonlyMap<string, GraphNode>): GraphNode[][] {
-  const depths = new Map<string, number>();
-  // In the order of their ids tasks stand behind those that they wait for, nearly always: a few rounds settle the rest.
-  const inOrder = [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
-  for (let round = 0, isMoved = true; isMoved && round < nodes.length; round++) {
-    isMoved = false;
-    for (const { id, after } of inOrder) {
-      const depth = Math.max(
-        0,
-        ...after.filter((one) => byId.has(one)).map((one) => (depths.get(one) ?? 0) + 1),
-      );
-      if (depths.get(id) === depth) continue;
-      depths.set(id, depth);
-      isMoved = true;
-    }
-  }
-  const columns: GraphNode[][] = [];
-  for (const node of inOrder) {
-    const depth = depths.get(node.id) ?? 0;
+/** A task stands behind those that it waits for, so that one look at each is enough. */
+function columnsOf(nodes: readonly GraphTask[], byPlace: ReadonlyMap<number, GraphTask>): GraphTask[][] {
+  const depths = new Map<number, number>();
+  const columns: GraphTask[][] = [];
+  for (const node of [...nodes].sort((a, b) => a.place - b.place)) {
+    const before = node.after.filter((one) => byPlace.has(one));
+    const depth = Math.max(0, ...before.map((one) => (depths.get(one) ?? 0) + 1));
+    depths.set(node.place, depth);
     const column = columns[depth] ?? [];
     column.push(node);
     columns[depth] = column;
   }
-  return columns.filter((column) => column !== undefined);
+  return columns;
 }
 
-function placed(columns: readonly (readonly GraphNode[])[], byId: ReadonlyMap<string, GraphNode>): Layout {
+function placed(columns: readonly (readonly GraphTask[])[], byPlace: ReadonlyMap<number, GraphTask>): Layout {
   const tallest = Math.max(1, ...columns.map(({ length }) => length));
   const height = 2 * MARGIN + tallest * (NODE_HEIGHT + ROW_GAP) - ROW_GAP;
   const width = 2 * MARGIN + columns.length * (NODE_WIDTH + COLUMN_GAP) - COLUMN_GAP;
@@ -92,11 +81,11 @@ function placed(columns: readonly (readonly GraphNode[])[], byId: ReadonlyMap<st
       y: top + row * (NODE_HEIGHT + ROW_GAP),
     }));
   });
-  const placeOf = new Map(places.map((place) => [place.node.id, place]));
+  const placeOf = new Map(places.map((place) => [place.node.place, place]));
   const edges = places.flatMap((to) =>
-    to.node.after.flatMap((id) => {
-      const from = placeOf.get(id);
-      const node = byId.get(id);
+    to.node.after.flatMap((one) => {
+      const from = placeOf.get(one);
+      const node = byPlace.get(one);
       return from === undefined || node === undefined
         ? []
         : [{ from, to, isDone: isTerminalState(node.state) }];

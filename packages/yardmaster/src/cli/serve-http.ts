@@ -4,9 +4,10 @@ import { DEFAULT_PORT, isLoopback } from "../http/options.ts";
 import { type HttpServer, startHttp } from "../http.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { type ConnectOptions, connect } from "../yard.ts";
+import { addLogOptions, type EventLog, eventLogOf } from "./event-log.ts";
 import { EXIT } from "./exit-code.ts";
 import { whole } from "./options.ts";
-import { errorLine, type Output } from "./output.ts";
+import { errorText, type Output } from "./output.ts";
 import { tokensOf } from "./serve-tokens.ts";
 import { shutdownAsked } from "./shutdown.ts";
 import { outputOf, type Target, targetOf, usage } from "./target.ts";
@@ -28,8 +29,7 @@ const MAX_PORT = 65_535;
 
 /** The command that serves the HTTP API. */
 export function addServeHttp(program: Command, exit: Exit): void {
-  program
-    .command("serve")
+  addLogOptions(program.command("serve"))
     .description("serve the HTTP API and the dashboard, on this machine only unless told otherwise")
     .option("--port <number>", "0 for any free one", whole(0, MAX_PORT), DEFAULT_PORT)
     .option("--address <address>", "the address to bind to", "127.0.0.1")
@@ -66,13 +66,15 @@ export async function openHttpFace(
   wait: ConnectOptions,
   port: number,
   output: Output,
+  log: EventLog,
 ): Promise<HttpFace> {
   const { tokens, first } = tokensOf(target, undefined, true, output);
   const yard = await connect(target, wait);
   try {
-    const report = (what: string, error: unknown): void => output.note(`${what}: ${errorLine(error)}`);
+    const report = (what: string, error: unknown): void =>
+      log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`);
     const server = await startHttp(yard, { port, tokens, report });
-    announce(server, first, output);
+    announce(server, first, output, log);
     return {
       async close({ timeoutMs }) {
         await server.close({ timeoutMs });
@@ -85,8 +87,14 @@ export async function openHttpFace(
   }
 }
 
-function announce({ url, hasDashboard }: HttpServer, first: string | null, output: Output): void {
-  output.note(`HTTP API is ready at ${url}`);
+function announce(
+  { url, hasDashboard }: HttpServer,
+  first: string | null,
+  output: Output,
+  log: EventLog,
+): void {
+  log.tell("info", "httpReady", `HTTP API is ready at ${url}`, { url });
+  // To whoever started it alone: no log is to have a token.
   if (hasDashboard) output.note(`Dashboard: ${dashboardLink(url, first)}`);
   output.emit({ event: "ready", url });
 }
@@ -94,6 +102,7 @@ function announce({ url, hasDashboard }: HttpServer, first: string | null, outpu
 async function serve(command: Command, options: ServeOptions): Promise<number> {
   const target = targetOf(command);
   const output = outputOf(command);
+  const log = await eventLogOf(command);
   const asked = shutdownAsked();
   const tls = tlsOf(options);
   const { tokens, first } = tokensOf(target, options.tokens, isLoopback(options.address), output);
@@ -106,11 +115,11 @@ async function serve(command: Command, options: ServeOptions): Promise<number> {
       behindProxy: options.behindProxy === true,
       hosts: options.serverName ?? [],
       secretKeys: options.hideKey ?? [],
-      report: (what, error) => output.note(`${what}: ${errorLine(error)}`),
+      report: (what, error) => log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`),
       ...(tls === undefined ? {} : { tls }),
     });
-    announce(server, first, output);
-    output.note(`${await asked}: answering whoever waits`);
+    announce(server, first, output, log);
+    log.tell("info", "ending", `${await asked}: answering whoever waits`);
     await server.close({ timeoutMs: CLOSE_MS });
     return EXIT.ok;
   } finally {

@@ -37,7 +37,7 @@ export function tokensOf(
 }
 
 /** `yard.db.tokens` beside `yard.db`; for a yard on a server in the folder that the command runs in. */
-function besideYard(target: Target): string {
+export function besideYard(target: Target): string {
   const url = "url" in target ? target.url : target.store;
   const [, path] = /^sqlite:([^?]+)/i.exec(url) ?? [];
   return path === undefined ? "yardmaster.tokens" : `${decodeURIComponent(path)}.tokens`;

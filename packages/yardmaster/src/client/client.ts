@@ -9,8 +9,10 @@ import { YardmasterError } from "../protocol/errors.ts";
 import type { Explanation } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
 import {
   type ActivityMark,
+  type ClockReport,
   Directory,
   type ListFilter,
   type QueueStatus,
@@ -34,18 +36,25 @@ import { submitGraph } from "./submit-graph.ts";
 import { submitMany } from "./submit-many.ts";
 import { clientClosed, Switchboard } from "./switchboard.ts";
 import type { TaskChapter, TaskStatus } from "./task-status.ts";
+import { traced } from "./traced.ts";
 
 export interface ClientOptions {
   readonly engine: Engine;
   /** Default: this process's clock, timers and chance. */
   readonly host?: Host;
+  /** Default: none. */
+  readonly tracing?: Tracing | null;
 }
 
 const CLOSE_MS = 5_000;
 
 /** Starts a client on an engine that the caller owns. It listens for results when this resolves. */
-export async function startClient({ engine, host = systemHost }: ClientOptions): Promise<Client> {
-  const client = new Client(engine, host);
+export async function startClient({
+  engine,
+  host = systemHost,
+  tracing = null,
+}: ClientOptions): Promise<Client> {
+  const client = new Client(engine, host, tracing);
   try {
     await client.open();
     return client;
@@ -60,15 +69,17 @@ export async function startClient({ engine, host = systemHost }: ClientOptions):
 export class Client {
   /** The schedules of the yard: listed, paused, resumed, run now, removed. */
   readonly schedules: Schedules;
-  /** The graphs of the yard: listed, and one with its tasks. */
+  /** The yard's graphs: listed, looked at, cancelled. */
   readonly graphs: Graphs;
   protected readonly host: Host;
   private readonly switchboard: Switchboard;
   private readonly directory: Directory;
+  private readonly tracing: Tracing | null;
   private closing: Promise<void> | null = null;
 
-  constructor(engine: Engine, host: Host) {
+  constructor(engine: Engine, host: Host, tracing: Tracing | null = null) {
     this.host = host;
+    this.tracing = tracing;
     this.switchboard = new Switchboard(engine, host);
     this.directory = new Directory(this.switchboard);
     this.schedules = new Schedules(this.switchboard);
@@ -149,7 +160,7 @@ export class Client {
    */
   submitGraph<Output>(plan: Plan<Output>): Promise<GraphHandle<Output>> {
     // The plan's types say what its results are.
-    return submitGraph(this.switchboard, plan, this.host.now()) as Promise<GraphHandle<Output>>;
+    return submitGraph(this.switchboard, plan, this.host.now(), this.tracing) as Promise<GraphHandle<Output>>;
   }
 
   /**
@@ -254,7 +265,8 @@ export class Client {
         ? {}
         : { links: { ...links, graph: "", members: 0 } }),
     };
-    return this.switchboard.send(again, { name: spec.name, codec: undefined });
+    const decoding = { name: spec.name, codec: undefined };
+    return traced(this.tracing, again, (draft) => this.switchboard.send(draft, decoding));
   }
 
   /** Unfinished tasks first, oldest first; then those that ended, newest first. */
@@ -280,6 +292,11 @@ export class Client {
   /** What dispatchers have counted since they took their shards over: ends, waits, durations, backlog, by queue. */
   stats(): Promise<YardStats> {
     return this.directory.stats();
+  }
+
+  /** How far this machine's clock is ahead of that of each shard's dispatcher, for which tasks are due. */
+  clocks(): Promise<ClockReport[]> {
+    return this.directory.clocks();
   }
 
   /**
@@ -339,6 +356,10 @@ export class Client {
   }
 
   private post(drafted: Draft, task: AnyTask, options: SubmitOptions | undefined): Promise<TaskHandle> {
+    return traced(this.tracing, drafted, (draft) => this.place(draft, task, options));
+  }
+
+  private place(drafted: Draft, task: AnyTask, options: SubmitOptions | undefined): Promise<TaskHandle> {
     if (drafted.links !== undefined) this.checkPlace(drafted, task);
     if (options?.tx !== undefined) return this.switchboard.sendInside(drafted, task, options.tx);
     const foreign = foreignIds(options?.after);

@@ -2,7 +2,7 @@ import { type QueueDefinition, queueRecordOf } from "../definition/queue.ts";
 import type { EndedAttempt, RunningAttempt, ShardActivity, WaitingHead } from "../protocol/activity.ts";
 import { checkName } from "../protocol/check.ts";
 import type { Command, Query } from "../protocol/envelope.ts";
-import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { isCode } from "../protocol/errors.ts";
 import { type Explanation, explainRecord, explainSilence } from "../protocol/explanation.ts";
 import { shardOf } from "../protocol/ids.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
@@ -17,6 +17,7 @@ import {
   type TaskRecord,
 } from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
+import { checkLimit } from "./limit.ts";
 import type { Switchboard } from "./switchboard.ts";
 import {
   isoTime,
@@ -32,8 +33,6 @@ import {
 const ANSWER_MS = 10_000;
 /** Shorter where the store has an answer that is only a little older. */
 const FRESHER_ANSWER_MS = 2_000;
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1_000;
 const WAITING_STATES: readonly State[] = STATES.filter((state) => !isTerminal(state));
 
 /** Which tasks `list` shows. */
@@ -119,6 +118,15 @@ export interface YardActivity {
 }
 
 type LiveWorker = Omit<WorkerStatus, "lastHeardAt"> & { readonly lastHeardAt: number };
+
+/** How far this machine's wall clock is ahead of a dispatcher's. */
+export interface ClockReport {
+  readonly shard: number;
+  /** Negative where it is behind. */
+  readonly aheadMs: number;
+  /** How far off that may be. */
+  readonly withinMs: number;
+}
 
 /** Looks at tasks, queues and workers, and gives orders to dispatchers. */
 export class Directory {
@@ -272,6 +280,19 @@ export class Directory {
     };
   }
 
+  async clocks(): Promise<ClockReport[]> {
+    const { host } = this.switchboard;
+    return Promise.all(
+      this.shards.map(async (shard) => {
+        const [askedAt, from] = [host.now(), host.monotonic()];
+        const { at } = await this.ask<ShardStats>(shard, { type: "stats" });
+        const tookMs = host.monotonic() - from;
+        // The answer was made at some time in between, most likely in the middle.
+        return { shard, aheadMs: Math.round(askedAt + tookMs / 2 - at), withinMs: Math.ceil(tookMs / 2) };
+      }),
+    );
+  }
+
   /** A worker serves all shards; what they say of it is added up. */
   async workers(): Promise<WorkerStatus[]> {
     const byId = new Map<string, LiveWorker>();
@@ -284,7 +305,7 @@ export class Directory {
   }
 
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
-    checkName(queue, "The queue's name");
+    checkName(queue, "The queue's name", "queue");
     const command: Command = { type: isPaused ? "pause" : "resume", queue };
     await this.commandAll(command, `${command.type} ${queue}`);
   }
@@ -295,7 +316,7 @@ export class Directory {
 
   /** Throws INVALID_NAME only when no shard knows the worker. */
   async drain(worker: string): Promise<void> {
-    checkName(worker, "The worker's id");
+    checkName(worker, "The worker's id", "worker");
     const orders = this.shards.map((shard) =>
       this.command(shard, { type: "drain", worker }, `drain ${worker}`),
     );
@@ -394,13 +415,4 @@ function added(
   const sums = new Map(Object.entries(a));
   for (const [name, amount] of Object.entries(b)) sums.set(name, (sums.get(name) ?? 0) + amount);
   return Object.fromEntries(sums);
-}
-
-function checkLimit(limit: number = DEFAULT_LIMIT): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new YardmasterError(
-    "INVALID_OPTIONS",
-    `limit must be a whole number from 1 to ${MAX_LIMIT}, not ${String(limit)}.`,
-    { details: { field: "limit" } },
-  );
 }

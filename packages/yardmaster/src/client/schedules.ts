@@ -94,6 +94,12 @@ interface LiveSchedule
   readonly lastTask: TaskId;
 }
 
+/** An encoded `ScheduleRecord` in base 64, and whether it is paused. */
+interface Declared {
+  readonly schedule: string;
+  readonly paused: boolean;
+}
+
 const TIMING = ["cron", "timeZone", "everyMs", "missed", "missedLimit", "overlap"] as const;
 const FIELDS = [
   ...TIMING,
@@ -174,17 +180,9 @@ export class Schedules {
   /** Submits its task now, beside its ticks, whatever its overlap policy. Throws INVALID_NAME where there is none. */
   async runNow(name: string): Promise<TaskHandle> {
     checkName(name, "The schedule's name");
-    const asked = this.shards.map((shard) =>
-      this.switchboard.requests.ask(shard, `query schedule ${name}`, (request) => ({
-        type: "query",
-        request,
-        query: { type: "schedule", name },
-      })),
-    );
-    // As in `list`.
-    const answers = (await Promise.all(asked)) as ({ readonly schedule: string } | null)[];
-    const declared = answers.find((answer) => answer !== null);
-    if (declared === undefined || declared === null) throw unknownSchedule(name);
+    const answers = await this.declaredIn(this.shards, name);
+    const declared = answers.find((answer) => answer.declared !== null)?.declared ?? null;
+    if (declared === null) throw unknownSchedule(name);
     const record = decodeSchedule(fromBuffer(Buffer.from(declared.schedule, "base64")));
     return this.switchboard.send(draftOf(record), { name: record.spec.name, codec: undefined });
   }
@@ -212,15 +210,40 @@ export class Schedules {
     };
     const schedule = toBuffer(encodeSchedule(record)).toString("base64");
     const home = shardOfDraft(drafted, this.shards.length);
-    const what = `schedule ${name}`;
-    // Its queue may have been another one's shard.
+    // Its queue may have been another one's shard. One that moves is never without a row and never ticks twice: whoever
+    // dies on the way leaves a paused one behind, and the next declaration takes it along.
     const others = this.shards.filter((shard) => shard !== home);
-    await Promise.all(others.map((shard) => this.forget(shard, name)));
-    return statusOf(await this.order(home, { type: "schedule", schedule }, what));
+    const before = (await this.declaredIn(others, name)).filter(({ declared }) => declared !== null);
+    for (const { shard } of before)
+      await this.order(shard, { type: "pauseSchedule", schedule: name }, "move");
+    let live = await this.order(home, { type: "schedule", schedule }, `schedule ${name}`);
+    // Somebody had paused it: it stays so.
+    if (before.some(({ declared }) => declared?.paused === true))
+      live = await this.order(home, { type: "pauseSchedule", schedule: name }, `pause schedule ${name}`);
+    for (const { shard } of before) await this.forget(shard, name);
+    return statusOf(live);
   }
 
   private get shards(): number[] {
     return Array.from({ length: this.switchboard.engine.shards }, (_, shard) => shard);
+  }
+
+  /** What shards have under a name. */
+  private declaredIn(
+    shards: readonly number[],
+    name: string,
+  ): Promise<{ readonly shard: number; readonly declared: Declared | null }[]> {
+    return Promise.all(
+      shards.map(async (shard) => {
+        const answer = await this.switchboard.requests.ask(shard, `query schedule ${name}`, (request) => ({
+          type: "query",
+          request,
+          query: { type: "schedule", name },
+        }));
+        // As in `list`.
+        return { shard, declared: answer as Declared | null };
+      }),
+    );
   }
 
   private async forget(shard: number, name: string): Promise<void> {

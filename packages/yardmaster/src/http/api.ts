@@ -1,5 +1,5 @@
 import type { QueueStatus, WorkerStatus, YardActivity, YardStats } from "../client/directory.ts";
-import type { GraphStatus } from "../client/graphs.ts";
+import type { GraphSummary } from "../client/graphs.ts";
 import type { TaskUpdate } from "../client/handle.ts";
 import type { ScheduleStatus } from "../client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "../client/task-status.ts";
@@ -214,7 +214,7 @@ export type LiveNews =
   | { readonly type: "queues"; readonly value: readonly QueueStatus[] }
   | { readonly type: "stats"; readonly value: YardStats }
   | { readonly type: "workers"; readonly value: readonly WorkerStatus[] }
-  | { readonly type: "graphs"; readonly value: readonly GraphStatus[] }
+  | { readonly type: "graphs"; readonly value: readonly GraphSummary[] }
   | { readonly type: "schedules"; readonly value: readonly ScheduleStatus[] }
   | { readonly type: "shards"; readonly value: readonly ShardStatus[] }
   | { readonly type: "same"; readonly topic: LiveTopic; readonly at: number }

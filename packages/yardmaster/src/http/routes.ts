@@ -1,4 +1,5 @@
 import { bulkRoutes } from "./bulk-routes.ts";
+import { graphRoutes } from "./graph-routes.ts";
 import { healthRoutes } from "./health-routes.ts";
 import type { Route } from "./route.ts";
 import { submitRoutes } from "./submit-routes.ts";
@@ -11,6 +12,7 @@ export const ROUTES: readonly Route[] = [
   ...submitRoutes,
   ...taskRoutes,
   ...bulkRoutes,
+  ...graphRoutes,
   ...yardRoutes,
   ...watchRoutes,
   ...healthRoutes,

@@ -1,29 +1,7 @@
 import { z } from "zod";
-import type { GraphPicture, GraphStatus } from "../client/graphs.ts";
 import type { ShardStatus } from "../shard-status.ts";
 import { LIVE_TOPICS, type LiveQuery, ROLES, type ScheduleTicks, type SessionAnswer } from "./api.ts";
-import { documentSchemas, taskId, taskStatus } from "./schemas.ts";
-
-const graphStatus: z.ZodType<GraphStatus> = z
-  .object({
-    id: taskId,
-    members: z.int(),
-    arrived: z.int(),
-    ended: z.int(),
-    failed: z.int(),
-    openedAt: z.string().nullable(),
-    cancelled: z.boolean(),
-  })
-  .register(documentSchemas, { id: "Graph" });
-
-export const graphList: z.ZodType<{ readonly graphs: readonly GraphStatus[] }> = z.object({
-  graphs: z.array(graphStatus),
-});
-export const graphPicture: z.ZodType<GraphPicture> = z.object({
-  graph: graphStatus.nullable(),
-  nodes: z.array(z.intersection(taskStatus, z.object({ after: z.array(taskId) }))),
-  isCut: z.boolean(),
-});
+import { taskStatus } from "./schemas.ts";
 
 export const shardList: z.ZodType<{ readonly shards: readonly ShardStatus[] }> = z.object({
   shards: z.array(

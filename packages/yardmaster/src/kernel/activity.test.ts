@@ -1,21 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { KernelYard } from "../../test/kernel-yard.ts";
-import type { GraphSummary, ShardActivity } from "../protocol/activity.ts";
-import type { TaskLinks } from "../protocol/task.ts";
-import type { GraphView } from "./graph-view.ts";
-
-const LINKS: TaskLinks = { graph: "", members: 0, after: [], onFailure: "fail", fed: false };
+import type { ShardActivity } from "../protocol/activity.ts";
 
 function activity(yard: KernelYard, after = 0, limit = 100): ShardActivity {
   return yard.kernel.answer({ type: "activity", after, limit }, yard.now) as ShardActivity;
-}
-
-function graphs(yard: KernelYard, limit = 100): readonly GraphSummary[] {
-  return yard.kernel.answer({ type: "graphs", limit }, yard.now) as readonly GraphSummary[];
-}
-
-function graph(yard: KernelYard, id: string, limit = 100): GraphView {
-  return yard.kernel.answer({ type: "graph", id, limit }, yard.now) as GraphView;
 }
 
 describe("activity", () => {
@@ -103,45 +91,5 @@ describe("activity", () => {
     const [, second] = [yard.submit({ spec }), yard.submit({ spec }), yard.submit({ spec })];
     yard.tick();
     expect(activity(yard).heads).toMatchObject([{ id: second, reason: "concurrency" }]);
-  });
-});
-
-describe("graphs", () => {
-  it("are told with how far they have come, until they have ended", () => {
-    const yard = new KernelYard();
-    const worker = yard.worker("w", { credit: 5 });
-    const a = yard.submit({ id: "a", links: { ...LINKS, graph: "g", members: 2 } });
-    const b = yard.submit({ id: "b", links: { ...LINKS, graph: "g", members: 2, after: [a] } });
-    yard.tick();
-    expect(graphs(yard)).toEqual([
-      { id: "g", members: 2, arrived: 2, ended: 0, failed: 0, openedAt: 1_000_000, cancelled: false },
-    ]);
-    expect(graph(yard, "g")).toMatchObject({ graph: { id: "g" }, ids: [a, b] });
-    expect(graph(yard, b)).toMatchObject({ graph: { id: "g" }, ids: [a, b] });
-    expect(graph(yard, "g", 1).ids).toEqual([a]);
-    worker.finish();
-    yard.tick();
-    expect(graph(yard, "g")).toMatchObject({ graph: { ended: 1 }, ids: [b] });
-    worker.finish();
-    yard.tick();
-    expect(graphs(yard)).toEqual([]);
-    expect(graph(yard, "g")).toEqual({ graph: null, ids: [] });
-  });
-
-  it("of a task alone are those that wait for it", () => {
-    const yard = new KernelYard();
-    const a = yard.submit();
-    const b = yard.submit({ links: { ...LINKS, after: [a] } });
-    const c = yard.submit({ links: { ...LINKS, after: [b] } });
-    yard.tick();
-    expect(new Set(graph(yard, a).ids)).toEqual(new Set([a, b, c]));
-    expect(graph(yard, b).ids).toEqual([b, c]);
-  });
-
-  it("that came last come first, and no more than are asked for", () => {
-    const yard = new KernelYard();
-    for (const id of ["g1", "g2", "g3"]) yard.submit({ links: { ...LINKS, graph: id, members: 2 } });
-    yard.tick();
-    expect(graphs(yard, 2).map(({ id }) => id)).toEqual(["g3", "g2"]);
   });
 });

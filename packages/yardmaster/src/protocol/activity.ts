@@ -44,15 +44,3 @@ export interface ShardActivity {
   readonly running: readonly RunningAttempt[];
   readonly heads: readonly WaitingHead[];
 }
-
-/** Tasks that were submitted together and have not all ended. */
-export interface GraphSummary {
-  readonly id: TaskId;
-  readonly members: number;
-  readonly arrived: number;
-  readonly ended: number;
-  /** How many of those ended in another way than by success. */
-  readonly failed: number;
-  readonly openedAt: Millis;
-  readonly cancelled: boolean;
-}

@@ -151,14 +151,15 @@ export type Query =
       readonly limit: number;
     }
   | { readonly type: "queues" }
+  /** How far a graph is, and how its unfinished tasks stand, from a place in its row of ids on. */
+  | { readonly type: "graph"; readonly id: TaskId; readonly from: number; readonly limit: number }
+  /** The newest open graphs, and the last ones that ended. */
+  | { readonly type: "graphs"; readonly limit: number }
   | { readonly type: "schedules" }
   /** What was counted since the owner took the shard over. */
   | { readonly type: "stats" }
   /** What goes on; `after` is how many ended attempts were told before. */
   | { readonly type: "activity"; readonly after: number; readonly limit: number }
-  | { readonly type: "graphs"; readonly limit: number }
-  /** What hangs on a graph or a task. */
-  | { readonly type: "graph"; readonly id: TaskId; readonly limit: number }
   /** What was declared under a name, for who runs it at once. */
   | { readonly type: "schedule"; readonly name: string }
   | { readonly type: "workers" };
@@ -221,6 +222,8 @@ export interface Assign {
   readonly expiresAt: Millis;
   /** Null when it is over INLINE_BYTES: read it from the store. */
   readonly payload: ByteString | null;
+  /** What ties it to the trace of its submission; absent where nobody traces. */
+  readonly trace?: string;
 }
 
 export type ToClient =

@@ -31,6 +31,8 @@ export interface FaultPlan {
   readonly closes: readonly Disturbance[];
   /** Each process's wall clock is off by up to this much. */
   readonly wallSkewMs: number;
+  /** So much the workers' wall clocks are ahead beside that. */
+  readonly workersAheadMs: number;
   /** Whether absence proves a death; where it does not, processes lose their presence with a connection. */
   readonly presenceProves: boolean;
   readonly disconnections: readonly Disturbance[];
@@ -77,6 +79,7 @@ export const NO_FAULTS: FaultPlan = {
   pauses: [],
   closes: [],
   wallSkewMs: 0,
+  workersAheadMs: 0,
   presenceProves: true,
   disconnections: [],
   restarts: [],
@@ -116,6 +119,7 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
     pauses: drawDisturbances(random, healAt, [3_000, 8_000, 0.5 * LEASE_MS, 1.5 * LEASE_MS, 5 * LEASE_MS]),
     closes: drawCloses(random, healAt, aims, dispatchers),
     wallSkewMs: some([50, 5_000, 300_000]),
+    workersAheadMs: some([30_000, -30_000]),
     ...drawServerFaults(random, healAt),
     forgetChance: some([0.002, 0.01]),
   };

@@ -1,5 +1,6 @@
 import type { Change } from "../protocol/change.ts";
 import { isWorkerMailbox } from "../protocol/mailbox.ts";
+import type { Role } from "./crash-points.ts";
 import type { FaultPlan } from "./fault-plan.ts";
 import type { Random } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
@@ -83,8 +84,9 @@ export class Faults {
     return usual + random.below(this.plan.spikeMs);
   }
 
-  wallSkewMs(random: Random): number {
-    return random.between(-1, 1) * this.plan.wallSkewMs;
+  wallSkewMs(role: Role, random: Random): number {
+    const own = random.between(-1, 1) * this.plan.wallSkewMs;
+    return role === "worker" ? own + this.plan.workersAheadMs : own;
   }
 
   #isOut(service: "broker" | "store"): boolean {

@@ -12,6 +12,7 @@ import { ClientScript } from "./sim-client.ts";
 import { SimDefinitions } from "./sim-definitions.ts";
 import type { SimWorld } from "./sim-process.ts";
 import { CLOSE_TIMEOUT_MS, SimYard } from "./sim-yard.ts";
+import { drawSituation } from "./situations.ts";
 import { Timeline } from "./timeline.ts";
 import { Trace } from "./trace.ts";
 import { createVirtualHost, quiescence } from "./virtual-host.ts";
@@ -72,11 +73,11 @@ class Run {
     this.#seed = seed;
     const random = new Random(seed, "plan");
     const drawn = drawWorkload(random);
-    this.#plan = {
-      ...drawFaults(random, options.workload?.dispatchers ?? drawn.dispatchers),
-      ...options.faults,
-    };
-    this.#workload = { ...drawn, ...(aimsAtParking(this.#plan) ? { maxLive: 5 } : {}), ...options.workload };
+    const situation = drawSituation(new Random(seed, "situation"));
+    const turned = situation?.workload(drawn) ?? drawn;
+    const drawnFaults = drawFaults(random, options.workload?.dispatchers ?? drawn.dispatchers);
+    this.#plan = { ...(situation?.faults(drawnFaults, turned) ?? drawnFaults), ...options.faults };
+    this.#workload = { ...turned, ...(aimsAtParking(this.#plan) ? { maxLive: 5 } : {}), ...options.workload };
     // Tasks that a test names are for what it tests.
     this.#links =
       options.workload?.tasks === undefined ? drawLinks(new Random(seed, "links"), this.#workload) : NO_LINKS;
@@ -88,6 +89,7 @@ class Run {
     options.print?.(
       JSON.stringify({
         seed,
+        situation: situation?.name ?? null,
         faults: this.#plan,
         ...this.#workload,
         tasks: this.#workload.tasks.length,

@@ -48,7 +48,7 @@ export class SimProcess implements EventOwner {
     this.random = random;
     this.world = world;
     this.#onCrash = onCrash;
-    const wallSkewMs = world.faults.wallSkewMs(random);
+    const wallSkewMs = world.faults.wallSkewMs(role, random);
     this.host = createVirtualHost(world.timeline, this, random, { wallSkewMs });
   }
 

@@ -10,6 +10,8 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { MAX_LABELS, MAX_RESOURCES, type TaskId } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
+import type { OnAttempt } from "./attempt-news.ts";
 import { Contexts } from "./contexts.ts";
 import { Division } from "./division.ts";
 import type { Handler, Submit } from "./handlers.ts";
@@ -46,6 +48,10 @@ export interface WorkerOptions {
   readonly graceMs?: number;
   /** What handlers submit tasks with. */
   readonly submit?: Submit;
+  /** Default: none. */
+  readonly tracing?: Tracing | null;
+  /** Told of each attempt that starts and ends here; must not throw. */
+  readonly onAttempt?: OnAttempt;
   /** Told what went wrong but is being tried again. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -81,6 +87,8 @@ const OPTIONS = [
   "heartbeats",
   "graceMs",
   "submit",
+  "tracing",
+  "onAttempt",
   "report",
 ];
 
@@ -195,6 +203,9 @@ export class Worker {
       division,
       links,
       submit,
+      worker: id,
+      tracing: parts.tracing ?? null,
+      onAttempt: parts.onAttempt ?? null,
       report,
       changed,
     });

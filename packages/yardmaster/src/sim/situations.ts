@@ -1,0 +1,112 @@
+import type { FaultPlan } from "./fault-plan.ts";
+import type { Random } from "./random.ts";
+import type { TaskPlan, Workload } from "./workload.ts";
+
+/** What a seed is turned towards: a meeting of tasks and faults that chance alone seldom makes. */
+export interface Situation {
+  readonly name: SituationName;
+  readonly workload: (drawn: Workload) => Workload;
+  readonly faults: (drawn: FaultPlan, workload: Workload) => FaultPlan;
+}
+
+type SituationName = (typeof NAMES)[number];
+
+const NAMES = ["misjudgedExpiry", "lateSuccess"] as const;
+
+/** So many seeds are turned towards a situation; the others stay as they were drawn. */
+const TURNED = 0.4;
+
+type Turn = Omit<Situation, "name">;
+
+const SITUATIONS: { readonly [N in SituationName]: (random: Random) => Turn } = {
+  misjudgedExpiry,
+  lateSuccess,
+};
+
+export function drawSituation(random: Random): Situation | null {
+  if (!random.chance(TURNED)) return null;
+  const name = random.pick(NAMES);
+  return { name, ...SITUATIONS[name](random) };
+}
+
+/** Workers whose clocks are ahead lose sight of the engine, hand back what seems to have expired, and say so twice. */
+function misjudgedExpiry(random: Random): Turn {
+  const absences = Array.from({ length: random.integer(6, 9) }, (_, turn) => ({
+    turn,
+    at: random.between(500, 1_500) + turn * 900,
+    forMs: random.between(1_100, 1_700),
+  }));
+  return {
+    workload: (drawn) => ({
+      ...drawn,
+      workers: 2,
+      slots: random.integer(1, 2),
+      shards: 1,
+      tasks: drawn.tasks.map((task) =>
+        changed(task, {
+          submitAt: task.submitAt * 0.1,
+          delayMs: 0,
+          expiresInMs: random.integer(15_000, 40_000),
+          cancelAfterMs: null,
+          attempts: random.integer(2, 5),
+          handler: { ...task.handler, runMs: random.between(100, 900), failures: 0 },
+        }),
+      ),
+    }),
+    faults: (drawn, { dispatchers, workers }) => ({
+      ...drawn,
+      healAt: Math.max(drawn.healAt, 12_000),
+      crashes: [],
+      crashChance: 0,
+      pauses: [],
+      wallSkewMs: 0,
+      workersAheadMs: 60_000,
+      duplicateChance: random.pick([0.1, 0.3, 0.5]),
+      presenceProves: false,
+      disconnections: absences.map(({ turn, at, forMs }) => ({
+        place: dispatchers + (turn % workers),
+        at,
+        forMs,
+      })),
+    }),
+  };
+}
+
+/** Workers that fall silent with work in hand and finish it after it was given to others, or cancelled meanwhile. */
+function lateSuccess(random: Random): Turn {
+  const silences = Array.from({ length: random.integer(2, 4) }, (_, turn) => ({
+    turn,
+    at: random.between(500, 4_000) + turn * 6_000,
+    forMs: random.between(9_000, 16_000),
+  }));
+  return {
+    workload: (drawn) => ({
+      ...drawn,
+      workers: random.integer(2, 3),
+      slots: random.integer(1, 4),
+      tasks: drawn.tasks.map((task) =>
+        changed(task, {
+          submitAt: task.submitAt * 0.2,
+          delayMs: 0,
+          expiresInMs: 0,
+          kind: "usual",
+          attempts: random.integer(2, 5),
+          timeoutMs: random.pick([0, 0, task.timeoutMs]),
+          cancelAfterMs: random.chance(0.5) ? random.between(8_000, 24_000) : null,
+          handler: { ...task.handler, runMs: random.between(1_000, 9_000), failures: 0, heedsSignal: false },
+        }),
+      ),
+    }),
+    faults: (drawn, { dispatchers, workers }) => ({
+      ...drawn,
+      healAt: Math.max(drawn.healAt, 20_000),
+      crashes: [],
+      crashChance: 0,
+      pauses: silences.map(({ turn, at, forMs }) => ({ place: dispatchers + (turn % workers), at, forMs })),
+    }),
+  };
+}
+
+function changed(task: TaskPlan, changes: Partial<TaskPlan>): TaskPlan {
+  return { ...task, ...(task.key === null ? changes : { submitAt: changes.submitAt ?? task.submitAt }) };
+}
