@@ -39,9 +39,8 @@ export function dashboardSuite(engine: string, scene: Scene): void {
     });
     describe("actions on the rest", () => {
       beforeAll(async () => {
-        await scene.stage.yard.graphs
-          .list()
-          .then((all) => Promise.all(all.map(({ id }) => scene.stage.yard.cancel(id))));
+        const { graphs } = scene.stage.yard;
+        for (const { id, state } of await graphs.list()) if (state !== "ended") await graphs.cancel(id);
       });
       yardActionTests(scene);
     });

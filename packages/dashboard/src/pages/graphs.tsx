@@ -70,7 +70,11 @@ function Rows({ all }: { readonly all: readonly GraphSummary[] }): JSX.Element {
               <td class="number" data-label="Not succeeded">
                 {graph.failed === null ? (
                   "–"
-                ) : graph.failed === 0 ? <span class="faint">0</span> : count(graph.failed)}
+                ) : graph.failed === 0 ? (
+                  <span class="faint">0</span>
+                ) : (
+                  count(graph.failed)
+                )}
               </td>
               <td class="number" data-label="Since">
                 <Time at={graph.openedAt} />

@@ -43,7 +43,10 @@ export function laidOut(nodes: readonly GraphTask[]): Layout {
           const near = (isForward ? node.after : (dependents.get(node.place) ?? [])).flatMap(
             (one) => rank.get(one) ?? [],
           );
-          return [node.place, near.length === 0 ? index : near.reduce((sum, one) => sum + one, 0) / near.length];
+          return [
+            node.place,
+            near.length === 0 ? index : near.reduce((sum, one) => sum + one, 0) / near.length,
+          ];
         }),
       );
       column.sort((a, b) => (weights.get(a.place) ?? 0) - (weights.get(b.place) ?? 0));

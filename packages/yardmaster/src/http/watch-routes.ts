@@ -1,10 +1,6 @@
 import { type Route, route, streamRoute } from "./route.ts";
 import { nameParams } from "./schemas.ts";
-import { liveQuery,
-  scheduleTicks,
-  sessionAnswer,
-  shardList,
-} from "./watch-schemas.ts";
+import { liveQuery, scheduleTicks, sessionAnswer, shardList } from "./watch-schemas.ts";
 
 /** What whoever looks at the yard asks beside. */
 export const watchRoutes: readonly Route[] = [
