@@ -10,13 +10,13 @@ export interface Answer<T> {
 }
 
 /**
- * What the server says to a question, asked anew when `key` changes, when told to, and every `everyMs` while the page is
- * looked at. What was shown stays until there is something newer.
+ * What the server says to a question, asked anew when `key` or `occasion` changes, when told to, and every `everyMs` while
+ * the page is looked at. What was shown stays until there is something newer, unless the question is another one.
  */
 export function useAnswer<T>(
   key: string,
   ask: (signal: AbortSignal) => Promise<T>,
-  { everyMs = 0 }: { readonly everyMs?: number } = {},
+  { everyMs = 0, occasion = "" }: { readonly everyMs?: number; readonly occasion?: string | number } = {},
 ): Answer<T> {
   const [state, setState] = useState<Omit<Answer<T>, "again"> & { readonly key: string }>({
     key,
@@ -38,7 +38,7 @@ export function useAnswer<T>(
       },
     );
     return () => abort.abort();
-  }, [key, round]);
+  }, [key, occasion, round]);
   useEffect(() => {
     if (everyMs === 0) return undefined;
     const timer = setInterval(() => {

@@ -150,8 +150,9 @@ function Actions({ schedule: { name, paused } }: { readonly schedule: ScheduleSt
 /** When it comes next, and what it has made. */
 function Ticks({ schedule }: { readonly schedule: ScheduleStatus }): JSX.Element {
   const { name, fired, nextAt, missed, overlap } = schedule;
-  const key = `${name} ${fired} ${nextAt ?? ""} ${schedule.paused}`;
-  const { value, trouble } = useAnswer(key, (signal) => client.value.scheduleTicks(name, { signal }));
+  const { value, trouble } = useAnswer(name, (signal) => client.value.scheduleTicks(name, { signal }), {
+    occasion: `${fired} ${nextAt ?? ""} ${schedule.paused}`,
+  });
   if (value === null) return trouble === "" ? <Waiting rows={3} /> : <p class="none">{trouble}</p>;
   return (
     <div class="ticks">

@@ -67,8 +67,10 @@ async function graphOf(id: string, signal: AbortSignal): Promise<GraphStatus | n
 
 export function TaskPage({ id }: { readonly id: string }): JSX.Element {
   const news = useNews(id);
-  const key = `${id} ${news.changes}`;
-  const answer = useAnswer(key, (signal) => told(id, signal), { everyMs: news.isOver ? 0 : AGAIN_MS });
+  const answer = useAnswer(id, (signal) => told(id, signal), {
+    everyMs: news.isOver ? 0 : AGAIN_MS,
+    occasion: news.changes,
+  });
   const { value, trouble } = answer;
   if (value === null && trouble !== "") {
     return (

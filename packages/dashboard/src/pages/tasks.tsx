@@ -40,16 +40,19 @@ export function TasksPage(): JSX.Element {
     name: param("name"),
     period: param("period"),
   };
-  const [trail, setTrail] = useState<readonly string[]>([]);
+  const about = JSON.stringify(search);
+  const [walked, setWalked] = useState<{ readonly about: string; readonly trail: readonly string[] }>({
+    about,
+    trail: [],
+  });
+  // Another search begins at its first page.
+  const trail = walked.about === about ? walked.trail : [];
+  const setTrail = (next: readonly string[]): void => setWalked({ about, trail: next });
   const cursor = trail.at(-1) ?? "";
-  const key = JSON.stringify([search, cursor]);
+  const key = about + cursor;
   const { value, trouble, again } = useAnswer(key, (signal) => rowsOf(search, cursor, signal), {
     everyMs: cursor === "" ? AGAIN_MS : 0,
   });
-  const filter = (changes: Record<string, string>): void => {
-    setTrail([]);
-    setQuery(changes);
-  };
   return (
     <div class="page">
       <Panel
@@ -57,7 +60,7 @@ export function TasksPage(): JSX.Element {
         note={isEnded(search.state) ? "newest first" : "oldest first"}
         actions={<BulkActions search={search} done={again} />}
       >
-        <Filters search={search} change={filter} />
+        <Filters search={search} change={setQuery} />
         {trouble !== "" && <Trouble text={trouble} />}
         <Rows value={value} search={search} />
         <Pager trail={trail} rows={value} setTrail={setTrail} />
