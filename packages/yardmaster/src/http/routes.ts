@@ -4,6 +4,7 @@ import { healthRoutes } from "./health-routes.ts";
 import type { Route } from "./route.ts";
 import { submitRoutes } from "./submit-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
+import { workerRoutes } from "./worker-routes.ts";
 import { yardRoutes } from "./yard-routes.ts";
 
 /** All that the server answers, beside `/openapi.json`, which is made of it. */
@@ -13,5 +14,6 @@ export const ROUTES: readonly Route[] = [
   ...bulkRoutes,
   ...graphRoutes,
   ...yardRoutes,
+  ...workerRoutes,
   ...healthRoutes,
 ];

@@ -85,6 +85,10 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
       return showSchedule(shard, query.name);
     case "workers":
       return Array.from(shard.roster.workers.values(), viewWorker);
+    case "active": {
+      const worker = shard.roster.workers.get(query.worker);
+      return worker === undefined ? null : worker.held.map(({ task }) => viewTask(task));
+    }
   }
 }
 

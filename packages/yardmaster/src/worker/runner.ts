@@ -77,7 +77,7 @@ export class Runner {
 
   /** Slots less those that a handler fills beyond its attempt's end. */
   get credit(): number {
-    return this.#slots.size - this.#stuck;
+    return Math.max(0, this.#slots.size - this.#stuck);
   }
 
   /** The attempts whose handlers run, ended ones included. */
@@ -370,6 +370,18 @@ export class Runner {
   /** The lower credit travels before the outcome, so that the dispatcher does not fill a slot that is not free. */
   #setStuck(stuck: number): void {
     this.#stuck = stuck;
+    this.#offer();
+  }
+
+  /** Runs so many attempts at a time from now on; what runs goes on. */
+  resize(slots: number): void {
+    this.#slots.resize(slots);
+    this.#offer();
+    this.#parts.changed();
+    this.#slots.fill();
+  }
+
+  #offer(): void {
     this.#parts.division.resize(this.credit);
     if (this.#isTaking) for (const link of this.#parts.links) link.wantsRegister = true;
   }
