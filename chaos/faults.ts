@@ -4,6 +4,7 @@ import type { Server } from "../servers/server.ts";
 import { type Ground, scarcities, takeAway } from "./engine-trouble.ts";
 import type { Point } from "./failpoints.ts";
 import type { Member, Role, Stage } from "./stage.ts";
+import { MAX_AHEAD_MS } from "./wall-clock.ts";
 
 /** What a fault is played on. */
 export interface Scene extends Ground {
@@ -95,6 +96,15 @@ const PROCESS_FAULTS: Readonly<Record<string, Play>> = {
     await Promise.all(stage.of("dispatcher").map((member) => stage.kill(member)));
     hurt();
     await Promise.all([stage.start("dispatcher"), stage.start("dispatcher")]);
+  },
+  "clock set": async ({ stage }, random) => {
+    const { process } = await ownerOf(stage, random);
+    const steps = stage.recorder;
+    steps.write({ type: "clockSet", isRight: false });
+    await process.ask("setClock", random.integer(-MAX_AHEAD_MS, MAX_AHEAD_MS));
+    await pause(random.between(1_000, 3_000));
+    await process.ask("setClock", 0);
+    steps.write({ type: "clockSet", isRight: true });
   },
   "client killed": async ({ stage }) => {
     await stage.kill(stage.client);

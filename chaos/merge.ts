@@ -98,6 +98,7 @@ function isBefore(one: Placed, other: Placed | undefined): boolean {
 function factOf(file: string, line: Line, timeline: Timeline): Fact | FaultLine | null {
   switch (line.type) {
     case "acquireEnd":
+    case "clockSet":
     case "commitEnd":
     case "loaded":
       return null;

@@ -42,8 +42,15 @@ export interface FaultLine {
   readonly what: string;
 }
 
+/** A dispatcher's wall clock was set wrong, or right again. */
+export interface ClockLine {
+  readonly type: "clockSet";
+  readonly at: number;
+  readonly isRight: boolean;
+}
+
 /** A line of a process's own file. */
-export type Line = Fact | Call | FaultLine;
+export type Line = Fact | Call | FaultLine | ClockLine;
 
 type WithoutTime<T> = T extends unknown ? Omit<T, "at"> : never;
 
