@@ -34,6 +34,8 @@ export function faultsFor(scene: Scene): ReadonlyMap<string, Play> {
   }
   for (const what of scarcities(scene)) faults.set(`no ${what}`, scarce(what));
   if (scene.isProxied) for (const [name, play] of Object.entries(LINK_FAULTS)) faults.set(name, play);
+  const alone = [...faults].filter(([name]) => name !== ROLLING);
+  for (const name of TWO_AT_ONCE) faults.set(name, twoAtOnce(alone));
   return faults;
 }
 
@@ -43,6 +45,26 @@ export function* drawn(names: readonly string[], random: Random): Generator<stri
     const deck = [...names];
     while (deck.length > 0) yield* deck.splice(Math.floor(random.below(deck.length)), 1);
   }
+}
+
+const ROLLING = "rolling restart";
+/** As often in a round of all faults. */
+const TWO_AT_ONCE = ["two at once", "two at once again", "two at once still"];
+
+/** Two different faults that overlap. */
+function twoAtOnce(faults: readonly [string, Play][]): Play {
+  return async (scene, random) => {
+    const first = Math.floor(random.below(faults.length));
+    const second = (first + random.integer(1, faults.length - 1)) % faults.length;
+    await Promise.all(
+      [first, second].map(async (index, place) => {
+        const [name, play] = faults[index] ?? [];
+        scene.stage.recorder.write({ type: "fault", what: `${name} (of two)` });
+        await pause(place * random.between(0, 1_000));
+        await play?.(scene, random.fork(`${name} of two`), () => undefined);
+      }),
+    );
+  };
 }
 
 const OWNER_POINTS: readonly Point[] = ["commit.before", "commit.after", "assign.after"];
@@ -55,7 +77,9 @@ const PROCESS_FAULTS: Readonly<Record<string, Play>> = {
     await stage.start("worker");
   },
   "worker frozen": async ({ stage }, random, hurt) => {
-    await frozen(stage, one(stage, "worker", random), { point: null, ms: random.between(500, 12_000), hurt });
+    // For less time than silence is allowed, or for more.
+    const ms = random.chance(0.5) ? random.between(500, 4_000) : random.between(10_500, 13_000);
+    await frozen(stage, one(stage, "worker", random), { point: null, ms, hurt });
   },
   "owner killed": async ({ stage }, random, hurt) => {
     await stage.kill(await ownerOf(stage, random));
@@ -110,7 +134,7 @@ const PROCESS_FAULTS: Readonly<Record<string, Play>> = {
     await stage.kill(stage.client);
     await stage.start("client");
   },
-  "rolling restart": async ({ stage }) => {
+  [ROLLING]: async ({ stage }) => {
     for (const member of stage.all) {
       await stage.start(member.role);
       await stage.close(member);
