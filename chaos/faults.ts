@@ -35,21 +35,24 @@ export function faultsFor(scene: Scene): ReadonlyMap<string, Play> {
   for (const what of scarcities(scene)) faults.set(`no ${what}`, scarce(what));
   if (scene.isProxied) for (const [name, play] of Object.entries(LINK_FAULTS)) faults.set(name, play);
   const alone = [...faults].filter(([name]) => name !== ROLLING);
-  for (const name of TWO_AT_ONCE) faults.set(name, twoAtOnce(alone));
+  faults.set(TWO_AT_ONCE, twoAtOnce(alone));
   return faults;
 }
 
 /** All faults in an order drawn anew each time that all have been played. */
 export function* drawn(names: readonly string[], random: Random): Generator<string> {
   for (;;) {
-    const deck = [...names];
+    const deck = names.flatMap((name) =>
+      name === TWO_AT_ONCE ? Array.from({ length: PAIRS }, () => name) : [name],
+    );
     while (deck.length > 0) yield* deck.splice(Math.floor(random.below(deck.length)), 1);
   }
 }
 
 const ROLLING = "rolling restart";
-/** As often in a round of all faults. */
-const TWO_AT_ONCE = ["two at once", "two at once again", "two at once still"];
+const TWO_AT_ONCE = "two at once";
+/** How often that is in a deck beside each other fault. */
+const PAIRS = 3;
 
 /** Two different faults that overlap. */
 function twoAtOnce(faults: readonly [string, Play][]): Play {
