@@ -7,7 +7,7 @@ import type { Fact } from "../packages/yardmaster/src/testing/fact.ts";
 import { HistoryChecker, type Violation } from "../packages/yardmaster/src/testing/history.ts";
 import { filesIn } from "./lines.ts";
 import { merge } from "./merge.ts";
-import { type FaultLine, Recorder } from "./recorder.ts";
+import { Recorder } from "./recorder.ts";
 import { Restarts } from "./restarts.ts";
 import { Timeline } from "./timeline.ts";
 import { WallClock } from "./wall-clock.ts";
@@ -73,19 +73,15 @@ interface Watch {
   readonly file: string;
 }
 
-async function check(
-  facts: AsyncIterable<Fact | FaultLine>,
-  { checker, restarts, clock, file }: Watch,
-): Promise<number> {
+async function check(facts: AsyncIterable<Fact>, { checker, restarts, clock, file }: Watch): Promise<number> {
   const out = createWriteStream(file);
   let count = 0;
   for await (const fact of facts) {
-    if (fact.type !== "fault") {
-      count += 1;
-      checker.observe(fact.type === "submitting" ? clock.excuse(fact) : fact);
-    }
+    const excused = fact.type === "submitting" ? clock.excuse(fact) : fact;
+    count += 1;
+    checker.observe(excused);
     restarts.observe(fact);
-    if (!out.write(`${JSON.stringify(fact)}\n`)) await once(out, "drain");
+    if (!out.write(`${JSON.stringify(excused)}\n`)) await once(out, "drain");
   }
   out.end();
   await once(out, "close");

@@ -35,13 +35,6 @@ export type Call =
       readonly tasks: readonly TaskRecord[];
     };
 
-/** A fault of the plan, for whoever reads the history. */
-export interface FaultLine {
-  readonly type: "fault";
-  readonly at: number;
-  readonly what: string;
-}
-
 /** A dispatcher's wall clock was set wrong, or right again. */
 export interface ClockLine {
   readonly type: "clockSet";
@@ -50,7 +43,7 @@ export interface ClockLine {
 }
 
 /** A line of a process's own file. */
-export type Line = Fact | Call | FaultLine | ClockLine;
+export type Line = Fact | Call | ClockLine;
 
 type WithoutTime<T> = T extends unknown ? Omit<T, "at"> : never;
 
