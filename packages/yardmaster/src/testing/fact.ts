@@ -43,6 +43,8 @@ export type Fact =
       readonly state: TerminalState;
       readonly result: string;
     }
+  /** Something was broken on purpose; for whoever reads the history. */
+  | { readonly type: "fault"; readonly at: number; readonly what: string }
   /** A handle told its caller how the task ended. */
   | { readonly type: "settled"; readonly at: number; readonly id: TaskId; readonly state: TerminalState };
 
