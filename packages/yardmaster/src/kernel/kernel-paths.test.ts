@@ -50,7 +50,7 @@ describe("the critical-path order", () => {
   });
 
   it.each(["fifo", "random"] as const)(
-    "ends random graphs earlier than %s order, with 95 %% confidence",
+    "ends random graphs earlier than %s order, beyond chance",
     (other) => {
       const saved = Array.from(
         { length: 60 },

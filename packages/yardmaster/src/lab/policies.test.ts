@@ -43,8 +43,8 @@ function placement(name: Policy["placement"], on: Omit<Trial, "policy">): Trial 
 const TRIALS: readonly Trial[] = [
   order("lifo", { scenario: "stale-work", seconds: 300, measure: "missed" }),
   order("priority", { scenario: "diurnal", seconds: 600, measure: "missed" }, 2_000),
-  order("fair", { scenario: "bursty-tenants", seconds: 300, measure: "median wait" }),
-  order("deadline", { scenario: "heavy-tails", seconds: 200, measure: "missed" }),
+  order("fair", { scenario: "bursty-tenants", seconds: 600, measure: "median wait" }),
+  order("deadline", { scenario: "diurnal", seconds: 600, measure: "missed" }),
   order("shortest", { scenario: "heavy-tails", seconds: 200, measure: "mean slowdown" }),
   placement("two-choices", { scenario: "one-thread", seconds: 60, measure: "mean wait" }),
   placement("least-loaded", { scenario: "one-thread", seconds: 60, measure: "mean wait" }),
