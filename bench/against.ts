@@ -34,6 +34,7 @@ async function compareOn(
     const chosen = await installPeer(name);
     settings[`${name} ${versionOfPeer(name)}`] = chosen;
   }
+  const conditions = conditionsOf(ground, settings, options);
   const systems = [yardSystem(ground, options), ...peers.map((name) => peerSystem(name, ground))];
   const measures: Record<string, Record<string, Spread>> = {};
   const ratios: Record<string, Record<string, Spread>> = Object.fromEntries(peers.map((name) => [name, {}]));
@@ -53,7 +54,7 @@ async function compareOn(
       }
     }
   }
-  return { ...conditionsOf(ground, settings, options), measures, ratios };
+  return { ...conditions, measures, ratios };
 }
 
 function isFit(system: System, { name, needsResults }: Workload): boolean {

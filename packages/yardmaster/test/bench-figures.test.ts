@@ -12,6 +12,7 @@ const run: Comparison = {
   commit: "abcdef0",
   at: "2026-11-29T04:00:00.000Z",
   machine: "2 × Processor, 8 GiB",
+  load: 1,
   node: "v24.21.0",
   servers: ["Redis 7.0.15"],
   durability: "Redis without persistence",
@@ -40,7 +41,9 @@ describe("the figures of the bench in README.md, docs/performance.md and docs/im
     for (const { commit, at, machine, servers, durability, settings } of keptRuns()) {
       expect(commit).toMatch(/^[0-9a-f]{7,}\+?$/);
       expect(new Date(at).toISOString()).toBe(at);
-      expect([machine, durability, ...servers, ...Object.values(settings)].every((text) => text !== "")).toBe(true);
+      expect([machine, durability, ...servers, ...Object.values(settings)].every((text) => text !== "")).toBe(
+        true,
+      );
     }
   });
 
@@ -49,7 +52,9 @@ describe("the figures of the bench in README.md, docs/performance.md and docs/im
     expect(text).toContain("| | Yardmaster | other 1.2.3 |");
     expect(text).toContain("| end to end, 500 in flight, every result awaited | 43,200/s | 9,880/s: × 4.4 |");
     expect(text).toContain("| drain of a backlog of 50,000 | 12,300/s |  |");
-    expect(text).toContain("Redis 7.0.15; Node.js 24.21.0; 2 × Processor, 8 GiB");
+    expect(text).toContain(
+      "Redis 7.0.15; Node.js 24.21.0; 2 × Processor, 8 GiB, shared by everything (load average 1 before it began)",
+    );
     const long = pictures([run]).get("docs/performance.md") ?? "";
     expect(long).toContain("43,200/s (40,000 to 45,700)");
     expect(long).toContain("- other 1.2.3: as it comes.");
@@ -61,9 +66,30 @@ describe("the figures of the bench in README.md, docs/performance.md and docs/im
     expect(lastRuns([run, elsewhere, later])).toEqual([later, elsewhere]);
   });
 
+  it("are put together where a run was made in pieces", () => {
+    const submit = { yardmaster: { median: 9, min: 9, max: 9 }, another: { median: 3, min: 3, max: 3 } };
+    const piece: Comparison = {
+      ...run,
+      load: 0,
+      settings: { "another 1.0.0": "tuned" },
+      measures: { submit },
+      ratios: { another: { submit: { median: 3, min: 3, max: 3 } } },
+    };
+    expect(lastRuns([run, piece])).toEqual([
+      {
+        ...run,
+        settings: { ...run.settings, ...piece.settings },
+        measures: { ...run.measures, submit },
+        ratios: { ...run.ratios, ...piece.ratios },
+      },
+    ]);
+  });
+
   it("are drawn to scale, with the reader's colours", () => {
     const chart = barChart(run);
-    const widths = [...chart.matchAll(/<rect class="(\w+)"[^>]* width="([\d.]+)"/g)].map(([, , width]) => Number(width));
+    const widths = [...chart.matchAll(/<rect class="(\w+)"[^>]* width="([\d.]+)"/g)].map(([, , width]) =>
+      Number(width),
+    );
     const [own = 0, other = 0, drain = 0] = widths;
     expect(widths).toHaveLength(3);
     expect(own / other).toBeCloseTo(43_219 / 9_876, 1);
