@@ -163,7 +163,7 @@ await serverTests("Redis", startRedis, (server) => {
       expectLittle(traffic);
       const calls = [...text.matchAll(/^cmdstat_[^:]+:calls=(\d+)/gm)].map(([, count]) => Number(count));
       const commands = calls.reduce((sum, count) => sum + count, 0);
-      // About 90, as one command carries what a tick has for a key.
+      // About 70, as one command carries what a tick has for a key.
       expect(commands).toBeGreaterThan(10);
       expect(commands).toBeLessThan(400);
       // To the server: frames, records and their scripts; from it: frames.
