@@ -48,6 +48,9 @@ const MAX_EVENTS = 300_000;
 
 /** Runs a whole yard from one seed: a phase with faults, then healing until everything is over, then the end. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
+  const { stackTraceLimit } = Error;
+  // Where errors come from depends on what the real host has compiled by then, and their texts travel.
+  Error.stackTraceLimit = 0;
   const run = new Run(seed, options);
   const onRejection = (reason: unknown): void => run.uncaught(reason);
   process.on("unhandledRejection", onRejection);
@@ -55,6 +58,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     await run.play();
   } finally {
     process.off("unhandledRejection", onRejection);
+    Error.stackTraceLimit = stackTraceLimit;
   }
   return run.report();
 }
@@ -78,13 +82,19 @@ class Run {
     const drawnFaults = drawFaults(random, options.workload?.dispatchers ?? drawn.dispatchers);
     this.#plan = { ...(situation?.faults(drawnFaults, turned) ?? drawnFaults), ...options.faults };
     this.#workload = { ...turned, ...(aimsAtParking(this.#plan) ? { maxLive: 5 } : {}), ...options.workload };
+    const definitions = new SimDefinitions(this.#workload);
     // Tasks that a test names are for what it tests.
     this.#links =
-      options.workload?.tasks === undefined ? drawLinks(new Random(seed, "links"), this.#workload) : NO_LINKS;
+      options.workload?.tasks === undefined
+        ? drawLinks(new Random(seed, "links"), this.#workload, (task) => definitions.isBound(task))
+        : NO_LINKS;
     const timeline = new Timeline();
     const trace = new Trace(options.print ?? null);
     const faults = new Faults(this.#plan, timeline);
-    const history = new HistoryChecker({ slots: this.#workload.slots });
+    const history = new HistoryChecker({
+      slots: this.#workload.slots,
+      clockSlackMs: 2 * faults.mostWallStepMs,
+    });
     this.#world = { timeline, trace, faults, history, points: new Map(), record: options.record ?? null };
     options.print?.(
       JSON.stringify({
@@ -97,11 +107,11 @@ class Run {
         graphs: this.#links.graphs.map(({ layers }) => layers.map(({ length }) => length)),
       }),
     );
-    const engineHost = createVirtualHost(timeline, ALWAYS, new Random(seed, "engine"), { wallSkewMs: 0 });
+    const engineHost = createVirtualHost(timeline, ALWAYS, new Random(seed, "engine"), RIGHT_CLOCK);
     const plant = options.plant ?? ((engine: Engine) => engine);
     this.#engines = createMemoryWorld(engineHost, { shards: this.#workload.shards });
     this.#yard = new SimYard(this.#world, this.#engines, seed, plant);
-    this.#scripts = this.#populate();
+    this.#scripts = this.#populate(definitions);
     this.#schedule();
   }
 
@@ -134,14 +144,18 @@ class Run {
     };
   }
 
-  #populate(): ClientScript[] {
-    const { slots, dispatchers, workers, clients, tasks, queues, maxLive } = this.#workload;
-    const definitions = new SimDefinitions(this.#workload);
+  #populate(definitions: SimDefinitions): ClientScript[] {
+    const { slots, dispatchers, workers, clients, tasks, queues, schedules, maxLive } = this.#workload;
     for (let n = 1; n <= dispatchers; n++) this.#yard.add("dispatcher", n, bootDispatcher(maxLive));
     for (let n = 1; n <= workers; n++) this.#yard.add("worker", n, bootWorker(definitions, slots));
     return Array.from({ length: clients }, (_, n) => {
       const own = tasks.filter(({ client }) => client % clients === n);
-      const script = new ClientScript(own, n === 0 ? queues : [], definitions, this.#links);
+      const script = new ClientScript(
+        own,
+        n === 0 ? { queues, schedules } : NO_CHORES,
+        definitions,
+        this.#links,
+      );
       this.#yard.add("client", n + 1, bootClient(script));
       return script;
     });
@@ -149,13 +163,15 @@ class Run {
 
   #schedule(): void {
     const { timeline } = this.#world;
-    const { pauses, closes, disconnections, restarts, healAt } = this.#plan;
+    const { pauses, closes, disconnections, clockJumps, restarts, healAt } = this.#plan;
     for (const { place, at, forMs } of pauses)
       timeline.schedule(at, null, () => this.#yard.pause(place, forMs));
     for (const { place, at, forMs } of closes)
       timeline.schedule(at, null, () => this.#yard.restart(place, forMs));
     for (const { place, at, forMs } of disconnections)
       timeline.schedule(at, null, () => this.#yard.disconnect(place, forMs));
+    for (const { place, at, byMs } of clockJumps)
+      timeline.schedule(at, null, () => this.#yard.setClock(place, byMs));
     for (const at of restarts) timeline.schedule(at, null, () => void this.#yard.restartBroker());
     timeline.schedule(healAt, null, () => {
       this.#world.trace.note(timeline.now, "world", "healed");
@@ -164,7 +180,7 @@ class Run {
   }
 
   #isQuiet(): boolean {
-    return this.#world.history.unsettled === 0 && this.#scripts.every(({ isDone }) => isDone);
+    return this.#scripts.every(({ isDone }) => isDone) && this.#world.history.unsettled === 0;
   }
 
   /** Runs events until the condition holds, time is over, or nothing is left to do. */
@@ -210,6 +226,8 @@ class Run {
   }
 }
 
+const RIGHT_CLOCK = { wallSkewMs: 0, driftRate: 0 };
+const NO_CHORES = { queues: [], schedules: [] };
 const ALWAYS = { alive: true, held: null };
 
 /** Only an owner with more tasks than it may hold comes to such a crash point. */

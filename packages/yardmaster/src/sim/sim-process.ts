@@ -37,6 +37,7 @@ export class SimProcess implements EventOwner {
   readonly host: Host;
   readonly world: SimWorld;
   readonly #onCrash: () => void;
+  readonly #clock: { wallSkewMs: number; readonly driftRate: number };
   readonly holds: Set<SimHold> = new Set();
   alive = true;
   held: (() => void)[] | null = null;
@@ -48,8 +49,11 @@ export class SimProcess implements EventOwner {
     this.random = random;
     this.world = world;
     this.#onCrash = onCrash;
-    const wallSkewMs = world.faults.wallSkewMs(role, random);
-    this.host = createVirtualHost(world.timeline, this, random, { wallSkewMs });
+    this.#clock = {
+      wallSkewMs: world.faults.wallSkewMs(role, random),
+      driftRate: world.faults.driftRate(random),
+    };
+    this.host = createVirtualHost(world.timeline, this, random, this.#clock);
   }
 
   /** Comes to a crash point; false when the process does not get past it. */
@@ -78,6 +82,13 @@ export class SimProcess implements EventOwner {
     this.held = [];
     this.note("pause", `${forMs.toFixed(0)} ms`);
     this.world.timeline.schedule(forMs, null, () => this.resume());
+  }
+
+  /** Somebody sets its wall clock. */
+  setClock(byMs: number): void {
+    if (!this.alive) return;
+    this.note("clock", `${byMs} ms`);
+    this.#clock.wallSkewMs += byMs;
   }
 
   /** Loses the connection that its presence hangs on. */

@@ -63,6 +63,10 @@ export class SimYard {
     this.#at(place)?.process.pause(forMs);
   }
 
+  setClock(place: number, byMs: number): void {
+    this.#at(place)?.process.setClock(byMs);
+  }
+
   disconnect(place: number, forMs: number): void {
     this.#at(place)?.process.disconnect(forMs);
   }
@@ -132,7 +136,7 @@ export class SimYard {
     const { timeline, faults } = this.#world;
     incarnation.process.observe({ type: "processGone", process: incarnation.process.name });
     place.current = null;
-    timeline.schedule(this.#random.pick([1, 10, 300, 5_000]), null, () => incarnation.base.crash());
+    timeline.schedule(faults.noticeMs(this.#random), null, () => incarnation.base.crash());
     const downMs = faults.healed ? 500 : this.#random.pick([10, 1_000, 5_000, 20_000]);
     timeline.schedule(downMs, null, () => this.#start(place));
   }
