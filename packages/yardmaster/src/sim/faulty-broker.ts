@@ -52,6 +52,7 @@ async function sendWholeOrPart(
     const outcomes = await broker.send(sends, acks);
     return outcomes.map((outcome, index) => confirmedAnyway(process, outcome, sends[index]));
   }
+  process.world.coverage.fault("batch cut");
   await broker.send(sends.slice(0, process.random.integer(1, sends.length - 1)), []);
   throw new YardmasterError("BROKER_UNAVAILABLE", "The simulated broker was lost within a batch");
 }
@@ -60,6 +61,7 @@ async function sendWholeOrPart(
 function confirmedAnyway(process: SimProcess, outcome: SendOutcome, send: Send | undefined): SendOutcome {
   if (outcome !== "gone" || send?.mailbox.startsWith("lane:") !== false) return outcome;
   if (!process.world.faults.liesAboutGone(process.random)) return outcome;
+  process.world.coverage.fault("lie about a mailbox");
   process.note("lie", "confirmed what is gone");
   return "confirmed";
 }
@@ -134,6 +136,7 @@ function createFaultyPresence(process: SimProcess, presence: Presence, call: Cal
         (name) =>
           !absent.includes(name) && faults.present.has(name) && faults.liesAboutAbsence(name, process.random),
       );
+      if (lies.length > 0) process.world.coverage.fault("lie about absence");
       if (lies.length > 0) process.note("lie", `absent: ${lies.join(" ")}`);
       return [...absent, ...lies];
     },

@@ -62,8 +62,9 @@ class FaultyStream {
   }
 
   async #mayLoseChannel(): Promise<void> {
-    const { faults } = this.#process.world;
+    const { faults, coverage } = this.#process.world;
     if (this.#closed || !faults.losesChannel(this.#process.random)) return;
+    coverage.fault("channel lost");
     this.#process.note("channel lost", this.#mailbox);
     await this.#inner.close();
     this.#inner = await this.#broker.receive(this.#mailbox);
@@ -77,6 +78,7 @@ class FaultyStream {
     for (const delivery of taken) {
       const fate = world.faults.frame(this.#mailbox, random);
       if (fate === "drop") {
+        world.coverage.fault("frame dropped");
         this.#process.note("drop", this.#mailbox);
         await this.#broker.send([], [delivery]);
         continue;
@@ -86,6 +88,7 @@ class FaultyStream {
       if (this.#recent.length > REMEMBERED) this.#recent.shift();
       if (fate !== "duplicate") continue;
       const again = this.#recent.slice(-random.integer(1, this.#recent.length));
+      world.coverage.fault("frame duplicated");
       this.#process.note("duplicate", `${this.#mailbox} ${again.length}`);
       // In their order, as a channel that is opened again brings them.
       for (const one of again) kept.push({ ...one, redelivered: true });

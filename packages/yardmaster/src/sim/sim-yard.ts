@@ -75,6 +75,7 @@ export class SimYard {
   async restartBroker(): Promise<void> {
     const { broker } = this.#engines.open();
     this.#world.trace.note(this.#world.timeline.now, "world", "broker restarts");
+    this.#world.coverage.fault("broker restart");
     for (const { current } of this.#places) current?.process.disconnect(this.#random.between(50, 1_500));
     this.#world.faults.present.clear();
     for (const mailbox of await broker.mailboxes("")) if (!isDurable(mailbox)) await broker.remove(mailbox);

@@ -154,10 +154,10 @@ export class FlowHistory {
     const key = `${shardOf(record.id)} ${record.spec.name} ${replace.key}`;
     const waiting = this.#replaceable.get(key) ?? new Set<TaskId>();
     this.#replaceable.set(key, waiting);
-    const waits = record.attempt === 0 && (record.state === "ready" || record.state === "scheduled");
+    const waits = triedOf(record) === 0 && (record.state === "ready" || record.state === "scheduled");
     if (waits) waiting.add(record.id);
     else waiting.delete(record.id);
-    if (record.code === "SUPERSEDED" && before !== null && before.attempt > 0 && !isHeld(before))
+    if (record.code === "SUPERSEDED" && before !== null && triedOf(before) > 0 && !isHeld(before))
       this.#report("REPLACED_TRIED", `${record.id} was replaced after it had been tried`);
   }
 
@@ -179,4 +179,9 @@ const RATE_SLACK_MS = 2;
 
 function isHeld({ state }: Pick<TaskRecord, "state">): boolean {
   return state === "assigned" || state === "running";
+}
+
+/** A number that was left out was no attempt. */
+function triedOf({ attempt, skipped }: TaskRecord): number {
+  return attempt - (skipped ?? 0);
 }
