@@ -18,6 +18,7 @@ const FORMS: { readonly [T in Fact["type"]]: Readonly<Record<string, Kind>> } = 
   processGone: { process: "text" },
   fault: { what: "text" },
   read: { id: "text", state: "text", result: "text" },
+  scheduling: { name: "text", overlap: "text" },
   settled: { id: "text", state: "text" },
 };
 

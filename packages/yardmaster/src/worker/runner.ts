@@ -2,7 +2,8 @@ import { fraction, type Host, pause } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
-import type { Epoch } from "../protocol/task.ts";
+import { shardOf } from "../protocol/ids.ts";
+import type { Epoch, TaskId } from "../protocol/task.ts";
 import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
 import type { AttemptNews, OnAttempt } from "./attempt-news.ts";
@@ -281,9 +282,17 @@ export class Runner {
 
   #batcherOf(handler: Handler, batch: Batch): Batcher {
     const { slots, host } = this.#parts;
-    const batcher = this.#batchers.get(handler) ?? new Batcher(handler, batch, slots, host);
+    const mayStart = (call: Call<unknown>): boolean => this.#mayRun(call.taskId);
+    const batcher = this.#batchers.get(handler) ?? new Batcher(handler, batch, slots, host, mayStart);
     this.#batchers.set(handler, batcher);
     return batcher;
+  }
+
+  /** Whether a dispatcher counts on the latest attempt of a task now. */
+  #mayRun(id: TaskId): boolean {
+    const link = this.#parts.links[shardOf(id)];
+    const attempt = link?.latest(id) ?? null;
+    return attempt !== null && link?.isWanted(attempt) === true && this.isInContact(attempt.shard);
   }
 
   #call(attempt: Attempt, handler: Handler, input: unknown): Call<unknown> {
