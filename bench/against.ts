@@ -34,6 +34,7 @@ async function compareOn(
     const chosen = await installPeer(name);
     settings[`${name} ${versionOfPeer(name)}`] = chosen;
   }
+  const conditions = conditionsOf(ground, settings, options);
   const systems = [yardSystem(ground, options), ...peers.map((name) => peerSystem(name, ground))];
   const measures: Record<string, Record<string, Spread>> = {};
   const ratios: Record<string, Record<string, Spread>> = Object.fromEntries(peers.map((name) => [name, {}]));
@@ -42,17 +43,18 @@ async function compareOn(
     if (fit.length < 2) continue;
     const runs = await inTurns(workload, fit, options);
     for (const measure of workload.measures) {
-      const valuesOf = (name: string): number[] => runs.map((run) => run.get(name)?.[measure] ?? Number.NaN);
+      const valuesOf = (name: string): number[] => runs.flatMap((run) => run.get(name)?.[measure] ?? []);
       const ours = valuesOf("yardmaster");
       measures[measure] = { yardmaster: spread(ours) };
       for (const { name } of fit.slice(1)) {
         const theirs = valuesOf(name);
+        if (theirs.length < runs.length) continue;
         measures[measure][name] = spread(theirs);
         Object.assign(ratios[name] ?? {}, { [measure]: ratioSpread(measure, ours, theirs) });
       }
     }
   }
-  return { ...conditionsOf(ground, settings, options), measures, ratios };
+  return { ...conditions, measures, ratios };
 }
 
 function isFit(system: System, { name, needsResults }: Workload): boolean {
@@ -69,7 +71,8 @@ async function inTurns(
   while (runs.length < options.repeat) {
     const run = new Map<string, Measures>();
     for (const system of systems) {
-      const measures = await workload.run(system, options);
+      const measures = await attempted(workload, system, options);
+      if (measures === null) continue;
       console.error(
         `${workload.name} ${runs.length + 1}/${options.repeat} ${system.name} ${shown(measures)}`,
       );
@@ -78,6 +81,23 @@ async function inTurns(
     runs.push(run);
   }
   return runs;
+}
+
+/** What another system cannot do at all is said and left out; an error of ours ends the bench. */
+async function attempted(
+  workload: Workload,
+  system: System,
+  options: BenchOptions,
+): Promise<Measures | null> {
+  try {
+    return await workload.run(system, options);
+  } catch (error) {
+    if (system.name === "yardmaster") throw error;
+    console.error(
+      `${workload.name}: ${system.name} failed: ${error instanceof Error ? error.message : error}`,
+    );
+    return null;
+  }
 }
 
 function shown(measures: Measures): string {

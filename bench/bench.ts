@@ -105,10 +105,10 @@ function jsonOf({ engine, measures, ratios }: Comparison): string {
 }
 
 function comparisonText(comparison: Comparison): string {
-  const { engine, durability, servers, machine, node, commit, settings, measures, ratios } = comparison;
+  const { engine, durability, servers, machine, load, node, commit, settings, measures, ratios } = comparison;
   const lines = [
     `\n${engine}: ${durability}`,
-    `${servers.join(", ")}, Node.js ${node}, ${machine}, commit ${commit}`,
+    `${servers.join(", ")}, Node.js ${node}, ${machine}, load average ${load}, commit ${commit}`,
     `${comparison.payloadBytes} bytes of payload, backlogs of ${comparison.tasks}, ${comparison.seconds} s a measurement, medians of ${comparison.repeat} (least to most)`,
     ...Object.entries(settings).map(([name, text]) => `${name}: ${text}`),
     "",

@@ -44,11 +44,11 @@ export function barChart(run: Comparison): string {
       ...bars,
     ].join("\n");
   });
-  const { servers, durability, machine, node, commit, at, repeat, payloadBytes } = run;
+  const { servers, durability, machine, load, node, commit, at, repeat, payloadBytes } = run;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" role="img" aria-label="${escaped(`Yardmaster beside others on ${servers.join(", ")}`)}" font-family="system-ui, sans-serif" font-size="12">
 <style>.t{fill:#1f2937}.own{fill:#2563eb}.other{fill:#9ca3af}.w{stroke:#111827;stroke-opacity:.7}@media(prefers-color-scheme:dark){.t{fill:#e5e7eb}.own{fill:#60a5fa}.other{fill:#6b7280}.w{stroke:#f9fafb}}</style>
 <text class="t" x="16" y="22" font-size="15" font-weight="600">${escaped(durability)}</text>
-<text class="t" x="16" y="40">${escaped(`${servers.join(", ")}, Node.js ${node.slice(1)}, ${machine}; everything on loopback`)}</text>
+<text class="t" x="16" y="40">${escaped(`${servers.join(", ")}, Node.js ${node.slice(1)}, ${machine}, load average ${load} before`)}</text>
 <text class="t" x="16" y="56">${escaped(`no-op tasks of ${payloadBytes} bytes; medians of ${repeat}, lines from least to most; ${at.slice(0, 10)}, commit ${commit}`)}</text>
 ${parts.join("\n")}
 </svg>

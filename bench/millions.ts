@@ -10,7 +10,7 @@ import type { Measures } from "./workloads.ts";
 import { YardProcesses } from "./yard-processes.ts";
 
 const SLOTS = 500;
-const PROBES = 100;
+const PROBES = 50;
 const FLAT_IN_FLIGHT = 5_000;
 /** How many times the large backlog a run goes through that must not grow. */
 const FLAT_TIMES = 5;

@@ -63,7 +63,9 @@ function sharesOf(
   { nodes, samples = [], timeDeltas = [] }: CpuProfile,
   nameOf: (frame: Frame) => string,
 ): Share[] {
-  const titles = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
+  const titles = new Map(
+    nodes.map(({ id, callFrame }) => [id, isProfiler(callFrame) ? IDLE : nameOf(callFrame)]),
+  );
   const micros = new Map<string, number>();
   for (const [index, id] of samples.entries()) {
     const title = titles.get(id) ?? "?";
@@ -75,6 +77,11 @@ function sharesOf(
     .filter(([title]) => title !== IDLE)
     .sort(([, a], [, b]) => b - a)
     .map(([title, each]) => ({ title, share: each / busy }));
+}
+
+/** What the profiler itself takes when it begins and ends is no part of a task. */
+function isProfiler({ url }: Frame): boolean {
+  return url === "node:inspector";
 }
 
 function lineOf({ title, share }: Share, perTask: number): string {

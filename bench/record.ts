@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Ground } from "./ground.ts";
 import type { BenchOptions } from "./options.ts";
@@ -14,6 +14,8 @@ export interface Conditions {
   /** ISO time. */
   readonly at: string;
   readonly machine: string;
+  /** How many processes wanted the CPUs in the minute before: what else went on there. */
+  readonly load: number;
   readonly node: string;
   readonly servers: readonly string[];
   readonly durability: string;
@@ -47,6 +49,7 @@ export function conditionsOf(
     commit: commit(),
     at: new Date().toISOString(),
     machine: `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? "CPU"}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    load: Math.round(loadavg()[0] ?? 0),
     node: process.version,
     servers: ground.servers,
     durability: ground.durability,

@@ -63,7 +63,8 @@ export function scenarios(options: BenchOptions): Scenario[] {
   }
   // It takes minutes: only for who asks for it.
   if (only === "flat") all.push({ name: "flat", run: flat });
-  return all.filter(({ name }) => name.includes(only));
+  const exact = all.filter(({ name }) => name === only);
+  return exact.length > 0 ? exact : all.filter(({ name }) => name.includes(only));
 }
 
 /** A workload that all systems have, on a yard by itself. */

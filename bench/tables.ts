@@ -14,9 +14,46 @@ const ROOT = join(import.meta.dirname, "..");
 const BEGIN = "<!-- figures of docs/runs, written by `npm run bench -- --chart` -->";
 const END = "<!-- end of the figures -->";
 
-/** The last run that was kept of each engine. */
+/**
+ * The last run that was kept of each engine, with those before it under the same conditions: a long comparison can be
+ * made in pieces, by workload or by system.
+ */
 export function lastRuns(runs: readonly Comparison[] = keptRuns()): Comparison[] {
-  return [...new Map(runs.map((run) => [run.engine, run])).values()];
+  const last = new Map(runs.map((run) => [run.engine, run])).values();
+  return [...last].map((run) => runs.filter((each) => isAlike(each, run)).reduce(joined));
+}
+
+function isAlike(one: Comparison, other: Comparison): boolean {
+  return CONDITIONS.every((name) => String(one[name]) === String(other[name]));
+}
+
+const CONDITIONS = [
+  "engine",
+  "commit",
+  "machine",
+  "node",
+  "servers",
+  "durability",
+  "payloadBytes",
+  "tasks",
+  "seconds",
+  "repeat",
+] as const;
+
+/** Both as one; what both have is the later one's. Ratios are those of systems that ran in turns. */
+function joined(earlier: Comparison, later: Comparison): Comparison {
+  return {
+    ...later,
+    load: Math.max(earlier.load, later.load),
+    settings: { ...earlier.settings, ...later.settings },
+    measures: together(earlier.measures, later.measures),
+    ratios: together(earlier.ratios, later.ratios),
+  };
+}
+
+function together(earlier: Comparison["measures"], later: Comparison["measures"]): Comparison["measures"] {
+  const names = new Set([...Object.keys(earlier), ...Object.keys(later)]);
+  return Object.fromEntries([...names].map((name) => [name, { ...earlier[name], ...later[name] }]));
 }
 
 /** Every generated file with its text. */
@@ -83,8 +120,8 @@ function cellOf(
 }
 
 function conditions(run: Comparison): string {
-  const { durability, servers, node, machine, payloadBytes, seconds, repeat, at, commit } = run;
-  return `${durability}; ${servers.join(", ")}; Node.js ${node.slice(1)}; ${machine}, shared by everything; no-op tasks of ${payloadBytes} bytes, ${seconds} s a measurement, medians of ${repeat}, in turns. After “×”: how many times better Yardmaster is, above 1 for the better. Commit ${commit}, ${at.slice(0, 10)}.`;
+  const { durability, servers, node, machine, load, payloadBytes, seconds, repeat, at, commit } = run;
+  return `${durability}; ${servers.join(", ")}; Node.js ${node.slice(1)}; ${machine}, shared by everything (load average ${load} before it began); no-op tasks of ${payloadBytes} bytes, ${seconds} s a measurement, medians of ${repeat}, in turns. After “×”: how many times better Yardmaster is, above 1 for the better. Commit ${commit}, ${at.slice(0, 10)}.`;
 }
 
 /** The page with this block between its marks. */

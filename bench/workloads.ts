@@ -66,8 +66,10 @@ export function ratioOf(measure: string, ours: number, theirs: number): number {
   return COSTS.has(measure) ? theirs / ours : ours / theirs;
 }
 
-/** Those that have `only` in their name or in that of a measure. */
+/** The one of this name or with this measure, else those that have `only` in their name or in that of a measure. */
 export function chosenWorkloads(only: string): Workload[] {
+  const exact = WORKLOADS.filter(({ name, measures }) => [name, ...measures].includes(only));
+  if (exact.length > 0) return exact;
   return WORKLOADS.filter(({ name, measures }) => [name, ...measures].some((each) => each.includes(only)));
 }
 

@@ -7,9 +7,10 @@ import type { Fact } from "../packages/yardmaster/src/testing/fact.ts";
 import { HistoryChecker, type Violation } from "../packages/yardmaster/src/testing/history.ts";
 import { filesIn } from "./lines.ts";
 import { merge } from "./merge.ts";
-import { type FaultLine, Recorder } from "./recorder.ts";
+import { Recorder } from "./recorder.ts";
 import { Restarts } from "./restarts.ts";
 import { Timeline } from "./timeline.ts";
+import { WallClock } from "./wall-clock.ts";
 
 const PAGE = 500;
 
@@ -39,9 +40,11 @@ export async function audit(
 ): Promise<Findings> {
   const timeline = new Timeline();
   const submitted = new Set<TaskId>();
+  const clock = new WallClock();
   for (const file of await filesIn(folder)) {
     await timeline.read(file, (line) => {
       if (line.type === "submitted") submitted.add(line.id);
+      if (line.type === "clockSet") clock.observe(line);
     });
   }
   await timeline.settle((ids) => recordsOf(engine, ids));
@@ -49,7 +52,7 @@ export async function audit(
   const checker = new HistoryChecker({ slots });
   const restarts = new Restarts();
   const file = join(folder, "history.json-lines");
-  const facts = await check(merge(await filesIn(folder), timeline), checker, restarts, file);
+  const facts = await check(merge(await filesIn(folder), timeline), { checker, restarts, clock, file });
   await checkStrays(engine, checker);
   return {
     facts,
@@ -62,21 +65,23 @@ export async function audit(
   };
 }
 
-async function check(
-  facts: AsyncIterable<Fact | FaultLine>,
-  checker: HistoryChecker,
-  restarts: Restarts,
-  file: string,
-): Promise<number> {
+/** Who looks at a history, and where it is kept. */
+interface Watch {
+  readonly checker: HistoryChecker;
+  readonly restarts: Restarts;
+  readonly clock: WallClock;
+  readonly file: string;
+}
+
+async function check(facts: AsyncIterable<Fact>, { checker, restarts, clock, file }: Watch): Promise<number> {
   const out = createWriteStream(file);
   let count = 0;
   for await (const fact of facts) {
-    if (fact.type !== "fault") {
-      count += 1;
-      checker.observe(fact);
-    }
+    const excused = fact.type === "submitting" ? clock.excuse(fact) : fact;
+    count += 1;
+    checker.observe(excused);
     restarts.observe(fact);
-    if (!out.write(`${JSON.stringify(fact)}\n`)) await once(out, "drain");
+    if (!out.write(`${JSON.stringify(excused)}\n`)) await once(out, "drain");
   }
   out.end();
   await once(out, "close");

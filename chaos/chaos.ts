@@ -12,7 +12,7 @@ import { playRound, type Round } from "./round.ts";
  * everything heal, and checks what all processes saw. A round is a line of docs/runs/chaos-ENGINE.jsonl, so that a run
  * that was ended goes on with what is missing.
  */
-const USAGE = `npm run chaos -- [--engine ${ENGINE_NAMES.join("|")}] [--minutes 5] [--rate 120] [--resume] [--json] [--dry] [--seed N] [--only FAULT]`;
+const USAGE = `npm run chaos -- [--engine ${ENGINE_NAMES.join("|")}] [--minutes 5] [--rate 120] [--resume] [--total] [--json] [--dry] [--seed N] [--only FAULT]`;
 const ROOT = join(import.meta.dirname, "..");
 const ROUND_SECONDS = 120;
 
@@ -56,7 +56,7 @@ async function main(options: Options): Promise<boolean> {
   const say = (text: string): void => {
     if (!json) console.log(text);
   };
-  const file = join(ROOT, `docs/runs/chaos-${engine}.jsonl`);
+  const file = fileOf(engine);
   const [commit, source] = [git("rev-parse", "--short", "HEAD"), git("rev-parse", "--short", SOURCE)];
   const entries = isResumed ? (await entriesIn(file)).filter((entry) => entry.source === source) : [];
   for (let seconds = total(entries); seconds < minutes * 60 - 1; seconds = total(entries)) {
@@ -77,6 +77,10 @@ async function main(options: Options): Promise<boolean> {
   }
   console.log(JSON.stringify(summary(engine, entries)));
   return entries.every(({ problems }) => problems.length === 0);
+}
+
+function fileOf(engine: EngineName): string {
+  return join(ROOT, `docs/runs/chaos-${engine}.jsonl`);
 }
 
 const SOURCE = "HEAD:packages/yardmaster/src";
@@ -161,6 +165,7 @@ const { values } = parseArgs({
     rate: { type: "string", default: "120" },
     only: { type: "string", default: "" },
     resume: { type: "boolean", default: false },
+    total: { type: "boolean", default: false },
     dry: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -171,6 +176,8 @@ const seed = values.seed === undefined ? null : Number(values.seed);
 if (engine === undefined || !(minutes > 0) || !(rate > 0) || Number.isNaN(seed)) {
   console.error(USAGE);
   process.exitCode = 2;
+} else if (values.total) {
+  console.log(JSON.stringify(summary(engine, await entriesIn(fileOf(engine)))));
 } else {
   const { only, resume: isResumed, json } = values;
   // What is picked, or played again, does not count.

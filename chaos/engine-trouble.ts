@@ -46,7 +46,7 @@ async function limitMemory(servers: readonly Server[]): Promise<() => Promise<vo
 
 async function fillDisk({ engines, disk }: Ground): Promise<() => Promise<void>> {
   const rabbits = engines.servers.filter(isRabbit);
-  for (const rabbit of rabbits) await rabbit.control("set_disk_free_limit", "100TB");
+  for (const rabbit of rabbits) await rabbit.control("set_disk_free_limit", "100000GB");
   disk?.fill();
   return async () => {
     disk?.clear();

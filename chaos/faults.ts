@@ -4,6 +4,7 @@ import type { Server } from "../servers/server.ts";
 import { type Ground, scarcities, takeAway } from "./engine-trouble.ts";
 import type { Point } from "./failpoints.ts";
 import type { Member, Role, Stage } from "./stage.ts";
+import { MAX_AHEAD_MS } from "./wall-clock.ts";
 
 /** What a fault is played on. */
 export interface Scene extends Ground {
@@ -33,15 +34,40 @@ export function faultsFor(scene: Scene): ReadonlyMap<string, Play> {
   }
   for (const what of scarcities(scene)) faults.set(`no ${what}`, scarce(what));
   if (scene.isProxied) for (const [name, play] of Object.entries(LINK_FAULTS)) faults.set(name, play);
+  const alone = [...faults].filter(([name]) => name !== ROLLING);
+  faults.set(TWO_AT_ONCE, twoAtOnce(alone));
   return faults;
 }
 
 /** All faults in an order drawn anew each time that all have been played. */
 export function* drawn(names: readonly string[], random: Random): Generator<string> {
   for (;;) {
-    const deck = [...names];
+    const deck = names.flatMap((name) =>
+      name === TWO_AT_ONCE ? Array.from({ length: PAIRS }, () => name) : [name],
+    );
     while (deck.length > 0) yield* deck.splice(Math.floor(random.below(deck.length)), 1);
   }
+}
+
+const ROLLING = "rolling restart";
+const TWO_AT_ONCE = "two at once";
+/** How often that is in a deck beside each other fault. */
+const PAIRS = 3;
+
+/** Two different faults that overlap. */
+function twoAtOnce(faults: readonly [string, Play][]): Play {
+  return async (scene, random) => {
+    const first = Math.floor(random.below(faults.length));
+    const second = (first + random.integer(1, faults.length - 1)) % faults.length;
+    await Promise.all(
+      [first, second].map(async (index, place) => {
+        const [name, play] = faults[index] ?? [];
+        scene.stage.recorder.write({ type: "fault", what: `${name} (of two)` });
+        await pause(place * random.between(0, 1_000));
+        await play?.(scene, random.fork(`${name} of two`), () => undefined);
+      }),
+    );
+  };
 }
 
 const OWNER_POINTS: readonly Point[] = ["commit.before", "commit.after", "assign.after"];
@@ -54,7 +80,9 @@ const PROCESS_FAULTS: Readonly<Record<string, Play>> = {
     await stage.start("worker");
   },
   "worker frozen": async ({ stage }, random, hurt) => {
-    await frozen(stage, one(stage, "worker", random), { point: null, ms: random.between(500, 12_000), hurt });
+    // For less time than silence is allowed, or for more.
+    const ms = random.chance(0.5) ? random.between(500, 4_000) : random.between(10_500, 13_000);
+    await frozen(stage, one(stage, "worker", random), { point: null, ms, hurt });
   },
   "owner killed": async ({ stage }, random, hurt) => {
     await stage.kill(await ownerOf(stage, random));
@@ -96,11 +124,20 @@ const PROCESS_FAULTS: Readonly<Record<string, Play>> = {
     hurt();
     await Promise.all([stage.start("dispatcher"), stage.start("dispatcher")]);
   },
+  "clock set": async ({ stage }, random) => {
+    const { process } = await ownerOf(stage, random);
+    const steps = stage.recorder;
+    steps.write({ type: "clockSet", isRight: false });
+    await process.ask("setClock", random.integer(-MAX_AHEAD_MS, MAX_AHEAD_MS));
+    await pause(random.between(1_000, 3_000));
+    await process.ask("setClock", 0);
+    steps.write({ type: "clockSet", isRight: true });
+  },
   "client killed": async ({ stage }) => {
     await stage.kill(stage.client);
     await stage.start("client");
   },
-  "rolling restart": async ({ stage }) => {
+  [ROLLING]: async ({ stage }) => {
     for (const member of stage.all) {
       await stage.start(member.role);
       await stage.close(member);

@@ -1,6 +1,6 @@
 import type { Fact } from "../packages/yardmaster/src/testing/fact.ts";
 import { linesOf } from "./lines.ts";
-import type { FaultLine, Line } from "./recorder.ts";
+import type { Line } from "./recorder.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** A line in its place. */
@@ -8,11 +8,11 @@ interface Placed {
   readonly at: number;
   /** Between lines of one time: the order in which they were read. */
   readonly order: number;
-  readonly line: Fact | FaultLine;
+  readonly line: Fact;
 }
 
 /** All files' facts in the order of time, each commit where it took effect, with one line of each file in memory. */
-export async function* merge(files: readonly string[], timeline: Timeline): AsyncGenerator<Fact | FaultLine> {
+export async function* merge(files: readonly string[], timeline: Timeline): AsyncGenerator<Fact> {
   const sources = await Promise.all(files.map((file) => Source.open(file)));
   const waiting = new Agenda();
   let order = 0;
@@ -83,7 +83,7 @@ class Agenda {
     this.#waiting.splice(index, 0, placed);
   }
 
-  shift(first: Placed): Fact | FaultLine {
+  shift(first: Placed): Fact {
     this.#waiting.shift();
     return first.line;
   }
@@ -95,9 +95,10 @@ function isBefore(one: Placed, other: Placed | undefined): boolean {
 }
 
 /** What a line says that took effect; null for nothing. */
-function factOf(file: string, line: Line, timeline: Timeline): Fact | FaultLine | null {
+function factOf(file: string, line: Line, timeline: Timeline): Fact | null {
   switch (line.type) {
     case "acquireEnd":
+    case "clockSet":
     case "commitEnd":
     case "loaded":
       return null;

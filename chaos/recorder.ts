@@ -35,15 +35,15 @@ export type Call =
       readonly tasks: readonly TaskRecord[];
     };
 
-/** A fault of the plan, for whoever reads the history. */
-export interface FaultLine {
-  readonly type: "fault";
+/** A dispatcher's wall clock was set wrong, or right again. */
+export interface ClockLine {
+  readonly type: "clockSet";
   readonly at: number;
-  readonly what: string;
+  readonly isRight: boolean;
 }
 
 /** A line of a process's own file. */
-export type Line = Fact | Call | FaultLine;
+export type Line = Fact | Call | ClockLine;
 
 type WithoutTime<T> = T extends unknown ? Omit<T, "at"> : never;
 

@@ -1,6 +1,5 @@
 import type { TaskId } from "../packages/yardmaster/src/protocol/task.ts";
 import type { Fact } from "../packages/yardmaster/src/testing/fact.ts";
-import type { FaultLine } from "./recorder.ts";
 
 /** Handlers of these tasks fail by themselves. */
 const FAILS = /^(?:flaky|failing) /;
@@ -22,7 +21,7 @@ export class Restarts {
     return Object.fromEntries(this.#times);
   }
 
-  observe(fact: Fact | FaultLine): void {
+  observe(fact: Fact): void {
     switch (fact.type) {
       case "fault":
         this.#fault.last = fact.what;

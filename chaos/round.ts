@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { openEngine } from "../packages/yardmaster/src/connect.ts";
+import { systemHost } from "../packages/yardmaster/src/host.ts";
 import { Random } from "../packages/yardmaster/src/sim/random.ts";
 import { type EngineName, startEngines } from "../servers/engines.ts";
 import { ServerMissing } from "../servers/server.ts";
@@ -11,6 +12,7 @@ import { audit, type Findings } from "./audit.ts";
 import { drawn, faultsFor, type Play, type Scene } from "./faults.ts";
 import { clock } from "./recorder.ts";
 import { SLOTS, Stage } from "./stage.ts";
+import { Standstill } from "./standstill.ts";
 import type { Tally } from "./submitter.ts";
 
 export interface RoundOptions {
@@ -40,7 +42,9 @@ export interface Round {
 /** Of a timer that nobody waits for once the race is over. */
 const UNHELD = { ref: false };
 const DISK_MIB = 320;
+const MAX_SHARDS = 2;
 const WARM_MS = 1_500;
+const LOOK_MS = 1_000;
 const RECOVER_MS = 90_000;
 const SETTLE_MS = 120_000;
 /** The engines whose data is on the disk that runs full. */
@@ -53,6 +57,9 @@ export async function playRound(options: RoundOptions): Promise<Round> {
   const disk = ON_SMALL_DISK.has(name) ? smallDisk(options) : null;
   const engines = await startEngines(name, disk?.folder);
   const address = engines.address();
+  // What opens a yard first says how many shards it has.
+  const founder = await openEngine(address, systemHost, { shards: 1 + (seed % MAX_SHARDS) });
+  await founder.close({ timeoutMs: 5_000 });
   // A cluster's nodes tell clients their own ports.
   const isProxied = name !== "redis-cluster" && name !== "sqlite";
   const stage = new Stage({ folder, address, isProxied, seed, rate });
@@ -94,26 +101,33 @@ async function playFaults(
   const recoveryMs: Record<string, number[]> = {};
   const problems: string[] = [];
   const begunAt = clock();
+  const time = new Standstill();
   for (const name of drawn(names, random)) {
     if (clock() - begunAt > seconds * 1_000) break;
     const at = scene.stage.recorder.write({ type: "fault", what: name });
     faults[name] = (faults[name] ?? 0) + 1;
     const times = recoveryMs[name] ?? [];
     recoveryMs[name] = times;
-    const took = await playOne(scene, plays.get(name), random.fork(`${name} ${faults[name]}`));
+    const took = await playOne(scene, time, plays.get(name), random.fork(`${name} ${faults[name]}`));
     if (took < RECOVER_MS) times.push(took);
     else problems.push(`NOT_RECOVERED: no task succeeds ${RECOVER_MS} ms after ${name}`);
     say(`${((at - begunAt) / 1_000).toFixed(1)} s  ${name}: recovered in ${took.toFixed(0)} ms`);
     await pause(random.between(200, 1_500));
   }
+  time.end();
   return { seconds: (clock() - begunAt) / 1_000, faults, recoveryMs, problems };
 }
 
 /** Plays a fault and answers how long it took until a task that was submitted after it had its result. */
-async function playOne(scene: Scene, play: Play | undefined, random: Random): Promise<number> {
+async function playOne(
+  scene: Scene,
+  time: Standstill,
+  play: Play | undefined,
+  random: Random,
+): Promise<number> {
   const recoveries: Promise<number>[] = [];
   const hurt = (): void => {
-    if (recoveries.length === 0) recoveries.push(recovery(scene.stage));
+    if (recoveries.length === 0) recoveries.push(recovery(scene.stage, time));
   };
   await play?.(scene, random, hurt);
   hurt();
@@ -121,10 +135,12 @@ async function playOne(scene: Scene, play: Play | undefined, random: Random): Pr
 }
 
 /** How long it takes until a task that is submitted now has succeeded; `RECOVER_MS` when that is too long. */
-async function recovery(stage: Stage): Promise<number> {
-  const begunAt = clock();
-  await Promise.race([stage.client.process.ask("probe"), pause(RECOVER_MS, null, UNHELD)]);
-  return Math.min(clock() - begunAt, RECOVER_MS);
+async function recovery(stage: Stage, time: Standstill): Promise<number> {
+  const begunAt = time.now;
+  const probing = stage.client.process.ask("probe").then(() => true);
+  while (!(await Promise.race([probing, pause(LOOK_MS, false, UNHELD)])))
+    if (time.now - begunAt > RECOVER_MS) return RECOVER_MS;
+  return time.now - begunAt;
 }
 
 async function settle(stage: Stage): Promise<Tally> {

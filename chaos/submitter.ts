@@ -61,7 +61,7 @@ export class Submitter {
   readonly #lives: Readonly<Record<Life, () => Promise<void>>> = {
     plain: () => this.#play(work, this.#work("plain")),
     slow: () => this.#play(work, this.#work("slow", { runMs: this.#random.integer(300, 2_000) })),
-    once: () => this.#play(once, this.#work("once")),
+    once: () => this.#play(once, this.#work("once", { runMs: this.#random.integer(0, 500) })),
     flaky: () => this.#play(work, this.#work("flaky", { failures: 2 })),
     failing: () => this.#play(work, this.#work("failing", { failures: ATTEMPTS }), { attempts: 3 }),
     limited: () => this.#play(limited, this.#work("limited", { runMs: 20 })),

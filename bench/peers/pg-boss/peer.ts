@@ -40,7 +40,14 @@ const BATCH = 500;
 const POLL_MS = 5;
 
 export async function open(url: string): Promise<Boss> {
-  const boss = new PgBoss({ connectionString: url, schedule: false, useListenNotify: true, max: 4 });
+  const boss = new PgBoss({
+    connectionString: url,
+    schedule: false,
+    useListenNotify: true,
+    max: 4,
+    // With thousands in flight some wait for a connection for longer than the default of 10 s.
+    connectionTimeoutMillis: 60_000,
+  });
   boss.on("error", (error) => {
     throw error;
   });

@@ -1,6 +1,7 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
 import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
 import type { GraphPage, GraphStatus, GraphSummary } from "./client/graphs.ts";
+import type { QueueChanges } from "./client/queue-changes.ts";
 import type { ScheduleStatus } from "./client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 import type { Health } from "./health.ts";
@@ -219,6 +220,11 @@ export class HttpClient {
     await this.post(`/queues/${encodeURIComponent(queue)}/resume`, {}, options);
   }
 
+  /** Changes some of a queue's settings; a limit is taken away by `null`. */
+  configure(queue: string, changes: QueueChanges, options?: HttpCallOptions): Promise<QueueStatus> {
+    return this.post(`/queues/${encodeURIComponent(queue)}/configure`, changes, options);
+  }
+
   stats(options?: HttpCallOptions): Promise<YardStats> {
     return this.get("/stats", {}, options);
   }
@@ -265,8 +271,21 @@ export class HttpClient {
     return (await this.get<{ workers: readonly WorkerStatus[] }>("/workers", {}, options)).workers;
   }
 
-  async drain(worker: string, options?: HttpCallOptions): Promise<void> {
-    await this.post(`/workers/${encodeURIComponent(worker)}/drain`, {}, options);
+  /** The tasks that a worker has, assigned or running. */
+  async active(worker: string, options?: HttpCallOptions): Promise<readonly TaskStatus[]> {
+    const path = `/workers/${encodeURIComponent(worker)}/active`;
+    return (await this.get<{ tasks: readonly TaskStatus[] }>(path, {}, options)).tasks;
+  }
+
+  /** With `withinMs`, what still runs by then is aborted. */
+  async drain(worker: string, options: HttpCallOptions & { readonly withinMs?: number } = {}): Promise<void> {
+    const { withinMs, ...call } = options;
+    const body = withinMs === undefined ? {} : { withinMs };
+    await this.post(`/workers/${encodeURIComponent(worker)}/drain`, body, call);
+  }
+
+  async setSlots(worker: string, slots: number, options?: HttpCallOptions): Promise<void> {
+    await this.post(`/workers/${encodeURIComponent(worker)}/slots`, { slots }, options);
   }
 
   health(options?: HttpCallOptions): Promise<Health> {

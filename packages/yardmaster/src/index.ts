@@ -26,6 +26,7 @@ export {
   type StepOptions,
   step,
 } from "./client/plan.ts";
+export type { QueueChanges } from "./client/queue-changes.ts";
 export type { ScheduleOptions, ScheduleStatus, Schedules } from "./client/schedules.ts";
 export type { SubmitOptions } from "./client/submission.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";

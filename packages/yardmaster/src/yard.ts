@@ -151,6 +151,10 @@ export interface RunningWorker {
   readonly drained: Promise<CloseReport>;
   /** How many attempts run. */
   readonly running: number;
+  /** How many attempts run at a time at most. */
+  readonly slots: number;
+  /** Changes that, from 1 to 1,000 or what it was started with; what runs goes on. Throws INVALID_OPTIONS. */
+  setSlots(slots: number): void;
   /** Takes no more work, hands back what has not started, and ends when the rest has. */
   drain(): Promise<CloseReport>;
   /** Drains within `timeoutMs` (default 30,000), then ends what still runs; the answer names it. */
@@ -221,6 +225,14 @@ class OwnedWorker implements RunningWorker {
 
   get running(): number {
     return this.worker.running;
+  }
+
+  get slots(): number {
+    return this.worker.slots;
+  }
+
+  setSlots(slots: number): void {
+    this.worker.setSlots(slots);
   }
 
   drain(): Promise<CloseReport> {

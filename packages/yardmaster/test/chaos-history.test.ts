@@ -49,7 +49,6 @@ async function merged(): Promise<{ facts: string[]; rules: string[]; fenced: num
   const checker = new HistoryChecker({ slots: 10 });
   const facts: string[] = [];
   for await (const fact of merge(files, timeline)) {
-    if (fact.type === "fault") continue;
     checker.observe(fact);
     facts.push(fact.type === "committed" ? `${fact.lease.epoch}/${fact.sequence}` : fact.type);
   }

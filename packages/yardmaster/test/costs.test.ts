@@ -38,7 +38,7 @@ interface Traffic {
   bytes: number;
   commits: number;
   changes: number;
-  /** Commits without changes, and sends outside of commits. */
+  /** Calls of `broker.send`, outside of commits. */
   sends: number;
 }
 
@@ -78,80 +78,124 @@ async function batchOn<T>(
 }
 
 function counted(engine: Engine, traffic: Traffic): Engine {
-  const { broker, store } = engine;
   const sent = (sends: readonly { readonly frame: Uint8Array }[]): void => {
     traffic.frames += sends.length;
     for (const { frame } of sends) traffic.bytes += frame.length;
   };
-  return {
-    ...engine,
-    broker: {
-      ...broker,
-      send: (sends, acks) => {
-        traffic.sends += 1;
-        sent(sends);
-        return broker.send(sends, acks);
-      },
+  const broker = withMethods(engine.broker, {
+    send: (sends, acks) => {
+      traffic.sends += 1;
+      sent(sends);
+      return engine.broker.send(sends, acks);
     },
-    store,
-    commit: (tick) => {
-      traffic.commits += 1;
-      traffic.changes += tick.changes.length;
-      sent(tick.sends);
-      return engine.commit(tick);
-    },
+  });
+  const commit: Engine["commit"] = (tick) => {
+    traffic.commits += 1;
+    traffic.changes += tick.changes.length;
+    sent(tick.sends);
+    return engine.commit(tick);
   };
+  return withMethods(engine, { broker, commit });
+}
+
+/** The same object but for some of its properties, also where it is of a class with private fields. */
+function withMethods<T extends object>(target: T, own: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      if (Object.hasOwn(own, name)) return Reflect.get(own, name);
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Holds what crossed the ports to its bounds, whatever the engine. */
+function expectLittle({ frames, bytes, commits, changes, sends }: Traffic): void {
+  // About ten frames: submissions, assignments, outcomes and answers, in two or three batches each.
+  expect(frames).toBeGreaterThan(0);
+  expect(frames).toBeLessThan(60);
+  expect(sends).toBeLessThan(60);
+  expect(commits).toBeGreaterThan(0);
+  expect(commits).toBeLessThan(30);
+  // A task is carried to the dispatcher and to the worker (its payload twice), and its end to the dispatcher and back.
+  expect(bytes / TASKS).toBeGreaterThan(2 * PAYLOAD_BYTES);
+  expect(bytes / TASKS).toBeLessThan(400);
+  // Accepted, started, ended; acceptance and start are one change where both happen in one tick.
+  expect(changes / TASKS).toBeGreaterThanOrEqual(2);
+  expect(changes / TASKS).toBeLessThan(3.1);
 }
 
 describe("what 1,000 tasks cost", () => {
-  it("DRAFT memory", async () => {
+  it("is a few frames and commits, whatever is under them", async () => {
     const [traffic] = await batchOn("memory:costs", (run) => run());
-    console.log("memory", traffic);
+    expectLittle(traffic);
   });
-  it("DRAFT sqlite", async () => {
+
+  it("is a few statements on SQLite, as rows go in batches", async () => {
     const folder = mkdtempSync(join(tmpdir(), "yardmaster-costs-"));
-    const spies = (["run", "all", "get", "iterate"] as const).map((m) =>
-      vi.spyOn(StatementSync.prototype, m),
-    );
-    const [traffic, statements] = await batchOn(`sqlite:${join(folder, "yard.db")}`, async (run) => {
-      for (const spy of spies) spy.mockClear();
-      await run();
-      return spies.map((spy) => spy.mock.calls.length);
-    });
-    console.log("sqlite", traffic, statements);
-    rmSync(folder, { recursive: true });
+    const methods = ["run", "all", "get", "iterate"] as const;
+    const spies = methods.map((method) => vi.spyOn(StatementSync.prototype, method));
+    try {
+      const [traffic, statements] = await batchOn(`sqlite:${join(folder, "yard.db")}`, async (run) => {
+        for (const spy of spies) spy.mockClear();
+        await run();
+        return spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+      });
+      expectLittle(traffic);
+      // 150 batches of twenty rows, and what surrounds them.
+      expect(statements).toBeGreaterThan(TASKS / 20);
+      expect(statements).toBeLessThan(600);
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
-await serverTests(
-  "redis",
-  () => startRedis({ fsync: "no" }),
-  (server) => {
-    it("DRAFT redis", async () => {
+
+await serverTests("Redis", startRedis, (server) => {
+  describe("what 1,000 tasks cost on Redis", () => {
+    it("is a few commands, those within scripts included, and few bytes", async () => {
       const [traffic, text] = await batchOn(server.yardUrl(), async (run) => {
         await server.cli("config", "resetstat");
         await run();
-        return (await server.cli("info", "commandstats")) + (await server.cli("info", "stats"));
+        return `${await server.cli("info", "commandstats")}\n${await server.cli("info", "stats")}`;
       });
-      console.log(
-        "redis",
-        traffic,
-        text
-          .split("\n")
-          .filter((l) => /cmdstat|net_/.test(l))
-          .map((l) => l.split(",")[0])
-          .join("\n"),
-      );
+      expectLittle(traffic);
+      const calls = [...text.matchAll(/^cmdstat_[^:]+:calls=(\d+)/gm)].map(([, count]) => Number(count));
+      const commands = calls.reduce((sum, count) => sum + count, 0);
+      // About 70, as one command carries what a tick has for a key.
+      expect(commands).toBeGreaterThan(10);
+      expect(commands).toBeLessThan(400);
+      // To the server: frames, records and their scripts; from it: frames.
+      expect(netBytes(text, "input") / TASKS).toBeLessThan(1_200);
+      expect(netBytes(text, "output") / TASKS).toBeLessThan(500);
     });
-  },
-);
-await serverTests("pg", startPostgres, (server) => {
-  it("DRAFT pg", async () => {
-    const spy = vi.spyOn(pg.Client.prototype, "query");
-    const [traffic, n] = await batchOn(server.yardUrl(), async (run) => {
-      spy.mockClear();
-      await run();
-      return spy.mock.calls.length;
+  });
+});
+
+function netBytes(text: string, direction: "input" | "output"): number {
+  const bytes = Number(new RegExp(`^total_net_${direction}_bytes:(\\d+)`, "m").exec(text)?.[1]);
+  expect(bytes).toBeGreaterThan(TASKS * PAYLOAD_BYTES);
+  return bytes;
+}
+
+await serverTests("PostgreSQL", startPostgres, (server) => {
+  describe("what 1,000 tasks cost on PostgreSQL", () => {
+    it("is a few statements", async () => {
+      const spy = vi.spyOn(pg.Client.prototype, "query");
+      try {
+        const [traffic, statements] = await batchOn(server.yardUrl(), async (run) => {
+          spy.mockClear();
+          await run();
+          return spy.mock.calls.length;
+        });
+        expectLittle(traffic);
+        // About 30: rows go as arrays.
+        expect(statements).toBeGreaterThan(5);
+        expect(statements).toBeLessThan(200);
+      } finally {
+        spy.mockRestore();
+      }
     });
-    console.log("pg", traffic, n);
   });
 });

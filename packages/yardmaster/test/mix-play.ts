@@ -211,10 +211,11 @@ export class MixPlay {
     this.#observer.look();
   }
 
-  /** The workers answer the new owner with their first frame; from then on everything holds again. */
+  /** The workers answer the new owner's first words, or to their heartbeats; from then on everything holds again. */
   #takeover(): void {
     if (this.yard.kernel.live > 0) this.#takeovers++;
     this.yard.takeover();
+    for (const worker of this.yard.workers.values()) worker.beat();
     this.#tick(0);
   }
 

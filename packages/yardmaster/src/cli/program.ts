@@ -36,7 +36,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   return code;
 }
 
-function createProgram(exit: Exit): Command {
+/** Every command with its options; `exit` is told the exit code of the one that runs. */
+export function createProgram(exit: Exit): Command {
   const program = new Command("yardmaster")
     .description("A distributed task scheduler.")
     .version(version())

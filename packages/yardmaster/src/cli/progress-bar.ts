@@ -2,7 +2,7 @@ import { type Host, systemHost } from "../host.ts";
 import { plain } from "./plain-text.ts";
 
 /** A terminal, as far as a bar needs it. */
-export interface BarTerminal {
+interface BarTerminal {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;

@@ -8,7 +8,7 @@ import {
 import type { Client } from "./client.ts";
 
 /** Which unfinished tasks a step cancels. */
-export interface BulkCancelFilter {
+interface BulkCancelFilter {
   readonly queue?: string;
   readonly name?: string;
   readonly state?: Exclude<State, TerminalState>;
@@ -18,7 +18,7 @@ export interface BulkCancelFilter {
 }
 
 /** Which ended tasks a step submits again. */
-export interface BulkRetryFilter {
+interface BulkRetryFilter {
   readonly queue?: string;
   readonly name?: string;
   readonly state?: TerminalState;

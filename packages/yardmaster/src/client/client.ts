@@ -28,6 +28,7 @@ import type { TaskHandle } from "./handle.ts";
 import { notFound } from "./inquiry.ts";
 import { checkKnown, foreignIds } from "./known-tasks.ts";
 import type { Plan } from "./plan.ts";
+import type { QueueChanges } from "./queue-changes.ts";
 import { checkHome, shardOfDraft } from "./routing.ts";
 import { type ScheduleOptions, type ScheduleStatus, Schedules } from "./schedules.ts";
 import { UNTYPED } from "./settlement.ts";
@@ -332,9 +333,36 @@ export class Client {
     return this.directory.apply(queues);
   }
 
-  /** Tells a worker to take no more and to end when it is done. */
-  drain(worker: string): Promise<void> {
-    return this.directory.drain(worker);
+  /**
+   * Changes some of a queue's settings while it runs; the others, and whether it is paused, stay. A limit is taken away
+   * by `null`. Of a queue that is spread over shards, limits count in each. Throws INVALID_NAME or INVALID_OPTIONS.
+   *
+   * @example
+   * await yard.configure("mail", { concurrency: 20, rate: { limit: 100, perMs: 1_000 } });
+   */
+  configure(queue: string, changes: QueueChanges): Promise<QueueStatus> {
+    return this.directory.configure(queue, changes);
+  }
+
+  /** The tasks that a worker has, assigned or running. Throws INVALID_NAME where nobody knows it. */
+  active(worker: string): Promise<TaskStatus[]> {
+    return this.directory.active(worker);
+  }
+
+  /**
+   * Tells a worker to take no more and to end when it is done; with `withinMs`, what still runs then is aborted, and the
+   * worker ends. Throws INVALID_NAME where nobody knows it.
+   */
+  drain(worker: string, { withinMs }: { readonly withinMs?: number } = {}): Promise<void> {
+    return this.directory.drain(worker, withinMs);
+  }
+
+  /**
+   * Tells a worker how many attempts to run at a time from now on: up to 1,000, or as many as it was started with. What
+   * runs goes on, and threads of isolated handlers stay as many as they are. Throws INVALID_NAME or INVALID_OPTIONS.
+   */
+  setSlots(worker: string, slots: number): Promise<void> {
+    return this.directory.setSlots(worker, slots);
   }
 
   /**

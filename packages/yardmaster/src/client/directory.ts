@@ -1,8 +1,9 @@
+import { optionCheck } from "../definition/options.ts";
 import { type QueueDefinition, queueRecordOf } from "../definition/queue.ts";
 import type { EndedAttempt, RunningAttempt, ShardActivity, WaitingHead } from "../protocol/activity.ts";
-import { checkName } from "../protocol/check.ts";
-import type { Command, Query } from "../protocol/envelope.ts";
-import { isCode } from "../protocol/errors.ts";
+import { checkDelay, checkName } from "../protocol/check.ts";
+import type { Command, Query, WorkerOrder } from "../protocol/envelope.ts";
+import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { type Explanation, explainRecord, explainSilence } from "../protocol/explanation.ts";
 import { shardOf } from "../protocol/ids.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
@@ -18,6 +19,7 @@ import {
 } from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
 import { checkLimit } from "./limit.ts";
+import { changed, type QueueChanges } from "./queue-changes.ts";
 import type { Switchboard } from "./switchboard.ts";
 import {
   isoTime,
@@ -34,6 +36,7 @@ const ANSWER_MS = 10_000;
 /** Shorter where the store has an answer that is only a little older. */
 const FRESHER_ANSWER_MS = 2_000;
 const WAITING_STATES: readonly State[] = STATES.filter((state) => !isTerminal(state));
+const MAX_LIVE_SLOTS = 10_000;
 
 /** Which tasks `list` shows. */
 export interface ListFilter {
@@ -314,12 +317,40 @@ export class Directory {
     await this.commandAll({ type: "apply", queues: queues.map(queueRecordOf) }, "apply queues");
   }
 
-  /** Throws INVALID_NAME only when no shard knows the worker. */
-  async drain(worker: string): Promise<void> {
+  async drain(worker: string, withinMs: number | undefined): Promise<void> {
+    if (withinMs !== undefined) checkDelay(withinMs, "withinMs");
+    const within = withinMs === undefined ? {} : { withinMs };
+    await this.orderWorker({ type: "drain", worker, ...within });
+  }
+
+  async setSlots(worker: string, slots: number): Promise<void> {
+    optionCheck("setSlots").whole("slots", slots, { min: 1, max: MAX_LIVE_SLOTS, otherwise: 1 });
+    await this.orderWorker({ type: "slots", worker, slots });
+  }
+
+  /** Every shard has attempts of its own with a worker. Throws INVALID_NAME where none knows it. */
+  async active(worker: string): Promise<TaskStatus[]> {
     checkName(worker, "The worker's id", "worker");
-    const orders = this.shards.map((shard) =>
-      this.command(shard, { type: "drain", worker }, `drain ${worker}`),
-    );
+    const shards = await this.askAll<LiveTask[] | null>({ type: "active", worker });
+    if (shards.every((tasks) => tasks === null))
+      throw new YardmasterError("INVALID_NAME", `There is no worker ${JSON.stringify(worker)}.`);
+    return shards.flatMap((tasks) => tasks ?? []).map(statusOfLive);
+  }
+
+  /** The queue's settings with some of them changed; nobody else's change is lost but one of the same moment. */
+  async configure(name: string, changes: QueueChanges): Promise<QueueStatus> {
+    checkName(name, "The queue's name", "queue");
+    const known = (await this.queues()).find((queue) => queue.name === name);
+    if (known === undefined)
+      throw new YardmasterError("INVALID_NAME", `There is no queue ${JSON.stringify(name)}.`);
+    await this.commandAll({ type: "apply", queues: [changed(known, changes)] }, `configure ${name}`);
+    return (await this.queues()).find((queue) => queue.name === name) ?? known;
+  }
+
+  /** Throws INVALID_NAME only when no shard knows the worker. */
+  private async orderWorker(order: WorkerOrder): Promise<void> {
+    checkName(order.worker, "The worker's id", "worker");
+    const orders = this.shards.map((shard) => this.command(shard, order, `${order.type} ${order.worker}`));
     const results = await Promise.allSettled(orders);
     const failed = results.filter((result) => result.status === "rejected");
     const [first] = failed;

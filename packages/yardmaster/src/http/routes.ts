@@ -5,6 +5,7 @@ import type { Route } from "./route.ts";
 import { submitRoutes } from "./submit-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
 import { watchRoutes } from "./watch-routes.ts";
+import { workerRoutes } from "./worker-routes.ts";
 import { yardRoutes } from "./yard-routes.ts";
 
 /** All that the server answers, beside `/openapi.json`, which is made of it. */
@@ -15,5 +16,6 @@ export const ROUTES: readonly Route[] = [
   ...graphRoutes,
   ...yardRoutes,
   ...watchRoutes,
+  ...workerRoutes,
   ...healthRoutes,
 ];

@@ -90,6 +90,10 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
       return viewActivity(shard, query.after, query.limit, now);
     case "workers":
       return Array.from(shard.roster.workers.values(), viewWorker);
+    case "active": {
+      const worker = shard.roster.workers.get(query.worker);
+      return worker === undefined ? null : worker.held.map(({ task }) => viewTask(task));
+    }
   }
 }
 

@@ -83,6 +83,22 @@ describe("a task with a key to be replaced by", () => {
     expect(yard.state(second)).toBe("assigned");
   });
 
+  it("that was tried stays, also when a later attempt of it is handed back", () => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w");
+    const first = put(yard);
+    yard.tick();
+    worker.finish("retryIn", { delayMs: 1 });
+    yard.tick();
+    yard.tick(1);
+    expect(yard.state(first)).toBe("assigned");
+    const second = put(yard);
+    yard.tick();
+    worker.finish("returned");
+    yard.tick();
+    expect([yard.record(first).code, yard.state(second)]).toEqual(["", "ready"]);
+  });
+
   it("waits for a later one, but not for ever", () => {
     const yard = new KernelYard();
     const wait = { waitMs: 1_000, maxWaitMs: 2_500 };

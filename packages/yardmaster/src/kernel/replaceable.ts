@@ -25,7 +25,8 @@ export class Replaceable {
   /** It waits for its first attempt. */
   waits(task: LiveTask): void {
     const { replace } = task.terms ?? {};
-    if (replace !== undefined && task.attempt === 0)
+    // Numbers that were left out were no attempts.
+    if (replace !== undefined && task.attempt === (task.details?.skipped ?? 0))
       this.#last.set(keyOf(task.kind.spec.name, replace.key), task);
   }
 

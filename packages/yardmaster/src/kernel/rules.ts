@@ -218,7 +218,7 @@ export const retry: Rule<"failed"> = {
 export const giveBack: Rule<"returned"> = {
   name: "giveBack",
   leadsTo: ["ready", "cancelled", "expired"],
-  says: "The attempt never began and does not count: the task takes its old place in its line, unless another has taken its place under its key.",
+  says: "The attempt never began and does not count: the task takes its old place in its line, unless another has taken its place under its key before it was ever tried.",
   run(shard, task, now, worker) {
     if (task.last !== null) release(shard, task.last, 0);
     rememberAttempt(task, now, now, returnOf(task, worker));
@@ -230,7 +230,7 @@ export const giveBack: Rule<"returned"> = {
     }
     if (isCancelRequested(task)) endCancelled(shard, task, now);
     else if (isOver(task, now)) stop(shard, task, now, "expired", EXPIRED);
-    else if (shard.replaceable.isReplaced(task))
+    else if (usedAttempts(task) === 0 && shard.replaceable.isReplaced(task))
       stop(shard, task, now, "cancelled", superseded("Another task"));
     else {
       shard.replaceable.waits(task);

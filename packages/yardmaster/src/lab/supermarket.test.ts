@@ -121,7 +121,7 @@ describe("the supermarket model", () => {
 
   it.each([
     ["two-choices", 0.9, 2_000, 40, 40, limitOfTwoChoices(0.9)],
-    ["two-choices", 0.99, 1_000, 400, 150, limitOfTwoChoices(0.99)],
+    ["two-choices", 0.99, 2_000, 400, 100, limitOfTwoChoices(0.99)],
     ["random", 0.9, 50, 2_000, 4_000, 1 / (1 - 0.9)],
     ["random", 0.99, 50, 0, 10_000, 1 / (1 - 0.99)],
   ] as const)("%s at load %f among %i workers takes as long as theory says, within 95 %%", (...row) => {

@@ -315,7 +315,8 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
     ready: number,
   }),
   takeover: fc.constant({ type: "takeover" }),
-  drain: fc.constant({ type: "drain" }),
+  drain: fc.oneof(fc.constant({ type: "drain" } as const), envelope("drain", { withinMs: number })),
+  slots: envelope("slots", { slots: number }),
   accepted: envelope("accepted", {
     id,
     outcome: fc.constantFrom("duplicate", "refused"),

@@ -49,6 +49,7 @@ const QUERIES = [
   "activity",
   "graph",
   "graphs",
+  "active",
 ] as const;
 const COMMANDS = [
   "pause",
@@ -59,6 +60,7 @@ const COMMANDS = [
   "pauseSchedule",
   "resumeSchedule",
   "unschedule",
+  "slots",
 ] as const;
 const EVENTS = ["started", "progress", "log", "retried"] as const;
 
@@ -135,7 +137,8 @@ export const COLD: ColdReaders = {
     ready: body.uint("ready"),
   }),
   takeover: () => ({ type: "takeover" }),
-  drain: () => ({ type: "drain" }),
+  drain: (body) => ({ type: "drain", ...readWithin(body) }),
+  slots: (body) => ({ type: "slots", slots: body.uint("slots") }),
   accepted: (body) => ({
     type: "accepted",
     id: body.id("id"),
@@ -233,6 +236,7 @@ function readQuery(query: Shape): Query {
       limit: query.uint("limit", MAX_ANSWERED_TASKS),
     };
   if (type === "graphs") return { type, limit: query.uint("limit", MAX_ANSWERED_TASKS) };
+  if (type === "active") return { type, worker: text(query, "worker") };
   if (type !== "list") return { type };
   return {
     type,
@@ -247,10 +251,15 @@ function readQuery(query: Shape): Query {
 function readCommand(command: Shape): Command {
   const type = command.oneOf("type", COMMANDS);
   if (type === "apply") return { type, queues: command.list("queues", MAX_QUEUES, readQueue) };
-  if (type === "drain") return { type, worker: text(command, "worker") };
+  if (type === "drain") return { type, worker: text(command, "worker"), ...readWithin(command) };
+  if (type === "slots") return { type, worker: text(command, "worker"), slots: command.uint("slots") };
   if (type === "schedule") return { type, schedule: command.text("schedule", MAX_SCHEDULE_TEXT) };
   if (type === "pause" || type === "resume") return { type, queue: command.name("queue") };
   return { type, schedule: command.name("schedule") };
+}
+
+function readWithin(drain: Shape): { readonly withinMs?: number } {
+  return drain.has("withinMs") ? { withinMs: drain.uint("withinMs") } : {};
 }
 
 function readEvent(event: Shape): TaskEvent {

@@ -64,6 +64,7 @@ const TYPES = [
   "unknown",
   "cancelDone",
   "handover",
+  "slots",
 ] as const satisfies readonly Envelope["type"][];
 
 const NUMBERS: ReadonlyMap<Envelope["type"], number> = new Map(TYPES.map((type, number) => [type, number]));

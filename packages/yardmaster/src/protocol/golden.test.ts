@@ -248,6 +248,7 @@ const samples: Samples = {
   heartbeatAnswer: [{ type: "heartbeatAnswer", number: 4, sent: 12, known: true, credit: 5, ready: 8 }],
   takeover: [{ type: "takeover" }],
   drain: [{ type: "drain" }],
+  slots: [{ type: "slots", slots: 40 }],
   accepted: [{ type: "accepted", id: ID, outcome: "duplicate", of: OTHER_ID, code: "", message: "" }],
   settled: [
     {

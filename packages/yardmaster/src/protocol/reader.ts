@@ -1,7 +1,7 @@
-import "./native-strings.ts";
 import type { ByteString } from "./bytes.ts";
 import { isLine } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
+import type {} from "./native-strings.ts";
 import { MAX_BYTES, MAX_KEY_BYTES, type TaskError, type TaskId } from "./task.ts";
 import { MAX_ASKED_MS, MAX_TEXT_BYTES } from "./writer.ts";
 

@@ -1,8 +1,8 @@
 import { isAmount, isLine, isName } from "./check.ts";
 import { isTaskId } from "./ids.ts";
 import { quoted } from "./quotation.ts";
-import { MAX_ASKED_MS } from "./writer.ts";
 import type { TaskId } from "./task.ts";
+import { MAX_ASKED_MS } from "./writer.ts";
 
 /** Told what is wrong with a value; throws. */
 export type Refuse = (what: string) => never;

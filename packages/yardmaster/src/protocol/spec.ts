@@ -129,7 +129,8 @@ function readBackoff(reader: Reader): Backoff {
   const type = reader.choice(BACKOFFS, "backoff");
   const jitter = reader.choice(JITTERS, "jitter");
   if (type === "fixed") return { type, baseMs: reader.askedMillis(), jitter };
-  if (type === "exponential") return { type, baseMs: reader.askedMillis(), maxMs: reader.askedMillis(), jitter };
+  if (type === "exponential")
+    return { type, baseMs: reader.askedMillis(), maxMs: reader.askedMillis(), jitter };
   const count = reader.count(1, "a backoff");
   if (count > MAX_BACKOFF_DELAYS) reader.fail(`a backoff lists ${count} delays`);
   const delaysMs = Object.freeze(Array.from({ length: count }, () => reader.askedMillis()));

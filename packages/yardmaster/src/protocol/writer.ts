@@ -1,8 +1,8 @@
-import "./native-strings.ts";
 import type { ByteString } from "./bytes.ts";
 import { isLine } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
 import { HEX_VALUES } from "./hex.ts";
+import type {} from "./native-strings.ts";
 import { quoted } from "./quotation.ts";
 import { MAX_BYTES, MAX_KEY_BYTES, type TaskError, type TaskId } from "./task.ts";
 

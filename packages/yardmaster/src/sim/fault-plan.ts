@@ -33,6 +33,14 @@ export interface FaultPlan {
   readonly wallSkewMs: number;
   /** So much the workers' wall clocks are ahead beside that. */
   readonly workersAheadMs: number;
+  /** Each process's wall clock goes faster or slower by up to this part. */
+  readonly driftRate: number;
+  /** When a process's wall clock is set forward or back, by `byMs`. */
+  readonly clockJumps: readonly ClockJump[];
+  /** The chance that the engine notices a crash late, so that what was fetched comes back minutes later. */
+  readonly lateNoticeChance: number;
+  /** The chance that a send to a mailbox that is gone is confirmed. */
+  readonly goneLieChance: number;
   /** Whether absence proves a death; where it does not, processes lose their presence with a connection. */
   readonly presenceProves: boolean;
   readonly disconnections: readonly Disturbance[];
@@ -60,6 +68,12 @@ interface Disturbance {
   readonly forMs: number;
 }
 
+interface ClockJump {
+  readonly place: number;
+  readonly at: number;
+  readonly byMs: number;
+}
+
 export const NO_FAULTS: FaultPlan = {
   healAt: 0,
   split: false,
@@ -80,6 +94,10 @@ export const NO_FAULTS: FaultPlan = {
   closes: [],
   wallSkewMs: 0,
   workersAheadMs: 0,
+  driftRate: 0,
+  clockJumps: [],
+  lateNoticeChance: 0,
+  goneLieChance: 0,
   presenceProves: true,
   disconnections: [],
   restarts: [],
@@ -97,7 +115,7 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
   const aims = Array.from({ length: random.pick([0, 1, 1, 2, 3]) }, () => drawAim(random));
   const waitsForDeath = aims.some(({ occasion }) => occasion === "afterDeath");
   const crashes = waitsForDeath ? [...aims, EARLY_DEATH] : aims;
-  const healAt = waitsForDeath ? 40_000 : random.between(5_000, 40_000);
+  const healAt = waitsForDeath ? 40_000 : random.between(2_000, random.pick([6_000, 15_000, 35_000]));
   const some = (values: readonly [number, ...number[]]): number =>
     random.chance(0.35) ? random.pick(values) : 0;
   return {
@@ -110,16 +128,27 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
     outages: drawOutages(random, healAt),
     latencyMs: random.pick([0.2, 1, 1, 5, 40]),
     spikeChance: some([0.001, 0.01, 0.05]),
-    spikeMs: random.pick([300, 3_000, 12_000, 60_000]),
+    spikeMs: random.pick([300, 3_000, 3_000, 12_000, 12_000, 120_000]),
     dropChance: some([0.005, 0.02, 0.1]),
     duplicateChance: some([0.005, 0.02, 0.1]),
     reopenChance: some([0.005, 0.02]),
     absentLieChance: some([0.02, 0.2]),
     presenceIsBlind: random.chance(0.15),
-    pauses: drawDisturbances(random, healAt, [3_000, 8_000, 0.5 * LEASE_MS, 1.5 * LEASE_MS, 5 * LEASE_MS]),
+    pauses: drawDisturbances(random, healAt, [
+      3_000,
+      0.5 * LEASE_MS,
+      0.7 * LEASE_MS,
+      1.5 * LEASE_MS,
+      5 * LEASE_MS,
+      20 * LEASE_MS,
+    ]),
     closes: drawCloses(random, healAt, aims, dispatchers),
     wallSkewMs: some([50, 5_000, 300_000]),
     workersAheadMs: some([30_000, -30_000]),
+    driftRate: some([0.0001, 0.001]),
+    clockJumps: drawJumps(random, healAt),
+    lateNoticeChance: some([0.3, 1]),
+    goneLieChance: some([0.1, 0.5]),
     ...drawServerFaults(random, healAt),
     forgetChance: some([0.002, 0.01]),
   };
@@ -141,6 +170,15 @@ function drawServerFaults(
     restarts: presenceProves ? [] : restarts,
     full: random.chance(0.2) ? [{ from, to }] : [],
   };
+}
+
+function drawJumps(random: Random, healAt: number): ClockJump[] {
+  if (!random.chance(0.2)) return [];
+  return Array.from({ length: random.integer(1, 3) }, () => ({
+    place: random.integer(0, 99),
+    at: random.below(healAt),
+    byMs: random.pick([1_000, 60_000, 300_000]) * random.pick([1, -1]),
+  }));
 }
 
 function drawOutages(random: Random, healAt: number): Outage[] {

@@ -9,6 +9,8 @@ import type { Timeline } from "./timeline.ts";
 export type CallFate = "fine" | "refused" | "lost" | "late";
 export type FrameFate = "deliver" | "drop" | "duplicate";
 
+const LONGEST_RUN_MS = 1_000_000;
+
 /** Decides what goes wrong, until the run heals. */
 export class Faults {
   readonly plan: FaultPlan;
@@ -82,6 +84,34 @@ export class Faults {
     const usual = random.between(0.2, 1.8) * this.plan.latencyMs;
     if (this.healed || !random.chance(this.plan.spikeChance)) return usual;
     return usual + random.below(this.plan.spikeMs);
+  }
+
+  /** How far any two wall clocks can be apart from the true time at the most. */
+  get mostWallErrorMs(): number {
+    const { wallSkewMs, workersAheadMs } = this.plan;
+    return wallSkewMs + Math.abs(workersAheadMs) + this.mostWallStepMs;
+  }
+
+  /** How far one wall clock can stray from the true course of time at the most. */
+  get mostWallStepMs(): number {
+    const { driftRate, clockJumps } = this.plan;
+    return clockJumps.reduce((sum, { byMs }) => sum + Math.abs(byMs), driftRate * LONGEST_RUN_MS);
+  }
+
+  driftRate(random: Random): number {
+    return random.between(-1, 1) * this.plan.driftRate;
+  }
+
+  /** How long the engine takes a crashed process for a living one, and keeps what it had fetched. */
+  noticeMs(random: Random): number {
+    if (!this.healed && random.chance(this.plan.lateNoticeChance))
+      return random.pick([15_000, 60_000, 150_000]);
+    return random.pick([1, 10, 300, 5_000]);
+  }
+
+  /** Whether the broker says of a frame that it has it, although nobody will read it. */
+  liesAboutGone(random: Random): boolean {
+    return !this.healed && random.chance(this.plan.goneLieChance);
   }
 
   wallSkewMs(role: Role, random: Random): number {

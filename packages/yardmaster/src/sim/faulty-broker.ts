@@ -1,5 +1,6 @@
-import type { Broker, Delivery, Presence, Receiver, Send, SendOutcome } from "../brokers/broker.ts";
+import type { Broker, Delivery, Presence, Send, SendOutcome } from "../brokers/broker.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { createFaultyReceiver } from "./faulty-receiver.ts";
 import { remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { describeFrame } from "./trace-text.ts";
@@ -47,9 +48,22 @@ async function sendWholeOrPart(
   acks: readonly Delivery[],
 ): Promise<SendOutcome[]> {
   const cut = process.world.faults.cutsBatch(process.random) && sends.length > 1;
-  if (!cut) return broker.send(sends, acks);
+  if (!cut) {
+    const outcomes = await broker.send(sends, acks);
+    return outcomes.map((outcome, index) => confirmedAnyway(process, outcome, sends[index]));
+  }
+  process.world.coverage.fault("batch cut");
   await broker.send(sends.slice(0, process.random.integer(1, sends.length - 1)), []);
   throw new YardmasterError("BROKER_UNAVAILABLE", "The simulated broker was lost within a batch");
+}
+
+/** A lane is never gone once somebody has declared it: only a process's own mailbox goes. */
+function confirmedAnyway(process: SimProcess, outcome: SendOutcome, send: Send | undefined): SendOutcome {
+  if (outcome !== "gone" || send?.mailbox.startsWith("lane:") !== false) return outcome;
+  if (!process.world.faults.liesAboutGone(process.random)) return outcome;
+  process.world.coverage.fault("lie about a mailbox");
+  process.note("lie", "confirmed what is gone");
+  return "confirmed";
 }
 
 /** A name that a process shows, and loses with its connection until it has another. */
@@ -122,90 +136,11 @@ function createFaultyPresence(process: SimProcess, presence: Presence, call: Cal
         (name) =>
           !absent.includes(name) && faults.present.has(name) && faults.liesAboutAbsence(name, process.random),
       );
+      if (lies.length > 0) process.world.coverage.fault("lie about absence");
       if (lies.length > 0) process.note("lie", `absent: ${lies.join(" ")}`);
       return [...absent, ...lies];
     },
   };
-}
-
-/** How many recent deliveries may come again. */
-const REMEMBERED = 8;
-
-function createFaultyReceiver(
-  process: SimProcess,
-  broker: Broker,
-  mailbox: string,
-  first: Receiver,
-): Receiver {
-  const { faults } = process.world;
-  let inner = first;
-  let closed = false;
-  const recent: Delivery[] = [];
-  const take = async (limits: { readonly frames: number; readonly bytes: number }): Promise<Delivery[]> => {
-    for (;;) {
-      if (!closed && faults.losesChannel(process.random)) {
-        process.note("channel lost", mailbox);
-        await inner.close();
-        inner = await broker.receive(mailbox);
-        if (closed) await inner.close();
-      }
-      const taken = await inner.take(limits);
-      if (taken.length === 0) return taken;
-      const kept = await sift(process, broker, mailbox, taken, recent);
-      if (kept.length > 0) return kept;
-    }
-  };
-  return {
-    take: async (limits) => {
-      const deliveries = await remotely(process, {
-        name: "receiver.take",
-        service: "broker",
-        apply: () => take(limits),
-        fallible: false,
-      });
-      for (const { frame } of deliveries) process.world.trace.content(frame);
-      process.note("took", `${mailbox} ${deliveries.length}`);
-      return deliveries;
-    },
-    close: () =>
-      remotely(process, {
-        name: "receiver.close",
-        service: "broker",
-        apply: () => {
-          closed = true;
-          return inner.close();
-        },
-        fallible: false,
-      }),
-  };
-}
-
-/** Loses and repeats frames on their way to the process. */
-async function sift(
-  process: SimProcess,
-  broker: Broker,
-  mailbox: string,
-  taken: readonly Delivery[],
-  recent: Delivery[],
-): Promise<Delivery[]> {
-  const kept: Delivery[] = [];
-  for (const delivery of taken) {
-    const fate = process.world.faults.frame(mailbox, process.random);
-    if (fate === "drop") {
-      process.note("drop", mailbox);
-      await broker.send([], [delivery]);
-      continue;
-    }
-    kept.push(delivery);
-    recent.push(delivery);
-    if (recent.length > REMEMBERED) recent.shift();
-    if (fate !== "duplicate") continue;
-    const again = recent.slice(-process.random.integer(1, recent.length));
-    process.note("duplicate", `${mailbox} ${again.length}`);
-    // In their order, as a channel that is opened again brings them.
-    for (const one of again) kept.push({ ...one, redelivered: true });
-  }
-  return kept;
 }
 
 function traceSends(process: SimProcess, sends: readonly Send[]): void {

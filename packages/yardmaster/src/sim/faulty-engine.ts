@@ -16,9 +16,15 @@ export function createFaultyEngine(process: SimProcess, engine: Engine): Engine 
       fallible: true,
       apply: async () => {
         const { lease, sequence, changes } = tick;
-        const { faults } = process.world;
-        if (faults.isFullFor(changes)) throw storeFull();
-        if (faults.forgets(changes, process.random)) return tick.sends.map(() => "confirmed");
+        const { faults, coverage } = process.world;
+        if (faults.isFullFor(changes)) {
+          coverage.fault("store full");
+          throw storeFull();
+        }
+        if (faults.forgets(changes, process.random)) {
+          coverage.fault("commit forgotten");
+          return tick.sends.map(() => "confirmed");
+        }
         const outcomes = await engine.commit(tick);
         process.observe({ type: "committed", lease, sequence, changes });
         return outcomes;

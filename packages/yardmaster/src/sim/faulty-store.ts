@@ -20,9 +20,12 @@ export function createFaultyStore(process: SimProcess, store: Store): Store {
     holder: (shard) => call("holder", () => store.holder(shard)),
     commit: (lease, sequence, changes) =>
       call("commit", async () => {
-        const { faults } = process.world;
-        if (faults.isFullFor(changes)) throw storeFull();
-        if (faults.forgets(changes, process.random)) return;
+        const { faults, coverage } = process.world;
+        if (faults.isFullFor(changes)) {
+          coverage.fault("store full");
+          throw storeFull();
+        }
+        if (faults.forgets(changes, process.random)) return coverage.fault("commit forgotten");
         await store.commit(lease, sequence, changes);
         process.observe({ type: "committed", lease, sequence, changes });
       }),

@@ -1,6 +1,7 @@
 import { FAILED_DEPENDENCY_RULES, type FailedDependencyRule } from "../protocol/task.ts";
 import type { Random } from "./random.ts";
-import type { TaskPlan, Workload } from "./workload.ts";
+import type { TaskPlan } from "./task-plan.ts";
+import type { Workload } from "./workload.ts";
 
 /** Which tasks hang together. Members of a graph are submitted together, layer after layer. */
 export interface LinkPlan {
@@ -24,18 +25,23 @@ export interface GraphPlan {
 export const NO_LINKS: LinkPlan = { after: new Map(), graphs: [] };
 
 /** Drawn apart from the rest, so that a seed's other tasks and faults stay what they were. */
-export function drawLinks(random: Random, { tasks, clients }: Workload): LinkPlan {
-  if (!random.chance(0.4)) return NO_LINKS;
+export function drawLinks(
+  random: Random,
+  workload: Workload,
+  isBound: (task: TaskPlan) => boolean,
+): LinkPlan {
+  const { tasks, clients, features } = workload;
+  const [hasGraphs, hasAfter] = [features.includes("graphs"), features.includes("dependencies")];
   const after = new Map<TaskPlan, AfterPlan>();
   const graphs: GraphPlan[] = [];
   for (let client = 0; client < clients; client++) {
     const own = tasks.filter((task) => task.client === client);
-    const plain = own.filter(({ key }) => key === null);
-    const members = random.chance(0.6) ? plain.splice(random.below(plain.length), random.integer(1, 9)) : [];
+    const plain = own.filter((task) => task.key === null && task.collapse === null && !isBound(task));
+    const members = hasGraphs ? plain.splice(random.below(plain.length), random.integer(1, 9)) : [];
     if (members.length > 0) graphs.push(drawGraph(random, members));
     for (const task of plain) {
       const earlier = own.filter((other) => other.submitAt < task.submitAt && !members.includes(other));
-      if (earlier.length === 0 || !random.chance(0.3)) continue;
+      if (earlier.length === 0 || !hasAfter || !random.chance(0.3)) continue;
       const picked = Array.from({ length: random.integer(1, 3) }, () => random.pick(nonEmpty(earlier)));
       after.set(task, { tasks: [...new Set(picked)], onFailure: random.pick(FAILED_DEPENDENCY_RULES) });
     }

@@ -21,6 +21,7 @@ export function remotely<T>(process: SimProcess, call: RemoteCall<T>): Promise<T
   return new Promise((resolve, reject) => {
     const { timeline, faults } = process.world;
     const fate = call.fallible ? faults.call(call.service, process.random) : "fine";
+    if (fate !== "fine") process.world.coverage.fault(`${call.service} ${fate}`);
     process.note("call", fate === "fine" ? call.name : `${call.name} ${fate}`);
     const answer = (settle: () => void): void => {
       timeline.schedule(faults.latency(process.random), process, () => {

@@ -2,32 +2,32 @@ import type { Engine } from "../engine.ts";
 import { createMemoryWorld, type MemoryWorld } from "../memory/world.ts";
 import type { Fact } from "../testing/fact.ts";
 import { HistoryChecker, type Violation } from "../testing/history.ts";
+import { type CellCounts, Coverage } from "./coverage.ts";
 import type { PointCounts } from "./crash-points.ts";
-import { drawFaults, type FaultPlan } from "./fault-plan.ts";
+import type { FaultPlan } from "./fault-plan.ts";
 import { Faults } from "./faults.ts";
-import { drawLinks, type LinkPlan, NO_LINKS } from "./linked-tasks.ts";
+import type { LinkPlan } from "./linked-tasks.ts";
 import { Random } from "./random.ts";
+import { describePlan, type PlanChanges, planOf, type RunPlan } from "./run-plan.ts";
 import { bootClient, bootDispatcher, bootWorker } from "./sim-boot.ts";
 import { ClientScript } from "./sim-client.ts";
 import { SimDefinitions } from "./sim-definitions.ts";
 import type { SimWorld } from "./sim-process.ts";
 import { CLOSE_TIMEOUT_MS, SimYard } from "./sim-yard.ts";
-import { drawSituation } from "./situations.ts";
 import { Timeline } from "./timeline.ts";
 import { Trace } from "./trace.ts";
 import { createVirtualHost, quiescence } from "./virtual-host.ts";
-import { drawWorkload, type Workload } from "./workload.ts";
+import type { Workload } from "./workload.ts";
 
-export interface RunOptions {
+export interface RunOptions extends PlanChanges {
   /** Gets the course of the run, line by line. */
   readonly print?: (line: string) => void;
   /** Gets every fact, for a history that others can check. */
   readonly record?: (fact: Fact) => void;
   /** Changes every process's engine, to see whether the checks notice. */
   readonly plant?: (engine: Engine) => Engine;
-  /** In place of what the seed draws. */
-  readonly faults?: Partial<FaultPlan>;
-  readonly workload?: Partial<Workload>;
+  /** In place of all that the seed draws. */
+  readonly plan?: RunPlan;
 }
 
 export interface RunReport {
@@ -37,17 +37,23 @@ export interface RunReport {
   readonly virtualMs: number;
   readonly hash: number;
   readonly points: PointCounts;
+  readonly cells: CellCounts;
 }
 
 /** How long after the last fault everything acknowledged must be over. */
 const LIVENESS_MS = 600_000;
 /** How long a yard at rest is watched for things that should not happen any more. */
 const AFTERMATH_MS = 3_000;
+/** How long a call may take in a yard at rest. */
+const CALL_MS = 60_000;
 /** More events than any run needs: a yard that spins would never reach the end of virtual time. */
 const MAX_EVENTS = 300_000;
 
 /** Runs a whole yard from one seed: a phase with faults, then healing until everything is over, then the end. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
+  const { stackTraceLimit } = Error;
+  // Where errors come from depends on what the real host has compiled by then, and their texts travel.
+  Error.stackTraceLimit = 0;
   const run = new Run(seed, options);
   const onRejection = (reason: unknown): void => run.uncaught(reason);
   process.on("unhandledRejection", onRejection);
@@ -55,6 +61,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     await run.play();
   } finally {
     process.off("unhandledRejection", onRejection);
+    Error.stackTraceLimit = stackTraceLimit;
   }
   return run.report();
 }
@@ -71,37 +78,27 @@ class Run {
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
-    const random = new Random(seed, "plan");
-    const drawn = drawWorkload(random);
-    const situation = drawSituation(new Random(seed, "situation"));
-    const turned = situation?.workload(drawn) ?? drawn;
-    const drawnFaults = drawFaults(random, options.workload?.dispatchers ?? drawn.dispatchers);
-    this.#plan = { ...(situation?.faults(drawnFaults, turned) ?? drawnFaults), ...options.faults };
-    this.#workload = { ...turned, ...(aimsAtParking(this.#plan) ? { maxLive: 5 } : {}), ...options.workload };
-    // Tasks that a test names are for what it tests.
-    this.#links =
-      options.workload?.tasks === undefined ? drawLinks(new Random(seed, "links"), this.#workload) : NO_LINKS;
+    const plan = options.plan ?? planOf(seed, options);
+    this.#plan = plan.faults;
+    this.#workload = plan.workload;
+    this.#links = plan.links;
+    const definitions = new SimDefinitions(this.#workload);
     const timeline = new Timeline();
     const trace = new Trace(options.print ?? null);
     const faults = new Faults(this.#plan, timeline);
-    const history = new HistoryChecker({ slots: this.#workload.slots });
-    this.#world = { timeline, trace, faults, history, points: new Map(), record: options.record ?? null };
-    options.print?.(
-      JSON.stringify({
-        seed,
-        situation: situation?.name ?? null,
-        faults: this.#plan,
-        ...this.#workload,
-        tasks: this.#workload.tasks.length,
-        after: this.#links.after.size,
-        graphs: this.#links.graphs.map(({ layers }) => layers.map(({ length }) => length)),
-      }),
-    );
-    const engineHost = createVirtualHost(timeline, ALWAYS, new Random(seed, "engine"), { wallSkewMs: 0 });
+    const history = new HistoryChecker({
+      slots: this.#workload.slots,
+      clockSlackMs: 2 * faults.mostWallStepMs,
+    });
+    const coverage = new Coverage();
+    const record = options.record ?? null;
+    this.#world = { timeline, trace, faults, history, coverage, points: new Map(), record };
+    options.print?.(describePlan(plan));
+    const engineHost = createVirtualHost(timeline, ALWAYS, new Random(seed, "engine"), RIGHT_CLOCK);
     const plant = options.plant ?? ((engine: Engine) => engine);
     this.#engines = createMemoryWorld(engineHost, { shards: this.#workload.shards });
     this.#yard = new SimYard(this.#world, this.#engines, seed, plant);
-    this.#scripts = this.#populate();
+    this.#scripts = this.#populate(definitions);
     this.#schedule();
   }
 
@@ -111,6 +108,9 @@ class Run {
     await this.#until(() => this.#isQuiet(), healAt + LIVENESS_MS);
     const quietAt = this.#world.timeline.now;
     await this.#until(() => this.#world.timeline.now >= quietAt + AFTERMATH_MS);
+    // A cancel that was planned for so late is still under way.
+    const isHeard = (): boolean => this.#scripts.every(({ pending }) => pending.size === 0);
+    await this.#until(isHeard, this.#world.timeline.now + CALL_MS);
     this.#checkCalls();
     await this.#checkStore();
     this.#world.history.finish({ awaited: new Set(this.#scripts.flatMap(({ awaited }) => [...awaited])) });
@@ -123,7 +123,7 @@ class Run {
   }
 
   report(): RunReport {
-    const { timeline, trace, points, history } = this.#world;
+    const { timeline, trace, points, history, coverage } = this.#world;
     return {
       seed: this.#seed,
       violations: history.violations,
@@ -131,17 +131,22 @@ class Run {
       virtualMs: timeline.now,
       hash: trace.hash,
       points,
+      cells: coverage.cells,
     };
   }
 
-  #populate(): ClientScript[] {
-    const { slots, dispatchers, workers, clients, tasks, queues, maxLive } = this.#workload;
-    const definitions = new SimDefinitions(this.#workload);
+  #populate(definitions: SimDefinitions): ClientScript[] {
+    const { slots, dispatchers, workers, clients, tasks, queues, schedules, maxLive } = this.#workload;
     for (let n = 1; n <= dispatchers; n++) this.#yard.add("dispatcher", n, bootDispatcher(maxLive));
     for (let n = 1; n <= workers; n++) this.#yard.add("worker", n, bootWorker(definitions, slots));
     return Array.from({ length: clients }, (_, n) => {
       const own = tasks.filter(({ client }) => client % clients === n);
-      const script = new ClientScript(own, n === 0 ? queues : [], definitions, this.#links);
+      const script = new ClientScript(
+        own,
+        n === 0 ? { queues, schedules } : NO_CHORES,
+        definitions,
+        this.#links,
+      );
       this.#yard.add("client", n + 1, bootClient(script));
       return script;
     });
@@ -149,13 +154,15 @@ class Run {
 
   #schedule(): void {
     const { timeline } = this.#world;
-    const { pauses, closes, disconnections, restarts, healAt } = this.#plan;
+    const { pauses, closes, disconnections, clockJumps, restarts, healAt } = this.#plan;
     for (const { place, at, forMs } of pauses)
       timeline.schedule(at, null, () => this.#yard.pause(place, forMs));
     for (const { place, at, forMs } of closes)
       timeline.schedule(at, null, () => this.#yard.restart(place, forMs));
     for (const { place, at, forMs } of disconnections)
       timeline.schedule(at, null, () => this.#yard.disconnect(place, forMs));
+    for (const { place, at, byMs } of clockJumps)
+      timeline.schedule(at, null, () => this.#yard.setClock(place, byMs));
     for (const at of restarts) timeline.schedule(at, null, () => void this.#yard.restartBroker());
     timeline.schedule(healAt, null, () => {
       this.#world.trace.note(timeline.now, "world", "healed");
@@ -164,7 +171,7 @@ class Run {
   }
 
   #isQuiet(): boolean {
-    return this.#world.history.unsettled === 0 && this.#scripts.every(({ isDone }) => isDone);
+    return this.#scripts.every(({ isDone }) => isDone) && this.#world.history.unsettled === 0;
   }
 
   /** Runs events until the condition holds, time is over, or nothing is left to do. */
@@ -210,9 +217,6 @@ class Run {
   }
 }
 
+const RIGHT_CLOCK = { wallSkewMs: 0, driftRate: 0 };
+const NO_CHORES = { queues: [], schedules: [] };
 const ALWAYS = { alive: true, held: null };
-
-/** Only an owner with more tasks than it may hold comes to such a crash point. */
-function aimsAtParking({ crashes }: FaultPlan): boolean {
-  return crashes.some(({ point }) => point.includes("store.parked"));
-}

@@ -22,16 +22,34 @@ export function bootDispatcher(maxLive: number): Boot {
 
 export function bootWorker(definitions: SimDefinitions, slots: number): Boot {
   return async (process, engine) => {
-    const { on } = createHandlers();
-    const handlers: Handler[] = definitions.all.map((definition) =>
-      on(definition, (call) => play(process, definitions, call.input, call)),
-    );
+    const handlers = [...handlersOf(process, definitions)];
     const report = (what: string, error: unknown): void =>
       process.note("report", `${what}: ${String(error)}`);
     const { host, name } = process;
     const worker = await startWorkerOn({ engine, host, handlers, slots, id: name, report });
     return { close: async () => void (await worker.close(CLOSE)) };
   };
+}
+
+function* handlersOf(process: SimProcess, definitions: SimDefinitions): Generator<Handler> {
+  const { on, onBatch } = createHandlers();
+  for (const [
+    definition,
+    {
+      definition: { batch },
+    },
+  ] of definitions.all()) {
+    if (batch === null) yield on(definition, (call) => play(process, definitions, call.input, call));
+    else
+      yield onBatch(definition, batch, (calls) =>
+        Promise.all(calls.map((call) => play(process, definitions, call.input, call).catch(errorOf))),
+      );
+  }
+}
+
+/** In a batch an error is the end of one of its tasks. */
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 export function bootClient(script: ClientScript): Boot {
@@ -53,10 +71,17 @@ async function play(
     case "returned":
       return end.result;
     case "threw":
-      throw new Error(end.message);
+      throw planned(end.message);
     case "failed":
       return fail(end.message);
     case "retryIn":
       return retryIn(end.delayMs);
   }
+}
+
+/** Where it was thrown depends on what the real host has compiled by then. */
+function planned(message: string): Error {
+  const error = new Error(message);
+  error.stack = message;
+  return error;
 }

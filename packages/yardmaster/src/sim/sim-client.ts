@@ -1,46 +1,52 @@
+import type { CollapsingOptions } from "../client/collapsing.ts";
 import type { GraphHandle } from "../client/graph-handle.ts";
 import type { TaskHandle } from "../client/handle.ts";
 import type { DependencyOptions } from "../client/linked.ts";
-import { call, chain, group, type Plan } from "../client/plan.ts";
-import { pause } from "../host.ts";
+import { call, chain, group, type Plan, type StepOptions } from "../client/plan.ts";
+
+import type { SubmitOptions } from "../client/submission.ts";
 import { type ErrorCode, YardmasterError } from "../protocol/errors.ts";
 import { shardOf } from "../protocol/ids.ts";
 import type { TaskId, TerminalState } from "../protocol/task.ts";
+import { type ChoreClient, keepSchedule, pauseQueue } from "./client-chores.ts";
 import { type GraphPlan, type LinkPlan, NO_LINKS } from "./linked-tasks.ts";
-import { MAX_LATE_MS } from "./remote-call.ts";
+import type { SchedulePlan } from "./schedule-plan.ts";
 import type { SimDefinitions, SimInput } from "./sim-definitions.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { labelOf } from "./sim-tasks.ts";
-import type { QueuePlan, TaskPlan } from "./workload.ts";
+import type { TaskPlan } from "./task-plan.ts";
+import type { QueuePlan, Workload } from "./workload.ts";
 
 function inputOf({ index, handler }: TaskPlan): SimInput {
   return { index, padding: "x".repeat(handler.inputBytes) };
 }
 
-function optionsOf({ priority, delayMs, expiresInMs }: TaskPlan): {
-  priority: number;
-  delayMs: number;
-  expiresInMs?: number;
-} {
-  return { priority, delayMs, ...(expiresInMs === 0 ? {} : { expiresInMs }) };
+function optionsOf({ priority, delayMs, expiresInMs, deadlineInMs }: TaskPlan): StepOptions {
+  return {
+    priority,
+    ...(delayMs === 0 ? {} : { delayMs }),
+    ...(expiresInMs === 0 ? {} : { expiresInMs }),
+    ...(deadlineInMs === 0 ? {} : { deadlineInMs }),
+  };
+}
+
+function collapsingOf({ collapse }: TaskPlan): CollapsingOptions {
+  if (collapse === null) return {};
+  const { how, key, ms, maxWaitMs } = collapse;
+  if (how === "replace") return { replace: { key } };
+  if (how === "throttle") return { throttle: { key, perMs: ms } };
+  return { debounce: { key, waitMs: ms, ...(maxWaitMs === 0 ? {} : { maxWaitMs }) } };
 }
 
 /** What the simulation uses of a client. */
-export interface SubmittingClient {
+export interface SubmittingClient extends ChoreClient {
   submit(
     definition: ReturnType<SimDefinitions["of"]>,
     input: unknown,
-    options: {
-      readonly priority?: number;
-      readonly delayMs?: number;
-      readonly expiresInMs?: number;
-      readonly idempotencyKey?: string;
-    } & DependencyOptions,
+    options: SubmitOptions,
   ): Promise<TaskHandle>;
   submitGraph(plan: Plan): Promise<GraphHandle>;
   get(id: TaskId): TaskHandle;
-  pause(queue: string): Promise<void>;
-  resume(queue: string): Promise<void>;
 }
 
 /** One client's part of a workload, which outlives the client's incarnations as a caller's database does. */
@@ -48,6 +54,8 @@ export class ClientScript {
   readonly #tasks: readonly TaskPlan[];
   /** Those that are not done with. */
   readonly #queues: Set<QueuePlan>;
+  /** With the names that it has got so far. */
+  readonly #schedules: Map<SchedulePlan, string[]>;
   readonly #definitions: SimDefinitions;
   readonly #begun = new Set<TaskPlan>();
   readonly #acknowledged = new Map<TaskId, TaskPlan>();
@@ -61,11 +69,12 @@ export class ClientScript {
 
   constructor(
     tasks: readonly TaskPlan[],
-    queues: readonly QueuePlan[],
+    { queues, schedules }: Pick<Workload, "queues" | "schedules">,
     definitions: SimDefinitions,
     links: LinkPlan = NO_LINKS,
   ) {
     this.#tasks = tasks;
+    this.#schedules = new Map(schedules.map((plan) => [plan, []]));
     this.#links = links;
     this.#graphs = links.graphs.filter(({ layers }) => layers.flat().some((task) => tasks.includes(task)));
     this.#queues = new Set(queues);
@@ -76,6 +85,7 @@ export class ClientScript {
   get isDone(): boolean {
     return (
       this.#queues.size === 0 &&
+      this.#schedules.size === 0 &&
       this.#begun.size === this.#tasks.length &&
       this.pending.size === 0 &&
       this.#process?.alive === true
@@ -98,6 +108,7 @@ export class ClientScript {
       });
     }
     for (const plan of this.#queues) this.#playQueue(process, client, plan);
+    for (const [plan, names] of this.#schedules) this.#playSchedule(process, client, plan, names);
   }
 
   async #submit(process: SimProcess, client: SubmittingClient, task: TaskPlan): Promise<void> {
@@ -105,6 +116,7 @@ export class ClientScript {
     const { key } = task;
     const handle = await client.submit(this.#definitions.of(task), inputOf(task), {
       ...optionsOf(task),
+      ...collapsingOf(task),
       ...(key === null ? {} : { idempotencyKey: key }),
       ...this.#dependenciesOf(client, task),
     });
@@ -114,7 +126,7 @@ export class ClientScript {
   /** Those of its dependencies that are known to be submitted, as far as they are in one shard. */
   #dependenciesOf(client: SubmittingClient, task: TaskPlan): DependencyOptions {
     const plan = this.#links.after.get(task);
-    if (plan === undefined) return {};
+    if (plan === undefined || this.#definitions.isBound(task)) return {};
     const ids = [...this.#acknowledged].filter(([, other]) => plan.tasks.includes(other)).map(([id]) => id);
     const [first = ""] = ids;
     const after = ids.filter((id) => shardOf(id) === shardOf(first)).map((id) => client.get(id));
@@ -165,12 +177,14 @@ export class ClientScript {
     });
   }
 
-  #announce(process: SimProcess, task: TaskPlan): void {
+  #announce(process: SimProcess, task: TaskPlan, repeats = false): void {
     const label = labelOf(task);
-    const { attempts, kind, delayMs } = task;
+    const { attempts, kind, delayMs, collapse } = task;
     // Whole milliseconds, and the clocks of two owners, whose times may meet in one task's record.
-    const slackMs = 3 + 2 * process.world.faults.plan.wallSkewMs;
-    const dueAt = process.host.monotonic() + delayMs - slackMs;
+    const slackMs = 3 + 2 * process.world.faults.mostWallErrorMs;
+    // The first of a flurry may have set its end.
+    const restMs = collapse?.how === "debounce" && collapse.maxWaitMs === 0 ? collapse.ms : 0;
+    const dueAt = process.host.monotonic() + delayMs + restMs - slackMs;
     const mayGiveUp = task.handler.failures > 0 && task.handler.failure === "final";
     const intent = {
       attempts,
@@ -178,6 +192,8 @@ export class ClientScript {
       atMostOnce: kind === "once",
       key: this.#definitions.keyOf(task),
       dueAt,
+      ...(repeats ? { repeats } : {}),
+      ...(collapse?.how === "throttle" ? { keyWindowMs: collapse.ms } : {}),
     };
     process.observe({ type: "submitting", label, intent });
     process.note("submitting", label);
@@ -204,16 +220,18 @@ export class ClientScript {
       const state = end.ok ? "succeeded" : stateOf(end.error);
       process.note("settled", `${handle.id} ${state}`);
       process.observe({ type: "settled", id: handle.id, state });
+      const result = JSON.stringify(end.ok ? end.value : end.error.code);
+      process.observe({ type: "read", id: handle.id, state, result });
     });
   }
 
   #accept(process: SimProcess, handle: TaskHandle, task: TaskPlan): void {
     this.#track(process, `acceptance of ${handle.id}`, async () => {
       const outcome = await acceptanceOf(handle);
-      if (outcome === "refused" && !this.#definitions.clashes(task))
+      if (outcome === "refused" && !this.#definitions.mayBeRefused(task))
         process.world.history.report(
           "WRONGLY_REFUSED",
-          `${labelOf(task)} (${handle.id}) clashes with nothing`,
+          `${labelOf(task)} (${handle.id}) was refused without a reason`,
         );
       if (process.alive) process.observe({ type: "accepted", id: handle.id, outcome });
     });
@@ -230,18 +248,27 @@ export class ClientScript {
   }
 
   #playQueue(process: SimProcess, client: SubmittingClient, plan: QueuePlan): void {
-    const { at, forMs, queue } = plan;
-    process.host.after(Math.max(0, at - process.host.monotonic()), () =>
-      this.#track(process, `pause of ${queue}`, async () => {
-        // Whoever does not know whether a queue is paused goes on as if it were.
-        await client
-          .pause(queue)
-          .catch((error: unknown) => process.note("failed", `pause: ${String(error)}`));
-        await pause(process.host, forMs);
-        await resumeUntilDone(process, client, queue);
+    process.host.after(Math.max(0, plan.at - process.host.monotonic()), () =>
+      this.#track(process, `pause of ${plan.queue}`, async () => {
+        await pauseQueue(process, client, plan);
         if (process.alive) this.#queues.delete(plan);
       }),
     );
+  }
+
+  /** Each incarnation gives it another name, as one that was taken away knows nothing of its earlier ticks. */
+  #playSchedule(process: SimProcess, client: SubmittingClient, plan: SchedulePlan, names: string[]): void {
+    process.host.after(Math.max(0, plan.at - process.host.monotonic()), () => {
+      const name = `${plan.name}.${names.length + 1}`;
+      names.push(name);
+      this.#announce(process, plan.task, true);
+      process.observe({ type: "scheduling", name, overlap: plan.overlap });
+      const schedule = { name, plan, definition: this.#definitions.of(plan.task), input: inputOf(plan.task) };
+      this.#track(process, `schedule ${name}`, async () => {
+        await keepSchedule(process, client, schedule, [...names]);
+        if (process.alive) this.#schedules.delete(plan);
+      });
+    });
   }
 
   /** Remembers a call until it comes back. A failure to learn an outcome is the caller's business; a bug is not. */
@@ -268,28 +295,9 @@ const EXPECTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "WAIT_TIMED_OUT",
 ]);
 
-/**
- * A paused queue that is never resumed would be the workload's fault: a pause that was late enough to meet a new owner
- * is resumed once more when none can come any more.
- */
-async function resumeUntilDone(process: SimProcess, client: SubmittingClient, queue: string): Promise<void> {
-  const { healAt } = process.world.faults.plan;
-  const isPauseUncertain = process.world.faults.plan.lateChance > 0;
-  for (;;) {
-    try {
-      const sentAt = process.host.monotonic();
-      await client.resume(queue);
-      if (!isPauseUncertain || sentAt > healAt + MAX_LATE_MS) return;
-      await pause(process.host, healAt + MAX_LATE_MS - sentAt);
-    } catch (error) {
-      if (error instanceof YardmasterError && error.code === "CLOSED") throw error;
-      process.note("failed", `resume of ${queue}: ${String(error)}`);
-    }
-    await pause(process.host, 1_000);
-  }
-}
-
-function isResultOf({ index, handler }: TaskPlan, value: unknown): boolean {
+/** A throttled task may have the result of another with its key. */
+function isResultOf({ index, handler, collapse }: TaskPlan, value: unknown): boolean {
+  if (collapse?.how === "throttle") return true;
   return JSON.stringify(value) === JSON.stringify({ index, padding: "x".repeat(handler.resultBytes) });
 }
 

@@ -1,6 +1,7 @@
 import type { Host } from "../host.ts";
 import type { Fact } from "../testing/fact.ts";
 import type { HistoryChecker } from "../testing/history.ts";
+import type { Coverage } from "./coverage.ts";
 import { type Edge, type PointCounts, pointName, type Role } from "./crash-points.ts";
 import type { Faults } from "./faults.ts";
 import type { Random } from "./random.ts";
@@ -16,6 +17,7 @@ export interface SimWorld {
   readonly trace: Trace;
   readonly points: PointCounts;
   readonly history: HistoryChecker;
+  readonly coverage: Coverage;
   /** Gets every fact of the run. */
   readonly record: ((fact: Fact) => void) | null;
 }
@@ -37,6 +39,7 @@ export class SimProcess implements EventOwner {
   readonly host: Host;
   readonly world: SimWorld;
   readonly #onCrash: () => void;
+  readonly #clock: { wallSkewMs: number; readonly driftRate: number };
   readonly holds: Set<SimHold> = new Set();
   alive = true;
   held: (() => void)[] | null = null;
@@ -48,8 +51,11 @@ export class SimProcess implements EventOwner {
     this.random = random;
     this.world = world;
     this.#onCrash = onCrash;
-    const wallSkewMs = world.faults.wallSkewMs(role, random);
-    this.host = createVirtualHost(world.timeline, this, random, { wallSkewMs });
+    this.#clock = {
+      wallSkewMs: world.faults.wallSkewMs(role, random),
+      driftRate: world.faults.driftRate(random),
+    };
+    this.host = createVirtualHost(world.timeline, this, random, this.#clock);
   }
 
   /** Comes to a crash point; false when the process does not get past it. */
@@ -69,6 +75,7 @@ export class SimProcess implements EventOwner {
     if (!this.alive) return;
     this.alive = false;
     this.note("crash", why);
+    this.world.coverage.fault(`${this.role} crash`);
     this.#onCrash();
   }
 
@@ -76,13 +83,23 @@ export class SimProcess implements EventOwner {
   pause(forMs: number): void {
     if (!this.alive || this.held !== null) return;
     this.held = [];
+    this.world.coverage.fault(`${this.role} pause`);
     this.note("pause", `${forMs.toFixed(0)} ms`);
     this.world.timeline.schedule(forMs, null, () => this.resume());
+  }
+
+  /** Somebody sets its wall clock. */
+  setClock(byMs: number): void {
+    if (!this.alive) return;
+    this.world.coverage.fault("clock set");
+    this.note("clock", `${byMs} ms`);
+    this.#clock.wallSkewMs += byMs;
   }
 
   /** Loses the connection that its presence hangs on. */
   disconnect(forMs: number): void {
     if (!this.alive) return;
+    this.world.coverage.fault("disconnection");
     this.note("disconnect", `${forMs.toFixed(0)} ms`);
     for (const hold of this.holds) void hold.lose();
     this.world.timeline.schedule(forMs, null, () => {
@@ -112,6 +129,7 @@ export class SimProcess implements EventOwner {
         this.say("committed", describeChange(fact.lease.epoch, fact.sequence, change));
     this.world.record?.(fact);
     this.world.history.observe(fact);
+    this.world.coverage.observe(fact);
   }
 
   /** For the reader of a trace alone. */

@@ -1,5 +1,5 @@
 import type { SimProcess } from "./sim-process.ts";
-import type { HandlerPlan, TaskPlan } from "./workload.ts";
+import type { HandlerPlan, TaskPlan } from "./task-plan.ts";
 
 /** The name of a task in a history: tasks that share an idempotency key are one task to the yard. */
 export function labelOf({ index }: { readonly index: number }): string {
@@ -26,13 +26,16 @@ export async function playAttempt(
   call: HandlerCall,
 ): Promise<HandlerEnd> {
   const run = { id: call.taskId, attempt: call.attempt, process: process.name };
-  process.observe({ type: "started", label: labelOf(task), ...run });
-  process.note("started", `${labelOf(task)} attempt ${call.attempt}`);
+  const label = labelOf(task);
+  process.observe({ type: "started", label, ...run });
+  process.note("started", `${label} attempt ${call.attempt}`);
   const stopped = await waitFor(process, task.handler, call);
+  const dies = task.handler.failure === "die" && call.attempt <= Math.min(2, task.handler.failures);
+  if (dies && !stopped) process.crash(`${label} was its death`);
   if (!process.alive) return new Promise<never>(() => undefined);
   if (!stopped) process.observe({ type: "effect", ...run });
   process.observe({ type: "ended", ...run });
-  process.note("ended", `${labelOf(task)} attempt ${call.attempt}${stopped ? " early" : ""}`);
+  process.note("ended", `${label} attempt ${call.attempt}${stopped ? " early" : ""}`);
   return stopped ? { type: "threw", message: "stopped" } : endOf(task, call.attempt);
 }
 
@@ -54,7 +57,7 @@ function waitFor(process: SimProcess, plan: HandlerPlan, call: HandlerCall): Pro
 function endOf({ index, handler }: TaskPlan, attempt: number): HandlerEnd {
   if (attempt <= handler.failures) {
     const message = `planned failure ${attempt} of ${handler.failures}`;
-    if (handler.failure === "throw") return { type: "threw", message };
+    if (handler.failure === "throw" || handler.failure === "die") return { type: "threw", message };
     if (handler.failure === "final") return { type: "failed", message };
     return { type: "retryIn", delayMs: 250 };
   }

@@ -63,6 +63,10 @@ export class SimYard {
     this.#at(place)?.process.pause(forMs);
   }
 
+  setClock(place: number, byMs: number): void {
+    this.#at(place)?.process.setClock(byMs);
+  }
+
   disconnect(place: number, forMs: number): void {
     this.#at(place)?.process.disconnect(forMs);
   }
@@ -71,6 +75,7 @@ export class SimYard {
   async restartBroker(): Promise<void> {
     const { broker } = this.#engines.open();
     this.#world.trace.note(this.#world.timeline.now, "world", "broker restarts");
+    this.#world.coverage.fault("broker restart");
     for (const { current } of this.#places) current?.process.disconnect(this.#random.between(50, 1_500));
     this.#world.faults.present.clear();
     for (const mailbox of await broker.mailboxes("")) if (!isDurable(mailbox)) await broker.remove(mailbox);
@@ -132,7 +137,7 @@ export class SimYard {
     const { timeline, faults } = this.#world;
     incarnation.process.observe({ type: "processGone", process: incarnation.process.name });
     place.current = null;
-    timeline.schedule(this.#random.pick([1, 10, 300, 5_000]), null, () => incarnation.base.crash());
+    timeline.schedule(faults.noticeMs(this.#random), null, () => incarnation.base.crash());
     const downMs = faults.healed ? 500 : this.#random.pick([10, 1_000, 5_000, 20_000]);
     timeline.schedule(downMs, null, () => this.#start(place));
   }

@@ -87,7 +87,7 @@ describe("a simulated yard that once went wrong", () => {
   });
 
   it("hears answers again after its mailbox was swept away under a living client", async () => {
-    const queues = [{ at: 14_000, forMs: 1_000, queue: "urgent" as const }];
+    const queues = [{ at: 14_000, forMs: 1_000, queue: "shaped" as const }];
     const options = { faults: NO_FAULTS, workload: { queues }, plant: denyingClients };
     const reports = await runSeeds(3, options);
     expect(reports.flatMap(({ violations }) => violations)).toEqual([]);

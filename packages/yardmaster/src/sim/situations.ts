@@ -1,6 +1,7 @@
 import type { FaultPlan } from "./fault-plan.ts";
 import type { Random } from "./random.ts";
-import type { TaskPlan, Workload } from "./workload.ts";
+import type { TaskPlan } from "./task-plan.ts";
+import type { Workload } from "./workload.ts";
 
 /** What a seed is turned towards: a meeting of tasks and faults that chance alone seldom makes. */
 export interface Situation {

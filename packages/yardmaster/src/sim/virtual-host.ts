@@ -1,3 +1,5 @@
+// biome-ignore lint/plugin: it waits for promises, and not for any time.
+import { nextTick } from "node:process";
 import { type Host, systemHost } from "../host.ts";
 import type { Random } from "./random.ts";
 import type { EventOwner, Timeline } from "./timeline.ts";
@@ -10,10 +12,10 @@ export function createVirtualHost(
   timeline: Timeline,
   owner: EventOwner,
   random: Random,
-  clock: { readonly wallSkewMs: number },
+  clock: { readonly wallSkewMs: number; readonly driftRate: number },
 ): Host {
   return {
-    now: () => WALL_START + Math.floor(timeline.now + clock.wallSkewMs),
+    now: () => WALL_START + Math.floor(timeline.now * (1 + clock.driftRate) + clock.wallSkewMs),
     monotonic: () => timeline.now,
     after: (delayMs, run) => timeline.schedule(delayMs, owner, run),
     defer: (run) => void timeline.schedule(0, owner, run),
@@ -21,10 +23,18 @@ export function createVirtualHost(
   };
 }
 
+/** So often the real host gets its turn, which tells of promises that nobody handled. */
+const TURNS = 64;
+let turns = 0;
+
 /**
- * Resolves when no promise job is left: everything simulated settles by promises alone, and a macrotask of
- * the real host comes after the last of them.
+ * Resolves when no promise job is left: everything simulated settles by promises alone, and the real host runs a tick
+ * after the last of them.
  */
 export function quiescence(): Promise<void> {
-  return new Promise((resolve) => systemHost.defer(resolve));
+  turns = (turns + 1) % TURNS;
+  return new Promise((resolve) => {
+    if (turns === 0) systemHost.defer(resolve);
+    else nextTick(resolve);
+  });
 }

@@ -43,6 +43,15 @@ export type Fact =
       readonly state: TerminalState;
       readonly result: string;
     }
+  /** Something was broken on purpose; for whoever reads the history. */
+  | { readonly type: "fault"; readonly at: number; readonly what: string }
+  /** A schedule is about to be declared under a name of its own. */
+  | {
+      readonly type: "scheduling";
+      readonly at: number;
+      readonly name: string;
+      readonly overlap: "allow" | "skip" | "queue";
+    }
   /** A handle told its caller how the task ended. */
   | { readonly type: "settled"; readonly at: number; readonly id: TaskId; readonly state: TerminalState };
 
@@ -60,6 +69,10 @@ export interface Intent {
   readonly mayGiveUp: boolean;
   /** The idempotency key with its definition, or "". */
   readonly key: string;
+  /** A schedule, of which each tick makes a task. */
+  readonly repeats?: boolean;
+  /** How long its key is remembered where that is not for ever. */
+  readonly keyWindowMs?: number;
   /** It must not start before this time on the observer's clock. */
   readonly dueAt: number;
 }

@@ -3,6 +3,15 @@ import { shardOf } from "../protocol/ids.ts";
 import { tickOf } from "../protocol/schedule.ts";
 import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
+import { FlowHistory } from "./history-flows.ts";
+
+/** What is known of the yard whose history it is. */
+export interface HistoryLimits {
+  /** The most handlers at once in one worker process, and the most unfinished tasks that it may hold. */
+  readonly slots: number;
+  /** How far an owner's wall clock may jump, which rates go by; 0 by default. */
+  readonly clockSlackMs?: number;
+}
 
 /** What the store should hold, from the commits that it accepted, and the rules that those must keep. */
 export class RecordHistory {
@@ -19,11 +28,13 @@ export class RecordHistory {
   /** By definition and concurrency key: the tasks that hold it, and how many may. */
   readonly #places = new Map<string, Places>();
   readonly #ticks = new Map<string, TaskId>();
+  readonly flows: FlowHistory;
   #unfinished = 0;
 
-  constructor(slots: number, report: (rule: string, message: string) => void) {
+  constructor({ slots, clockSlackMs = 0 }: HistoryLimits, report: (rule: string, message: string) => void) {
     this.#slots = slots;
     this.#report = report;
+    this.flows = new FlowHistory(this.#records, clockSlackMs, report);
   }
 
   /** How many records are not terminal. */
@@ -76,6 +87,7 @@ export class RecordHistory {
     if (before !== undefined && epoch <= before.epoch)
       this.#report("EPOCH_NOT_RISING", `${owner} acquired epoch ${epoch} after ${before.epoch}`);
     this.#shards.set(shard, { epoch, sequence: 0, changes: [] });
+    this.flows.acquired(shard);
   }
 
   committed(lease: Lease, sequence: number, changes: readonly Change[], at: number): void {
@@ -95,21 +107,28 @@ export class RecordHistory {
         `Commit ${lease.epoch}/${sequence} follows ${ownership.epoch}/${ownership.sequence}`,
       );
     this.#shards.set(lease.shard, { epoch: lease.epoch, sequence, changes });
+    this.flows.begin(at);
     for (const change of changes) this.#apply(change, at);
-    for (const [worker, held] of this.#holders)
-      if (held.size > this.#slots)
-        this.#report("OVER_CREDIT", `${worker} was given ${held.size} tasks for ${this.#slots} slots`);
+    this.flows.end(lease.shard);
+    for (const [worker, held] of this.#holders) this.#checkCredit(worker, held);
     for (const [name, { tasks, limit }] of this.#places)
       if (tasks.size > limit)
         this.#report("OVER_LIMIT", `${tasks.size} tasks hold the concurrency of ${name}, which is ${limit}`);
   }
 
-  finish(): void {
+  /** What a worker is known to run counts as well, though its records have gone on without it. */
+  #checkCredit(holder: string, held: ReadonlySet<TaskId>): void {
+    if (held.size > this.#slots)
+      this.#report("OVER_CREDIT", `${holder} was given ${held.size} tasks for ${this.#slots} slots`);
+  }
+
+  /** `isForgotten` tells of a task that its key is not remembered for as long as a history takes. */
+  finish(isForgotten: (id: TaskId) => boolean): void {
     const firsts = new Map<string, TaskId>();
     for (const record of this.#records.values()) {
       if (!isTerminal(record.state) && record.aliasOf === "")
         this.#report("NOT_SETTLED", `${record.id} is ${this.describe(record.id)}`);
-      if (!claimsKey(record)) continue;
+      if (!claimsKey(record) || isForgotten(record.id)) continue;
       const key = `${record.spec.name} ${record.key}`;
       const first = firsts.get(key);
       if (first !== undefined)
@@ -126,12 +145,12 @@ export class RecordHistory {
             "INSERTED_TWICE",
             `${change.task.id} was inserted again over ${this.describe(change.task.id)}`,
           );
-        this.#set(change.task, at);
+        this.#set(change.task, at, change.parked);
         break;
       case "update":
       case "finish":
         this.#checkUnfinished(change.task.id, change.type);
-        this.#set(change.task, at);
+        this.#set(change.task, at, change.type === "update" && change.parked);
         break;
       case "tombstone":
         if (this.#records.has(change.id))
@@ -141,11 +160,13 @@ export class RecordHistory {
       case "adopt":
         if (!this.#tombstones.delete(change.task.id))
           this.#report("ADOPTED_UNKNOWN", `${change.task.id} had no tombstone`);
-        this.#set(change.task, at);
+        this.#set(change.task, at, false);
+        break;
+      case "queue":
+        this.flows.queue(change.queue);
         break;
       case "sweep":
       case "key":
-      case "queue":
       case "row":
         break;
     }
@@ -158,8 +179,9 @@ export class RecordHistory {
       this.#report("TERMINAL_CHANGED", `${what} of ${id}, which is ${this.describe(id)}`);
   }
 
-  #set(record: TaskRecord, at: number): void {
+  #set(record: TaskRecord, at: number, parked: boolean): void {
     const before = this.#records.get(record.id);
+    this.flows.changed(before ?? null, record, parked);
     if (before !== undefined) this.#replace(before, record);
     if (isTerminal(record.state)) this.#endedAt.set(record.id, at);
     this.#records.set(record.id, record);

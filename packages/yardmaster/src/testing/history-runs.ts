@@ -103,7 +103,8 @@ export class RunHistory {
   #checkStart({ id, attempt }: RunName, runs: Runs, at: number): void {
     const { label } = runs;
     const first = this.#ids.get(label);
-    if (first !== undefined && first !== id)
+    const repeats = this.#intents.get(label)?.repeats === true;
+    if (first !== undefined && first !== id && !repeats)
       this.#report("RAN_AS_TWO", `${label} runs as ${first} and as ${id}`);
     this.#ids.set(label, id);
     if (this.#cancelled.has(id))

@@ -1,19 +1,16 @@
 import type { Change } from "../protocol/change.ts";
 import type { TaskId, TaskRecord, TerminalState } from "../protocol/task.ts";
 import type { Fact, Intent } from "./fact.ts";
-import { RecordHistory } from "./history-records.ts";
+import { type HistoryLimits, RecordHistory } from "./history-records.ts";
 import { RunHistory } from "./history-runs.ts";
+
+export type { HistoryLimits };
 
 /** A broken promise; `rule` is a name out of `docs/architecture.md`'s promises, in capitals. */
 export interface Violation {
   readonly rule: string;
   readonly at: number;
   readonly message: string;
-}
-
-export interface HistoryLimits {
-  /** The most handlers at once in one worker process, and the most unfinished tasks that it may hold. */
-  readonly slots: number;
 }
 
 /** How the observer finds the yard at the end, after all faults are over and everything had time to settle. */
@@ -32,6 +29,8 @@ export class HistoryChecker {
   readonly #runs: RunHistory;
   readonly #intents = new Map<string, Intent>();
   readonly #submitted = new Map<TaskId, string>();
+  /** Submissions that were not found terminal yet. */
+  readonly #open = new Set<TaskId>();
   readonly #refused = new Set<TaskId>();
   readonly #settled = new Map<TaskId, TerminalState>();
   readonly #read = new Map<TaskId, string>();
@@ -39,7 +38,7 @@ export class HistoryChecker {
 
   constructor(limits: HistoryLimits) {
     const report = (rule: string, message: string): void => this.report(rule, message);
-    this.#records = new RecordHistory(limits.slots, report);
+    this.#records = new RecordHistory(limits, report);
     this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, report);
   }
 
@@ -59,6 +58,7 @@ export class HistoryChecker {
         break;
       case "submitted":
         this.#submitted.set(fact.id, fact.label);
+        this.#open.add(fact.id);
         break;
       case "accepted":
         if (fact.outcome === "refused") this.#refused.add(fact.id);
@@ -85,8 +85,13 @@ export class HistoryChecker {
       case "processGone":
         this.#runs.processGone(fact.process);
         break;
+      case "fault":
+        break;
       case "read":
         this.#checkRead(fact);
+        break;
+      case "scheduling":
+        this.#records.flows.scheduling(fact.name, fact.overlap);
         break;
       case "settled":
         this.#handleSettled(fact.id, fact.state);
@@ -96,9 +101,8 @@ export class HistoryChecker {
 
   /** How many acknowledged submissions are not terminal yet. */
   get unsettled(): number {
-    let count = 0;
-    for (const id of this.#submitted.keys()) if (this.#records.terminalOf(id) === undefined) count++;
-    return count + this.#records.unfinished;
+    for (const id of this.#open) if (this.#records.terminalOf(id) !== undefined) this.#open.delete(id);
+    return this.#open.size + this.#records.unfinished;
   }
 
   /** Every record that the store should have now. */
@@ -109,10 +113,20 @@ export class HistoryChecker {
   /** The promises that only the end can tell. */
   finish(ending: Ending): readonly Violation[] {
     for (const [id, label] of this.#submitted) this.#checkSubmission(id, label, ending);
-    this.#records.finish();
-    for (const record of this.#records.all.values()) this.#checkAttempts(record);
+    this.#records.finish((id) => this.#isForgotten(id));
+    for (const record of this.#records.all.values()) {
+      this.#checkAttempts(record);
+      if (record.code === "SUPERSEDED" && this.#runs.startsOf(record.id) > 0)
+        this.report("REPLACED_RAN", `${record.id} was replaced by another and ran`);
+    }
     this.#runs.finish();
     return this.#violations;
+  }
+
+  #isForgotten(id: TaskId): boolean {
+    if (this.#records.all.get(id)?.key.startsWith("throttle:") !== true) return false;
+    const window = this.#intents.get(this.#submitted.get(id) ?? "")?.keyWindowMs ?? 0;
+    return window < LONG_WINDOW_MS;
   }
 
   /** A handler that has failed has ended. */
@@ -165,6 +179,9 @@ export class HistoryChecker {
       this.report("HANDLE_DISAGREES", `${id} settled as ${state} while it is ${this.#records.describe(id)}`);
   }
 }
+
+/** Longer than any history of a simulation. */
+const LONG_WINDOW_MS = 600_000;
 
 /** The errors after which there is another attempt as long as there is one left. */
 const RETRIED: ReadonlySet<string> = new Set(["HANDLER_FAILED", "TIMED_OUT", "WORKER_LOST", "CLOSED"]);

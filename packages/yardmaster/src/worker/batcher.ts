@@ -2,6 +2,8 @@ import type { Cancel, Host } from "../host.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Batch, Call, Handler } from "./handlers.ts";
 
+const NO_CONTACT_LOOK_MS = 100;
+
 interface Waiting {
   readonly call: Call<unknown>;
   readonly resolve: (end: unknown) => void;
@@ -15,12 +17,21 @@ export class Batcher {
   readonly #batch: Batch;
   readonly #host: Host;
   readonly #size: number;
+  readonly #mayStart: (call: Call<unknown>) => boolean;
   #waiting: Waiting[] = [];
   #stopTimer: Cancel = () => undefined;
 
-  constructor(handler: Handler, batch: Batch, slots: number, host: Host) {
+  /** `mayStart` tells whether a dispatcher still counts on a call now. */
+  constructor(
+    handler: Handler,
+    batch: Batch,
+    slots: number,
+    host: Host,
+    mayStart: (call: Call<unknown>) => boolean,
+  ) {
     this.#batch = batch;
     this.#host = host;
+    this.#mayStart = mayStart;
     // More cannot come together: waiting for them would be in vain.
     this.#size = Math.min(batch.size, slots);
     this.handler = { ...handler, run: batch.around((call) => this.#add(call)) };
@@ -38,8 +49,11 @@ export class Batcher {
   /** Never rejects. */
   async #flush(): Promise<void> {
     this.#stopTimer();
-    const gathered = this.#waiting;
-    this.#waiting = [];
+    const gathered = this.#waiting.filter(({ call }) => call.signal.aborted || this.#mayStart(call));
+    this.#waiting = this.#waiting.filter((one) => !gathered.includes(one));
+    // A process that stood still may have been taken for dead meanwhile: its dispatcher is asked first.
+    if (this.#waiting.length > 0)
+      this.#stopTimer = this.#host.after(NO_CONTACT_LOOK_MS, () => void this.#flush());
     const wanted = gathered.filter(({ call }) => !call.signal.aborted);
     for (const { call, reject } of gathered) if (call.signal.aborted) reject(call.signal.reason);
     if (wanted.length === 0) return;

@@ -2,7 +2,8 @@ import { fraction, type Host, pause } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
-import type { Epoch } from "../protocol/task.ts";
+import { shardOf } from "../protocol/ids.ts";
+import type { Epoch, TaskId } from "../protocol/task.ts";
 import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
 import type { AttemptNews, OnAttempt } from "./attempt-news.ts";
@@ -77,7 +78,7 @@ export class Runner {
 
   /** Slots less those that a handler fills beyond its attempt's end. */
   get credit(): number {
-    return this.#slots.size - this.#stuck;
+    return Math.max(0, this.#slots.size - this.#stuck);
   }
 
   /** The attempts whose handlers run, ended ones included. */
@@ -281,9 +282,17 @@ export class Runner {
 
   #batcherOf(handler: Handler, batch: Batch): Batcher {
     const { slots, host } = this.#parts;
-    const batcher = this.#batchers.get(handler) ?? new Batcher(handler, batch, slots, host);
+    const mayStart = (call: Call<unknown>): boolean => this.#mayRun(call.taskId);
+    const batcher = this.#batchers.get(handler) ?? new Batcher(handler, batch, slots, host, mayStart);
     this.#batchers.set(handler, batcher);
     return batcher;
+  }
+
+  /** Whether a dispatcher counts on the latest attempt of a task now. */
+  #mayRun(id: TaskId): boolean {
+    const link = this.#parts.links[shardOf(id)];
+    const attempt = link?.latest(id) ?? null;
+    return attempt !== null && link?.isWanted(attempt) === true && this.isInContact(attempt.shard);
   }
 
   #call(attempt: Attempt, handler: Handler, input: unknown): Call<unknown> {
@@ -370,6 +379,18 @@ export class Runner {
   /** The lower credit travels before the outcome, so that the dispatcher does not fill a slot that is not free. */
   #setStuck(stuck: number): void {
     this.#stuck = stuck;
+    this.#offer();
+  }
+
+  /** Runs so many attempts at a time from now on; what runs goes on. */
+  resize(slots: number): void {
+    this.#slots.resize(slots);
+    this.#offer();
+    this.#parts.changed();
+    this.#slots.fill();
+  }
+
+  #offer(): void {
     this.#parts.division.resize(this.credit);
     if (this.#isTaking) for (const link of this.#parts.links) link.wantsRegister = true;
   }

@@ -13,7 +13,7 @@ import { usage } from "../target.ts";
 /** How many ends are waited for at a time; more would only take memory. */
 const AT_ONCE = 2_000;
 
-export interface ManyOptions {
+interface ManyOptions {
   readonly submit: Omit<SubmitOptions, "idempotencyKey" | "idempotencyWindowMs">;
   readonly wait: boolean;
   readonly timeoutMs?: number;

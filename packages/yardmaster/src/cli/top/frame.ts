@@ -220,7 +220,7 @@ function rateText(rate: number): string {
   return rate >= 10 || rate === 0 ? String(Math.round(rate)) : rate.toFixed(1);
 }
 
-export function duration(ms: number): string {
+function duration(ms: number): string {
   if (ms === Number.POSITIVE_INFINITY) return "hours";
   if (ms < 1_000) return `${Math.round(ms)}ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)}s`;
