@@ -156,6 +156,12 @@ describe("a second attempt", () => {
     expect(yard.record(id)).toMatchObject({ state: "succeeded", attempt: 1 });
   });
 
+  it("is not guessed from a row that is damaged", () => {
+    const { yard, id } = late();
+    yard.side.set(`second\n${id}`, { type: "row", kind: "second", key: id, value: "2 x 1000 w2" });
+    expect(() => yard.takeover()).toThrow(expect.objectContaining({ code: "INVALID_FRAME" }));
+  });
+
   it("holds the limits like any other, and waits until they let it", () => {
     const { yard, id } = late({ limits: { concurrency: 2, rate: null } });
     const other = yard.submit(wish({ limits: { concurrency: 2, rate: null } }));
