@@ -61,7 +61,7 @@ export function pictures(runs: readonly Comparison[] = lastRuns()): ReadonlyMap<
   const files = new Map(runs.map((run) => [chartOf(run), barChart(run)] as const));
   const [first] = FIRST.flatMap((engine) => runs.filter((run) => run.engine === engine));
   const readme =
-    first === undefined ? "" : `![Yardmaster beside others](${chartOf(first)})\n\n${tableOf(first, false)}`;
+    first === undefined ? NONE : `![Yardmaster beside others](${chartOf(first)})\n\n${tableOf(first, false)}`;
   const long = runs.map(
     (run) => `### ${run.durability}\n\n![The same as bars](../${chartOf(run)})\n\n${tableOf(run, true)}`,
   );
