@@ -364,7 +364,7 @@ class OpenEngine implements Part {
 }
 
 function placeOf(address: string | YardAddress): EngineAddress {
-  if (typeof address === "string") return address;
+  if (typeof address !== "object" || address === null) return address;
   return "url" in address ? address.url : { broker: address.broker, store: address.store };
 }
 

@@ -8,6 +8,7 @@ import { checkDelay } from "../protocol/check.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Explanation } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
+import { quoted } from "../protocol/quotation.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
 import type { Tracing } from "../tracing.ts";
 import {
@@ -395,7 +396,7 @@ export class Client {
 
 function checkId(id: TaskId): void {
   if (typeof id === "string" && isTaskId(id)) return;
-  throw new YardmasterError("INVALID_OPTIONS", `id must be a task id, not ${JSON.stringify(id)}.`, {
+  throw new YardmasterError("INVALID_OPTIONS", `id must be a task id, not ${quoted(id)}.`, {
     details: { field: "id" },
   });
 }

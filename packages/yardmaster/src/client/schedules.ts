@@ -5,6 +5,7 @@ import { fromBuffer, toBuffer } from "../protocol/bytes.ts";
 import { checkName, MAX_DELAY_MS } from "../protocol/check.ts";
 import type { Command } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { quoted } from "../protocol/quotation.ts";
 import {
   decodeSchedule,
   encodeSchedule,
@@ -256,7 +257,7 @@ function checked(
   now: number,
 ): { readonly timing: Timing; readonly submit: SubmitOptions } {
   checkName(name, "A schedule's name");
-  const check = optionCheck(`schedule ${JSON.stringify(name)}`);
+  const check = optionCheck(`schedule ${quoted(name)}`);
   check.known(options, FIELDS);
   const { cron, timeZone, everyMs, missed, missedLimit, overlap, ...submit } = options;
   if (cron === undefined && everyMs === undefined) check.refuse("cron", "given, or everyMs", cron);

@@ -1,3 +1,5 @@
+import { oneLine } from "./quotation.ts";
+
 /**
  * Every code that an error of Yardmaster can carry, with what it means and whether trying the same call
  * again can help. `docs/errors.md` is rendered from this table.
@@ -112,6 +114,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** A message is one line of a log, whoever had a part in it; `cause` has the whole of what it speaks of. */
+const MAX_MESSAGE_BYTES = 1_000;
+
 /** The one error class of Yardmaster. Branch on `code`; `retryable` says whether the same call may succeed later. */
 export class YardmasterError extends Error {
   override readonly name = "YardmasterError";
@@ -125,7 +130,10 @@ export class YardmasterError extends Error {
     message: string,
     options: { cause?: unknown; details?: Readonly<Record<string, unknown>> } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      oneLine(message, MAX_MESSAGE_BYTES),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.code = code;
     this.retryable = ERRORS[code].retryable;
     this.details = options.details ?? {};
