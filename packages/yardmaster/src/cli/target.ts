@@ -4,6 +4,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import type { ConnectOptions } from "../yard.ts";
 import { whole } from "./options.ts";
 import { type Output, outputTo } from "./output.ts";
+import { securityOf } from "./security.ts";
 
 /** Which yard a command speaks to. */
 export type Target = { readonly url: string } | { readonly broker: string; readonly store: string };
@@ -70,7 +71,9 @@ export function engineWaitOf(
   tell: (news: EngineNews) => void = ({ message }) => output.note(`engine: ${message}`),
 ): ConnectOptions {
   const { waitForEngine = seconds } = command.optsWithGlobals<TargetOptions>();
+  const security = securityOf(process.env);
   return {
+    ...(security === undefined ? {} : { security }),
     waitForEngineMs: waitForEngine * 1_000,
     onEngine: (news) => {
       tell(news);

@@ -227,7 +227,7 @@ export class Client {
     checkId(id);
     const stored = await this.switchboard.stored(id);
     if (stored === null || stored.payload === null) throw notFound(id);
-    return decodeValue(UNTYPED, stored.payload, "INVALID_INPUT");
+    return decodeValue(UNTYPED, this.switchboard.openPayload(stored, stored.payload), "INVALID_INPUT");
   }
 
   /** As `handle(…).cancel(reason)`. */
@@ -259,7 +259,7 @@ export class Client {
       route: null,
       // The first one's deadline does not bind the second.
       terms: terms === null ? null : { ...terms, deadline: 0 },
-      payload: stored.payload,
+      payload: this.switchboard.openPayload(stored, stored.payload),
       // What it waited for has ended, and may still make its input.
       ...(links === undefined || links.after.length === 0
         ? {}

@@ -162,7 +162,10 @@ export class Schedules {
     const declared = answers.find((answer) => answer.declared !== null)?.declared ?? null;
     if (declared === null) throw unknownSchedule(name);
     const record = decodeSchedule(fromBuffer(Buffer.from(declared.schedule, "base64")));
-    return this.switchboard.send(draftOf(record), { name: record.spec.name, codec: undefined });
+    const { vault } = this.switchboard.engine;
+    const { name: task } = record.spec;
+    const payload = vault?.open(record.payload, { part: "schedule", name: task }) ?? record.payload;
+    return this.switchboard.send(draftOf({ ...record, payload }), { name: task, codec: undefined });
   }
 
   /** Declares a schedule by its name: what was declared before under it is replaced. */
@@ -175,7 +178,10 @@ export class Schedules {
     const { timing, submit } = checked(name, options, this.switchboard.host.now());
     const drafted = await draft(definition, input, submit);
     if (drafted.payload.length > MAX_SCHEDULE_BYTES) throw tooLarge(name, drafted.payload.length);
-    const { spec, priority, expiresInMs, terms, payload } = drafted;
+    const { spec, priority, expiresInMs, terms } = drafted;
+    const { vault } = this.switchboard.engine;
+    const payload = vault?.seal(drafted.payload, { part: "schedule", name: spec.name }) ?? drafted.payload;
+    if (payload.length > MAX_SCHEDULE_BYTES) throw tooLarge(name, payload.length);
     const record = {
       name,
       ...timing,

@@ -5,6 +5,8 @@ export interface Alarm {
   readonly code:
     | "FRAME_QUARANTINED"
     | "FRAME_SET_ASIDE"
+    /** A signature is missing, wrong or too old: forged, or somebody has another key. */
+    | "FRAME_UNTRUSTED"
     | "SHARD_HANDED_OVER"
     | "SHARD_LOST"
     | "SHARD_TAKEN"

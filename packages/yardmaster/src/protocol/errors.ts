@@ -79,6 +79,18 @@ export const ERRORS = {
   TIMED_OUT: { retryable: true, meaning: "The attempt ran over its timeout." },
   WORKER_LOST: { retryable: true, meaning: "The worker that ran the attempt died or fell silent." },
   QUARANTINED: { retryable: false, meaning: "The task ended the processes of too many workers." },
+  FRAME_UNTRUSTED: {
+    retryable: false,
+    meaning: "A frame's signature is missing, wrong or too old: this process and its sender have different keys, or somebody forged it.",
+  },
+  KEY_MISSING: {
+    retryable: false,
+    meaning: "A frame is signed with a key that this process does not have; its sender's configuration has it.",
+  },
+  PAYLOAD_UNREADABLE: {
+    retryable: false,
+    meaning: "A payload or result cannot be decrypted: another key, another task's, or changed on its way.",
+  },
   FENCED: {
     retryable: false,
     meaning: "Another dispatcher owns the shard now; this one's write was refused.",
