@@ -82,7 +82,14 @@ export function engineWaitOf(
   };
 }
 
-/** The target as flags, for a child process. */
+/** The target as a child process finds it in its environment: the list of processes shows everybody its arguments. */
+export function targetEnvironment(target: Target): NodeJS.ProcessEnv {
+  const { YARDMASTER_URL, YARDMASTER_BROKER, YARDMASTER_STORE, ...rest } = process.env;
+  if ("url" in target) return { ...rest, YARDMASTER_URL: target.url };
+  return { ...rest, YARDMASTER_BROKER: target.broker, YARDMASTER_STORE: target.store };
+}
+
+/** The target as flags, for somebody to paste. */
 export function targetFlags(target: Target): string[] {
   return "url" in target ? ["--url", target.url] : ["--broker", target.broker, "--store", target.store];
 }

@@ -10,7 +10,7 @@ import { whole } from "../options.ts";
 import type { Output } from "../output.ts";
 import { shutdownAsked } from "../shutdown.ts";
 import { watchSources } from "../source-watch.ts";
-import { outputOf, targetFlags, targetOf, usage, waitFlags } from "../target.ts";
+import { outputOf, targetEnvironment, targetOf, usage, waitFlags } from "../target.ts";
 import type { Exit } from "../yard-command.ts";
 
 const MAX_SLOTS = 10_000;
@@ -25,14 +25,19 @@ export function addDev(program: Command, exit: Exit): void {
     .action(async (file: string, { slots }: { slots: number }, command: Command) => {
       const path = resolve(file);
       if (!existsSync(path)) throw usage(`there is no file ${file}`);
-      const flags = [...targetFlags(targetOf(command)), ...waitFlags(command), "--slots", String(slots)];
-      exit(await develop(path, flags, outputOf(command)));
+      const flags = [...waitFlags(command), "--slots", String(slots)];
+      exit(await develop(path, flags, targetEnvironment(targetOf(command)), outputOf(command)));
     });
 }
 
 /** Keeps one `start` process of the file's present text running, until a signal. */
-async function develop(file: string, flags: readonly string[], output: Output): Promise<number> {
-  const session = new DevSession(file, flags, output);
+async function develop(
+  file: string,
+  flags: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const session = new DevSession(file, flags, environment, output);
   const stopWatching = watchSources(systemHost, file, (path) => session.reload(path));
   session.start();
   process.once("exit", () => session.kill());
@@ -45,6 +50,7 @@ async function develop(file: string, flags: readonly string[], output: Output): 
 class DevSession {
   private readonly file: string;
   private readonly flags: readonly string[];
+  private readonly environment: NodeJS.ProcessEnv;
   private readonly output: Output;
   private child: ChildProcess | null = null;
   private isClosing = false;
@@ -52,9 +58,10 @@ class DevSession {
   private end: () => void = () => undefined;
   readonly ended: Promise<void>;
 
-  constructor(file: string, flags: readonly string[], output: Output) {
+  constructor(file: string, flags: readonly string[], environment: NodeJS.ProcessEnv, output: Output) {
     this.file = file;
     this.flags = flags;
+    this.environment = environment;
     this.output = output;
     this.ended = new Promise((settle) => {
       this.end = settle;
@@ -70,7 +77,7 @@ class DevSession {
     const child = spawn(process.execPath, [...process.execArgv, ...args], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       detached: true,
-      env: { ...process.env, [GUIDE_VARIABLE]: "1" },
+      env: { ...this.environment, [GUIDE_VARIABLE]: "1" },
     });
     this.child = child;
     child.once("exit", (code) => this.exited(code));
