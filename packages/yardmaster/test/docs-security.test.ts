@@ -14,7 +14,9 @@ function threats(): { threat: string; tests: readonly (readonly [file: string, n
     .slice(2)
     .map((line) => {
       const [, threat = "", , tests = ""] = line.split("|").map((cell) => cell.trim());
-      const named = [...tests.matchAll(/`([^`]+)` "([^"]+)"/g)].map(([, file = "", name = ""]) => [file, name] as const);
+      const named = [...tests.matchAll(/`([^`]+)` "([^"]+)"/g)].map(
+        ([, file = "", name = ""]) => [file, name] as const,
+      );
       return { threat, tests: named };
     });
 }
@@ -30,8 +32,13 @@ describe("docs/security.md", () => {
       for (const [file, name] of tests) {
         const path = join(PACKAGE, file);
         expect(existsSync(path), file).toBe(true);
-        const titles = readFileSync(path, "utf8").split("\n").filter((line) => /\bit\b|^\s*\]\)\(|\(["`']/.test(line));
-        expect(titles.some((line) => line.includes(name)), `${file}: ${name}`).toBe(true);
+        const titles = readFileSync(path, "utf8")
+          .split("\n")
+          .filter((line) => /\bit\b|^\s*\]\)\(|\(["`']/.test(line));
+        expect(
+          titles.some((line) => line.includes(name)),
+          `${file}: ${name}`,
+        ).toBe(true);
       }
     });
   }

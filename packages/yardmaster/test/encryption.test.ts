@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { call, chain, chord, step } from "../src/client/plan.ts";
 import { defineTask } from "../src/definition.ts";
 import { submitLane } from "../src/engine.ts";
-import { createTaskIds } from "../src/protocol/ids.ts";
 import { encodeFrame } from "../src/protocol/frame.ts";
+import { createTaskIds } from "../src/protocol/ids.ts";
 import { createHandlers } from "../src/worker/handlers.ts";
 import { key, SecuredYard } from "./secured-yard.ts";
 
@@ -24,7 +24,9 @@ afterEach(async () => {
   yard = new SecuredYard();
 });
 
-async function yardWith(security: Parameters<SecuredYard["client"]>[0]): Promise<Awaited<ReturnType<SecuredYard["client"]>>> {
+async function yardWith(
+  security: Parameters<SecuredYard["client"]>[0],
+): Promise<Awaited<ReturnType<SecuredYard["client"]>>> {
   await yard.dispatcher(security);
   await yard.worker(HANDLERS, security);
   return yard.client(security);
@@ -105,7 +107,10 @@ describe("a payload that cannot be read", () => {
     const frame = encodeFrame({ from: "client:x", shard: 0, epoch: 0, sequence: 1, envelopes });
     await yard.engine().broker.send([{ mailbox: submitLane(0), frame }]);
     const swapped = client.handle(echo, id).settled();
-    expect(await yard.driven(swapped)).toMatchObject({ ok: false, error: { cause: { code: "PAYLOAD_UNREADABLE" } } });
+    expect(await yard.driven(swapped)).toMatchObject({
+      ok: false,
+      error: { cause: { code: "PAYLOAD_UNREADABLE" } },
+    });
   });
 
   it.each([
@@ -128,7 +133,9 @@ describe("a payload that cannot be read", () => {
     const task = await yard.driven(client.submit(echo, MARK));
     await yard.driven(task.result());
     const stranger = await yard.client(WRONG);
-    await expect(yard.driven(stranger.handle(echo, task.id).result())).rejects.toMatchObject({ code: "PAYLOAD_UNREADABLE" });
+    await expect(yard.driven(stranger.handle(echo, task.id).result())).rejects.toMatchObject({
+      code: "PAYLOAD_UNREADABLE",
+    });
     expect((await yard.driven(stranger.status(task.id)))?.state).toBe("succeeded");
   });
 });

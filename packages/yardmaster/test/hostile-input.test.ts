@@ -60,9 +60,16 @@ describe("a frame", () => {
 
   it.each(["client:\0", "a\nb", "\u001b[2J"])("cannot come from a mailbox that no broker has: %j", (from) => {
     const frame = encodeFrame({ from: "client:abcde", shard: 0, epoch: 0, sequence: 1, envelopes: [] });
-    const hostile = Buffer.concat([frame.subarray(0, 3), Buffer.from([from.length]), Buffer.from(from), frame.subarray(16)]);
+    const hostile = Buffer.concat([
+      frame.subarray(0, 3),
+      Buffer.from([from.length]),
+      Buffer.from(from),
+      frame.subarray(16),
+    ]);
     expect(refusalOf(() => decodeFrame(hostile)).message).toContain("control characters");
-    expect(refusalOf(() => encodeFrame({ from, shard: 0, epoch: 0, sequence: 1, envelopes: [] })).code).toBe("INVALID_FRAME");
+    expect(refusalOf(() => encodeFrame({ from, shard: 0, epoch: 0, sequence: 1, envelopes: [] })).code).toBe(
+      "INVALID_FRAME",
+    );
   });
 
   it.each(["runAt", "delayMs", "expiresInMs"])("cannot ask for a time that is no date: %s", (field) => {
@@ -80,8 +87,12 @@ describe("a dispatcher", () => {
     const owned = dispatcher.owned();
     const client = await stage.actor("client:c");
     const hostile = bytesOf({ ...schedule, timeZone: "Nowhere/None" }).toString("base64");
-    await client.say(controlLane(0), [{ type: "command", request: 1, command: { type: "schedule", schedule: hostile } }]);
-    expect(client.all("reply")).toMatchObject([{ request: 1, ok: false, value: { code: "INVALID_OPTIONS" } }]);
+    await client.say(controlLane(0), [
+      { type: "command", request: 1, command: { type: "schedule", schedule: hostile } },
+    ]);
+    expect(client.all("reply")).toMatchObject([
+      { request: 1, ok: false, value: { code: "INVALID_OPTIONS" } },
+    ]);
     expect(dispatcher.owned()).toEqual(owned);
   });
 
@@ -109,7 +120,10 @@ describe("a row of the store", () => {
   ])("that is damaged is a typed error when it is loaded: %s %s %s", (kind, key, value) => {
     const { code } = refusalOf(() => {
       const kernel = new Kernel({ shard: 0, epoch: 1, seed: 1, nextFire });
-      kernel.restore({ type: "row", kind: "schedule", key: "nightly", value: fromBuffer(bytesOf(schedule)) }, NOW);
+      kernel.restore(
+        { type: "row", kind: "schedule", key: "nightly", value: fromBuffer(bytesOf(schedule)) },
+        NOW,
+      );
       kernel.restore({ type: "row", kind, key, value }, NOW);
       kernel.restored(NOW);
     });

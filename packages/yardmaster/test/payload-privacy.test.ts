@@ -61,9 +61,16 @@ describe("what is told of a task", () => {
       const handle = await yard.driven(client.submit(task as typeof plain, input));
       const end = await yard.driven(handle.settled());
       const { ok } = end;
-      const shown = [await yard.driven(client.status(handle.id)), await yard.driven(client.explain(handle.id))];
+      const shown = [
+        await yard.driven(client.status(handle.id)),
+        await yard.driven(client.explain(handle.id)),
+      ];
       const story = await yard.driven(client.story(handle.id));
-      throw Object.assign(new Error("what is known"), { shown, story, ended: ok ? "well" : recorded(end.error) });
+      throw Object.assign(new Error("what is known"), {
+        shown,
+        story,
+        ended: ok ? "well" : recorded(end.error),
+      });
     });
     expect(told).toContain("Error");
     expect(told).not.toContain(MARK);
@@ -73,7 +80,9 @@ describe("what is told of a task", () => {
     await yard.dispatcher();
     await yard.worker(handlers);
     const client = await yard.client();
-    const task = await yard.driven(client.submit(defineTask<unknown, unknown>({ name: "strict" }), { secret: MARK }));
+    const task = await yard.driven(
+      client.submit(defineTask<unknown, unknown>({ name: "strict" }), { secret: MARK }),
+    );
     const end = await yard.driven(task.settled());
     expect(end).toMatchObject({ ok: false, error: { cause: { code: "INVALID_INPUT" } } });
     expect(inspect([end, await yard.driven(client.story(task.id))], { depth: 20 })).not.toContain(MARK);
@@ -83,7 +92,10 @@ describe("what is told of a task", () => {
     await yard.dispatcher();
     await yard.worker(handlers);
     const client = await yard.client();
-    const raw = defineTask<unknown, unknown>({ name: "plain", codec: { ...broken, encode: () => `${MARK}!` } });
+    const raw = defineTask<unknown, unknown>({
+      name: "plain",
+      codec: { ...broken, encode: () => `${MARK}!` },
+    });
     const locked = await yard.client({ encryption: { keys: { a: key(1) }, current: "a" } });
     for (const by of [client, locked]) {
       const task = await yard.driven(by.submit(raw, null));
@@ -97,7 +109,8 @@ describe("what is told of a task", () => {
 
 /** An error without the process's own causes: what a record keeps of it. */
 function recorded(error: Error): unknown {
-  const cause = error.cause instanceof Error ? { message: error.cause.message, stack: error.cause.stack } : null;
+  const cause =
+    error.cause instanceof Error ? { message: error.cause.message, stack: error.cause.stack } : null;
   return { message: error.message, cause };
 }
 
@@ -129,7 +142,9 @@ describe("a process", () => {
       const url = `${cli.url}?password=${MARK}`;
       const dev = cli.spawn("dev", HANDLERS, "--url", url);
       await dev.line(/no parameter/);
-      const children = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).map(argumentsOf);
+      const children = readdirSync("/proc")
+        .filter((pid) => /^\d+$/.test(pid))
+        .map(argumentsOf);
       expect(children.filter((line) => line.includes("start") && line.includes(MARK))).toEqual([]);
       dev.kill("SIGTERM");
       const { stdout, stderr } = await dev.ended;
@@ -172,9 +187,18 @@ describe("the sources", () => {
     const found = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
       .flatMap((file) => {
-        const source = readFileSync(join(SOURCES, file), "utf8").replaceAll(/^\s*(?:\*|\/\/|\/\*\*).*$/gm, "");
-        const dynamic = [...source.matchAll(/\bimport\(\s*(?!["'\s])((?:[^()]|\((?:[^()]|\([^()]*\))*\))*?)\s*\)/g)];
-        const evaluated = [...source.matchAll(/\beval\(|new Function\(|\bcreateRequire\(|\brequire\(|runIn\w*Context|Runtime\.evaluate/g)];
+        const source = readFileSync(join(SOURCES, file), "utf8").replaceAll(
+          /^\s*(?:\*|\/\/|\/\*\*).*$/gm,
+          "",
+        );
+        const dynamic = [
+          ...source.matchAll(/\bimport\(\s*(?!["'\s])((?:[^()]|\((?:[^()]|\([^()]*\))*\))*?)\s*\)/g),
+        ];
+        const evaluated = [
+          ...source.matchAll(
+            /\beval\(|new Function\(|\bcreateRequire\(|\brequire\(|runIn\w*Context|Runtime\.evaluate/g,
+          ),
+        ];
         return [
           ...dynamic.map(([, what = ""]) => `${file}: import(${what})`),
           ...evaluated.map(([what]) => `${file}: ${what}`),

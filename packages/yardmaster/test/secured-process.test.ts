@@ -68,7 +68,9 @@ describe("keys", () => {
     ["a misspelt option", { singing: { keys: { a: key(1) }, current: "a" } }],
   ])("that cannot be used are refused: %s", async (_, wrong) => {
     // One of them is what no compiler would take.
-    await expect(connect(url, { security: wrong as SecurityOptions })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
+    await expect(connect(url, { security: wrong as SecurityOptions })).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+    });
   });
 
   it("are kept from a dispatcher that would forget too early", async () => {
@@ -78,12 +80,17 @@ describe("keys", () => {
 
   it("come from the environment on the command line, and no message quotes one", () => {
     const [one, two] = [key(1), key(2)].map((bytes) => Buffer.from(bytes).toString("base64"));
-    const environment = { YARDMASTER_SIGNING_KEYS: `new:${one}, old:${two}`, YARDMASTER_ENCRYPTION_KEYS: `e:${one}` };
+    const environment = {
+      YARDMASTER_SIGNING_KEYS: `new:${one}, old:${two}`,
+      YARDMASTER_ENCRYPTION_KEYS: `e:${one}`,
+    };
     expect(securityOf(environment)).toEqual({
       signing: { keys: { new: one, old: two }, current: "new" },
       encryption: { keys: { e: one }, current: "e", fingerprint: "e" },
     });
     expect(securityOf({})).toBeUndefined();
-    expect(() => securityOf({ YARDMASTER_SIGNING_KEYS: `x:${one},${two}` })).toThrow("entry 2 is not id:base64");
+    expect(() => securityOf({ YARDMASTER_SIGNING_KEYS: `x:${one},${two}` })).toThrow(
+      "entry 2 is not id:base64",
+    );
   });
 });

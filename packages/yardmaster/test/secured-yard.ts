@@ -63,7 +63,8 @@ export class SecuredYard {
 
   async worker(handlers: readonly Handler[], security?: SecurityOptions): Promise<Worker> {
     const engine = securedEngine(this.engine(), security, this.host);
-    const report = (what: string, error: unknown): void => void this.reports.push(`${what}: ${messageOf(error)}`);
+    const report = (what: string, error: unknown): void =>
+      void this.reports.push(`${what}: ${messageOf(error)}`);
     const worker = await startWorkerOn({ engine, host: this.host, handlers, report });
     this.closing.unshift(() => worker.close({ timeoutMs: 5_000 }));
     await this.host.settle();
@@ -71,7 +72,10 @@ export class SecuredYard {
   }
 
   async client(security?: SecurityOptions): Promise<Client> {
-    const client = await startClient({ engine: securedEngine(this.engine(), security, this.host), host: this.host });
+    const client = await startClient({
+      engine: securedEngine(this.engine(), security, this.host),
+      host: this.host,
+    });
     this.closing.unshift(() => client.close());
     return client;
   }

@@ -60,7 +60,10 @@ describe("a signed yard", () => {
     const client = await signedYard();
     await yard.driven((await yard.driven(client.submit(echo, 1))).result());
     const pause = { type: "command", request: 1, command: { type: "pause", queue: "default" } } as const;
-    await inject(controlLane(0), encodeFrame({ from: "client:x", shard: 0, epoch: 0, sequence: 1, envelopes: [pause] }));
+    await inject(
+      controlLane(0),
+      encodeFrame({ from: "client:x", shard: 0, epoch: 0, sequence: 1, envelopes: [pause] }),
+    );
     const forged = Buffer.from(lastTo(submitLane(0)));
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
     await inject(submitLane(0), forged);
@@ -102,7 +105,10 @@ describe("a signed yard", () => {
   it("changes its key without stopping", async () => {
     await yard.dispatcher(BOTH);
     await yard.worker(HANDLERS, BOTH);
-    const [before, after] = [await yard.client({ signing: { ...BOTH.signing, current: "old" } }), await yard.client(BOTH)];
+    const [before, after] = [
+      await yard.client({ signing: { ...BOTH.signing, current: "old" } }),
+      await yard.client(BOTH),
+    ];
     for (const client of [before, after])
       expect(await yard.driven((await yard.driven(client.submit(echo, 3))).result())).toBe(3);
     expect(yard.refusals).toEqual([]);

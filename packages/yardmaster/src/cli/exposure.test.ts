@@ -1,11 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { exposure } from "./exposure.ts";
-
-const folder = mkdtempSync(join(tmpdir(), "yardmaster-exposure-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("what doctor says of an engine's exposure", () => {
   it.each([
@@ -35,14 +29,5 @@ describe("what doctor says of an engine's exposure", () => {
   it("looks at both halves of a pair", () => {
     const lines = exposure({ broker: "amqp://u:p@a.example/", store: "redis://:p@b.example/0" }, true);
     expect(lines).toEqual([expect.stringContaining("a.example"), expect.stringContaining("b.example")]);
-  });
-
-  it("tells of a yard file that others can read", () => {
-    const file = join(folder, "yard.db");
-    writeFileSync(file, "");
-    chmodSync(file, 0o644);
-    expect(exposure({ url: `sqlite:${file}` }, false)).toEqual([expect.stringContaining("chmod 600")]);
-    chmodSync(file, 0o600);
-    expect(exposure({ url: `sqlite:${file}` }, false)).toEqual([]);
   });
 });

@@ -1,9 +1,7 @@
-import { statSync } from "node:fs";
 import type { Target } from "./target.ts";
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?|)$/i;
 const TLS_SCHEMES: ReadonlySet<string> = new Set(["rediss", "amqps"]);
-const OTHERS_BITS = 0o077;
 
 /**
  * What an operator should know of who else can reach the engines, from their URLs alone: whoever speaks to one without
@@ -12,8 +10,8 @@ const OTHERS_BITS = 0o077;
 export function exposure(target: Target, isSigned: boolean): string[] {
   const urls = "url" in target ? [target.url] : [target.broker, target.store];
   const found = urls.flatMap((url) => {
-    const [scheme = "", rest = ""] = url.split(/:(.*)/s);
-    return scheme === "sqlite" ? ofFile(rest) : ofServer(scheme, url, isSigned);
+    const [scheme = ""] = url.split(":", 1);
+    return scheme === "sqlite" ? [] : ofServer(scheme, url, isSigned);
   });
   return [...new Set(found)];
 }
@@ -28,25 +26,18 @@ function ofServer(scheme: string, text: string, isSigned: boolean): string[] {
   const isEncrypted = TLS_SCHEMES.has(scheme) || isSafePostgres;
   return [
     ...(isEncrypted ? [] : [`warning: the connection to ${host} is not encrypted: use ${advised(scheme)}`]),
-    ...(hasPassword || isSafePostgres ? [] : [`warning: ${host} is asked for without a password: give its clients one`]),
-    ...(isSigned ? [] : [`warning: ${host} is on a network and frames are not signed: see YARDMASTER_SIGNING_KEYS in docs/security.md`]),
+    ...(hasPassword || isSafePostgres
+      ? []
+      : [`warning: ${host} is asked for without a password: give its clients one`]),
+    ...(isSigned
+      ? []
+      : [
+          `warning: ${host} is on a network and frames are not signed: see YARDMASTER_SIGNING_KEYS in docs/security.md`,
+        ]),
   ];
 }
 
 function advised(scheme: string): string {
   if (scheme === "redis") return "rediss://";
   return scheme === "amqp" ? "amqps://" : "sslmode=verify-full";
-}
-
-function ofFile(path: string): string[] {
-  const [file = ""] = path.split("?");
-  try {
-    const isOpen = (statSync(decodeURIComponent(file)).mode & OTHERS_BITS) !== 0;
-    return isOpen && process.platform !== "win32"
-      ? [`warning: other users of this machine may read ${file}: chmod 600 it, with its -wal and -shm files`]
-      : [];
-  } catch {
-    // Whether there is such a file, others say.
-    return [];
-  }
 }

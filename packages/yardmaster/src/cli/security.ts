@@ -20,7 +20,9 @@ export function securityOf(environment: NodeJS.ProcessEnv): SecurityOptions | un
   return {
     ...(signing === null ? {} : { signing: { keys: signing.keys, current: signing.current } }),
     // A new key comes first in the list; the one that stays the longest tells inputs apart.
-    ...(encryption === null ? {} : { encryption: { keys: encryption.keys, current: encryption.current, fingerprint: encryption.last } }),
+    ...(encryption === null
+      ? {}
+      : { encryption: { keys: encryption.keys, current: encryption.current, fingerprint: encryption.last } }),
   };
 }
 
@@ -32,5 +34,9 @@ function keysOf(environment: NodeJS.ProcessEnv, variable: string): KeyList | nul
     if (id !== undefined && secret !== undefined) return [id, secret];
     throw new YardmasterError("INVALID_OPTIONS", `${variable}: entry ${index + 1} is not id:base64.`);
   });
-  return { keys: Object.fromEntries(entries), current: entries[0]?.[0] ?? "", last: entries.at(-1)?.[0] ?? "" };
+  return {
+    keys: Object.fromEntries(entries),
+    current: entries[0]?.[0] ?? "",
+    last: entries.at(-1)?.[0] ?? "",
+  };
 }

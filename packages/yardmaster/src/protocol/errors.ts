@@ -81,11 +81,13 @@ export const ERRORS = {
   QUARANTINED: { retryable: false, meaning: "The task ended the processes of too many workers." },
   FRAME_UNTRUSTED: {
     retryable: false,
-    meaning: "A frame's signature is missing, wrong or too old: this process and its sender have different keys, or somebody forged it.",
+    meaning:
+      "A frame's signature is missing, wrong or too old: this process and its sender have different keys, or somebody forged it.",
   },
   KEY_MISSING: {
     retryable: false,
-    meaning: "A frame is signed with a key that this process does not have; its sender's configuration has it.",
+    meaning:
+      "A frame is signed with a key that this process does not have; its sender's configuration has it.",
   },
   PAYLOAD_UNREADABLE: {
     retryable: false,

@@ -79,7 +79,8 @@ export function checkTrusted(bytes: Uint8Array, senderOf: (frame: Uint8Array) =>
 
 const SENTENCES: Readonly<Record<Distrust, string>> = {
   unsigned: "it is not signed, and this process takes signed frames only",
-  forged: "its signature is wrong: the sender has another key of that id, or the frame was made for another mailbox",
+  forged:
+    "its signature is wrong: the sender has another key of that id, or the frame was made for another mailbox",
   expired: "it was signed too long ago, or in the future",
   replayed: "the same frame was taken before",
   "unknown-key": "it is signed with a key that this process does not have",

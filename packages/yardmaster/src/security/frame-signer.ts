@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Host } from "../host.ts";
-import { type Distrust, isSealed, NONCE_BYTES, type Sealed, sealHead, unseal } from "../protocol/seal.ts";
 import { checkDelay } from "../protocol/check.ts";
+import { type Distrust, isSealed, NONCE_BYTES, type Sealed, sealHead, unseal } from "../protocol/seal.ts";
 import { type KeyRing, keyRing, type SigningOptions } from "./keys.ts";
 
 const DAY_MS = 86_400_000;
@@ -62,5 +62,11 @@ function macOf(key: Buffer | undefined, mailbox: string, head: Buffer, frame: Ui
   const name = Buffer.from(mailbox, "utf8");
   const length = Buffer.alloc(4);
   length.writeUInt32BE(name.length);
-  return createHmac("sha256", key ?? "").update(CONTEXT).update(length).update(name).update(head).update(frame).digest();
+  return createHmac("sha256", key ?? "")
+    .update(CONTEXT)
+    .update(length)
+    .update(name)
+    .update(head)
+    .update(frame)
+    .digest();
 }

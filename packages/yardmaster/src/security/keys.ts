@@ -43,11 +43,17 @@ const KEY_BYTES = 32;
 const MAX_ID_BYTES = 64;
 
 /** Throws INVALID_OPTIONS, which quotes no key. `exact`: a key has no more bytes either. */
-export function keyRing(options: { readonly keys: Keys; readonly current: string }, field: string, exact: boolean): KeyRing {
+export function keyRing(
+  options: { readonly keys: Keys; readonly current: string },
+  field: string,
+  exact: boolean,
+): KeyRing {
   const check = optionCheck("security");
-  if (typeof options !== "object" || options === null) check.refuse(field, "an object with keys and current", typeof options);
+  if (typeof options !== "object" || options === null)
+    check.refuse(field, "an object with keys and current", typeof options);
   const { keys, current } = options;
-  if (typeof keys !== "object" || keys === null) check.refuse(`${field}.keys`, "secrets by their ids", typeof keys);
+  if (typeof keys !== "object" || keys === null)
+    check.refuse(`${field}.keys`, "secrets by their ids", typeof keys);
   const ring = new Map<string, Buffer>();
   for (const [id, secret] of Object.entries(keys)) {
     if (!isName(id) || Buffer.byteLength(id) > MAX_ID_BYTES)
@@ -60,7 +66,8 @@ export function keyRing(options: { readonly keys: Keys; readonly current: string
 
 function secretOf(secret: unknown, field: string, exact: boolean): Buffer {
   const bytes = typeof secret === "string" ? Buffer.from(secret, "base64") : secret;
-  const isLong = bytes instanceof Uint8Array && bytes.length >= KEY_BYTES && (!exact || bytes.length === KEY_BYTES);
+  const isLong =
+    bytes instanceof Uint8Array && bytes.length >= KEY_BYTES && (!exact || bytes.length === KEY_BYTES);
   if (isLong) return Buffer.from(bytes);
   throw new YardmasterError(
     "INVALID_OPTIONS",

@@ -11,7 +11,8 @@ export function securedEngine(engine: Engine, security: SecurityOptions | undefi
   if (security === undefined) return engine;
   optionCheck("security").known(security, ["signing", "encryption"]);
   const { signing, encryption } = security;
-  const signed = signing === undefined ? engine : new SignedTraffic(new FrameSigner(signing, host)).engine(engine);
+  const signed =
+    signing === undefined ? engine : new SignedTraffic(new FrameSigner(signing, host)).engine(engine);
   if (encryption === undefined) return signed;
   const vault = new Vault(encryption, host);
   return {

@@ -10,7 +10,10 @@ const REMEMBERED = 50_000;
 export class SignedTraffic {
   private readonly signer: FrameSigner;
   /** By what was handed out: as the adapter knows it, and its mark. */
-  private readonly originals = new WeakMap<Delivery, { readonly delivery: Delivery; readonly mark: string }>();
+  private readonly originals = new WeakMap<
+    Delivery,
+    { readonly delivery: Delivery; readonly mark: string }
+  >();
   private taken = new Set<string>();
   private takenBefore = new Set<string>();
 
@@ -29,7 +32,10 @@ export class SignedTraffic {
       publish: (mailbox, frame) => broker.publish(mailbox, this.signer.sign(mailbox, frame)),
       receive: async (mailbox) => this.receiver(await broker.receive(mailbox)),
       send: async (sends, acks = []) => {
-        const outcomes = await broker.send(this.signed(sends), acks.map((ack) => this.original(ack)));
+        const outcomes = await broker.send(
+          this.signed(sends),
+          acks.map((ack) => this.original(ack)),
+        );
         this.remember(acks);
         return outcomes;
       },
@@ -86,7 +92,8 @@ export class SignedTraffic {
     const verdict = this.signer.verify(mailbox, bytes);
     const isTaken = typeof verdict !== "string" && this.isTaken(verdict.mark);
     const refusal = typeof verdict === "string" ? verdict : isTaken ? "replayed" : null;
-    const frame = typeof verdict === "string" || isTaken ? refusedFrame(refusal ?? "malformed", bytes) : verdict.frame;
+    const frame =
+      typeof verdict === "string" || isTaken ? refusedFrame(refusal ?? "malformed", bytes) : verdict.frame;
     const opened: Delivery = { ...delivery, frame };
     const mark = typeof verdict === "string" || isTaken ? "" : verdict.mark;
     this.originals.set(opened, { delivery, mark });

@@ -34,7 +34,9 @@ export class Vault {
   constructor(options: EncryptionOptions, host: Host) {
     this.ring = keyRing(options, "encryption", true);
     const { fingerprint = [...this.ring.keys.keys()][0] ?? "", acceptPlain = false } = options;
-    this.fingerprintKey = keyRing({ ...options, current: fingerprint }, "encryption", true).keys.get(fingerprint) ?? Buffer.alloc(0);
+    this.fingerprintKey =
+      keyRing({ ...options, current: fingerprint }, "encryption", true).keys.get(fingerprint) ??
+      Buffer.alloc(0);
     this.acceptPlain = acceptPlain === true;
     this.host = host;
   }
@@ -67,7 +69,9 @@ export class Vault {
     const key = this.ring.keys.get(keyId);
     if (bytes.length < bodyAt) throw unreadable(binding, "it is damaged");
     if (key === undefined) throw unreadable(binding, `its key ${quoted(keyId)} is not here`);
-    const decipher = createDecipheriv("aes-256-gcm", key, toBuffer(bytes.slice(idEnd, tagAt)), { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv("aes-256-gcm", key, toBuffer(bytes.slice(idEnd, tagAt)), {
+      authTagLength: TAG_BYTES,
+    });
     decipher.setAAD(associated(bytes.slice(0, idEnd), binding));
     decipher.setAuthTag(toBuffer(bytes.slice(tagAt, bodyAt)));
     try {
@@ -85,7 +89,9 @@ export class Vault {
 
   /** Tells the same input from another to who has the key, and says nothing to who has not. */
   fingerprint(hash: ByteString): ByteString {
-    return fromBuffer(createHmac("sha256", this.fingerprintKey).update("yardmaster input\n").update(toBuffer(hash)).digest());
+    return fromBuffer(
+      createHmac("sha256", this.fingerprintKey).update("yardmaster input\n").update(toBuffer(hash)).digest(),
+    );
   }
 }
 
@@ -95,6 +101,7 @@ function associated(head: ByteString, binding: Binding): Buffer {
 }
 
 function unreadable(binding: Binding, why: string): YardmasterError {
-  const whose = binding.part === "schedule" ? `of a schedule of ${quoted(binding.name)}` : `of task ${binding.id}`;
+  const whose =
+    binding.part === "schedule" ? `of a schedule of ${quoted(binding.name)}` : `of task ${binding.id}`;
   return new YardmasterError("PAYLOAD_UNREADABLE", `The ${binding.part} ${whose} cannot be read: ${why}.`);
 }

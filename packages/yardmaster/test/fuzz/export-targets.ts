@@ -75,9 +75,7 @@ async function opened(
 /** By export: how it is called with what nobody should pass. */
 export const EXPORT_TARGETS: Readonly<Record<string, Target>> = Object.fromEntries(
   [
-    target(". defineTask", 1, spoiled(TASK), (options) =>
-      judged(() => defineTask(untyped<never>(options))),
-    ),
+    target(". defineTask", 1, spoiled(TASK), (options) => judged(() => defineTask(untyped<never>(options)))),
     target(". defineQueue", 1, spoiled(QUEUE), (options) =>
       judged(() => defineQueue(untyped<never>(options))),
     ),
@@ -85,7 +83,9 @@ export const EXPORT_TARGETS: Readonly<Record<string, Target>> = Object.fromEntri
       submitted(() => call(untyped<never>(task), untyped<never>(input), untyped<never>(options))),
     ),
     target(". step", 1, values, ([task, options]) =>
-      submitted(() => chain(call(echo, 1), untyped<never>(step(untyped<never>(task), untyped<never>(options))))),
+      submitted(() =>
+        chain(call(echo, 1), untyped<never>(step(untyped<never>(task), untyped<never>(options)))),
+      ),
     ),
     target(". chain", 1, values, (parts) =>
       submitted(() => untyped<(...parts: unknown[]) => Plan>(chain)(...parts)),
@@ -94,8 +94,12 @@ export const EXPORT_TARGETS: Readonly<Record<string, Target>> = Object.fromEntri
     target(". fanOut", 1, values, (parts) =>
       submitted(() => chain(call(echo, 1), untyped<never>(fanOut(...untyped<never[]>(parts))))),
     ),
-    target(". chord", 1, values, ([parts, body]) => submitted(() => chord(untyped<never>(parts), untyped<never>(body)))),
-    target(". map", 1, values, ([task, inputs]) => submitted(() => map(untyped<never>(task), untyped<never>(inputs)))),
+    target(". chord", 1, values, ([parts, body]) =>
+      submitted(() => chord(untyped<never>(parts), untyped<never>(body))),
+    ),
+    target(". map", 1, values, ([task, inputs]) =>
+      submitted(() => map(untyped<never>(task), untyped<never>(inputs))),
+    ),
     target(
       ". ERRORS",
       1,
@@ -114,7 +118,9 @@ export const EXPORT_TARGETS: Readonly<Record<string, Target>> = Object.fromEntri
       text,
       plainly((message) => new YardmasterError("CLOSED", String(message)).message),
     ),
-    target(". connect", 1, addresses, (address) => judgedLater(() => opened(connect(untyped<never>(address))))),
+    target(". connect", 1, addresses, (address) =>
+      judgedLater(() => opened(connect(untyped<never>(address)))),
+    ),
     target(". startYard", 1, addresses, (address) =>
       judgedLater(() => opened(startYard({ ...Object(address), handlers: HANDLERS }))),
     ),
@@ -170,7 +176,8 @@ export const EXPORT_TARGETS: Readonly<Record<string, Target>> = Object.fromEntri
       "./http startHttp",
       1,
       spoiled({ tokens: [], host: "127.0.0.1", port: 0, limits: {} }),
-      (options) => judgedLater(async () => (await startHttp(untyped<never>({}), untyped<never>(options))).close()),
+      (options) =>
+        judgedLater(async () => (await startHttp(untyped<never>({}), untyped<never>(options))).close()),
     ),
     target("./http-client HttpClient", 1, fc.tuple(text, text), ([url, token]) =>
       judged(() => new HttpClient({ url, token, fetch: untyped<never>(null) })),

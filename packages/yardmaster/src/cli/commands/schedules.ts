@@ -12,9 +12,9 @@ import {
 import { MAX_PRIORITY } from "../../protocol/task.ts";
 import type { Yard } from "../../yard.ts";
 import { EXIT } from "../exit-code.ts";
+import { jsonInput } from "../json-input.ts";
 import { MAX_MS, oneOf, whole } from "../options.ts";
 import { plain } from "../plain-text.ts";
-import { jsonInput } from "../json-input.ts";
 import { outputOf } from "../target.ts";
 import { type Exit, withYard } from "../yard-command.ts";
 
@@ -68,7 +68,9 @@ export function addSchedules(program: Command, exit: Exit): void {
 function addAdd(schedules: Command, exit: Exit): void {
   schedules
     .command("add <schedule> <task> <json>")
-    .description("declare a schedule, or replace the one of that name; the input is JSON text, or - to read it from stdin")
+    .description(
+      "declare a schedule, or replace the one of that name; the input is JSON text, or - to read it from stdin",
+    )
     .option("--cron <line>", "five fields, or six with seconds in front")
     .option("--time-zone <zone>", "where the cron line's clock hangs (default: UTC)")
     .option("--every-ms <ms>", "a tick each so many milliseconds", whole(MIN_EVERY_MS, MAX_MS))
