@@ -36,10 +36,12 @@ describe("defineTask", () => {
       afterFactor: 3,
       afterMs: 1_000,
     });
-    expect(defineTask({ name: "a", speculative: { afterFactor: 1.5, afterMs: 0 } }).spec.speculation).toEqual({
-      afterFactor: 1.5,
-      afterMs: 0,
-    });
+    expect(defineTask({ name: "a", speculative: { afterFactor: 1.5, afterMs: 0 } }).spec.speculation).toEqual(
+      {
+        afterFactor: 1.5,
+        afterMs: 0,
+      },
+    );
   });
 
   it("answers the same frozen spec every time", () => {
