@@ -78,7 +78,7 @@ async function draw(page: Page, name: string, address: string, ready: string, co
   // Long ones would be large as PNG.
   const isPhoto = colors === "phone" || isLong(name, colors);
   const path = join(FOLDER, `${name}-${colors}.${isPhoto ? "jpg" : "png"}`);
-  await page.screenshot({ path, ...(isPhoto ? { type: "jpeg" as const, quality: 82 } : {}) });
+  await page.screenshot({ path, ...(isPhoto ? { type: "jpeg" as const, quality: 66 } : {}) });
   await page.setViewportSize({ width, height });
 }
 
