@@ -1,159 +1,69 @@
 /**
- * What it costs that Prometheus reads `/metrics` each second: `node bench/scrape.ts [windows] [queues]`, after a build.
+ * What it costs that Prometheus reads `/metrics` each second: `node bench/scrape.ts [queues] [scrapes]`, after a build.
  *
- * Dispatcher and HTTP server are processes of their own, worker and client are this one, which keeps 500 tasks in flight
- * over all queues. Windows with and without scrapes take turns; what they take is read from the processes' CPU time,
- * which a noisy machine changes less than the number of tasks.
+ * Dispatcher, HTTP server and the reader are this one process, on SQLite, so that its CPU time has all of a scrape: that is
+ * what is taken from tasks, however busy the machine is. What the yard takes while nobody looks is measured first.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { connect, defineTask, startWorker } from "yardmaster";
+import { defineQueue, defineTask, startYard } from "yardmaster";
+import { createToken, hashToken, startHttp } from "yardmaster/http";
 import { createHandlers } from "yardmaster/worker";
 
-const windows = Number(process.argv[2] ?? 6);
-const queues = Number(process.argv[3] ?? 20);
-const WINDOW_MS = 6_000;
-const SCRAPE_MS = 1_000;
-const IN_FLIGHT = 500;
-/** Of the kernel's clock, which /proc counts in. */
-const TICKS_PER_S = 100;
+const queues = Number(process.argv[2] ?? 20);
+const scrapes = Number(process.argv[3] ?? 60);
+const IDLE_MS = 2_000;
+const ROUNDS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), "yardmaster-scrape-"));
-const url = `sqlite:${join(folder, "yard.db")}`;
-const token = "t".repeat(40);
-const command = join(import.meta.dirname, "../packages/yardmaster/bin/yardmaster.js");
-const tasks = Array.from({ length: queues }, (_, index) =>
-  defineTask<number, number>({ name: `scrape.${index}`, queue: `queue-${index}`, keepResultMs: 60_000 }),
-);
-
-function start(...args: string[]): ChildProcess {
-  const env = { ...process.env, YARDMASTER_TOKENS: `viewer:${token}` };
-  return spawn(process.execPath, ["--no-warnings", command, ...args, "--url", url], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env,
-  });
-}
-
-async function said(child: ChildProcess, pattern: RegExp): Promise<string> {
-  if (child.stderr === null) return "";
-  for await (const line of createInterface({ input: child.stderr })) {
-    const found = pattern.exec(line)?.[0];
-    if (found !== undefined) {
-      child.stderr.resume();
-      return found;
-    }
-  }
-  throw new Error(`a process ended without ${pattern}`);
-}
-
-/** User and system time of a process so far. */
-function cpuMs({ pid = 0 }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /s, "")
-    .split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_S;
-}
-
-const dispatcher = start("dispatcher");
-await said(dispatcher, /is ready/);
-const server = start("serve", "--port", "0");
-const address = await said(server, /http:\/\/127\.0\.0\.1:\d+/);
 const { on } = createHandlers();
-const worker = await startWorker({
-  url,
-  handlers: tasks.map((task) => on(task, ({ input }) => input)),
-  slots: 100,
-});
-const yard = await connect(url);
+const tasks = Array.from({ length: queues }, (_, index) =>
+  // Declared queues are shown while they are empty, too.
+  defineTask<number, number>({ name: `scrape.${index}`, queue: defineQueue({ name: `queue-${index}` }) }),
+);
+const handlers = tasks.map((task) => on(task, ({ input }) => input));
+const yard = await startYard({ url: `sqlite:${join(folder, "yard.db")}`, handlers, slots: 20 });
+const token = createToken();
+const server = await startHttp(yard, { port: 0, tokens: [{ role: "viewer", sha256: hashToken(token) }] });
 
-let done = 0;
-let isOver = false;
-const loops = Array.from({ length: IN_FLIGHT }, async (_, index) => {
-  const task = tasks[index % tasks.length];
-  while (!isOver && task !== undefined) {
-    await (await yard.submit(task, index)).result();
-    done += 1;
-  }
-});
-
+/** Reads the page as Prometheus does; answers with its size. */
 async function scrape(): Promise<number> {
-  const answer = await fetch(`${address}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${server.url}/metrics`, { headers });
   if (!answer.ok) throw new Error(`/metrics answered ${answer.status}`);
   return (await answer.text()).length;
 }
 
-interface Window {
-  readonly perS: number;
-  readonly dispatcherUs: number;
-  readonly serverMs: number;
-  readonly scrapes: number;
+/** CPU time of this process while `run` goes on. */
+async function cpuMsOf(run: () => Promise<void>): Promise<number> {
+  const before = process.cpuUsage();
+  await run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
 }
 
-async function measure(isScraping: boolean): Promise<Window> {
-  const [from, tasksBefore, dispatcherBefore, serverBefore] = [
-    performance.now(),
-    done,
-    cpuMs(dispatcher),
-    cpuMs(server),
-  ];
-  let scrapes = 0;
-  while (performance.now() - from < WINDOW_MS) {
-    await new Promise((resolve) => setTimeout(resolve, SCRAPE_MS - 5));
-    if (!isScraping) continue;
-    await scrape();
-    scrapes += 1;
-  }
-  const count = done - tasksBefore;
-  return {
-    perS: (count * 1_000) / (performance.now() - from),
-    dispatcherUs: ((cpuMs(dispatcher) - dispatcherBefore) * 1_000) / count,
-    serverMs: cpuMs(server) - serverBefore,
-    scrapes,
-  };
-}
+// Every queue has counts and histograms, and what is compiled late is compiled.
+await Promise.all(tasks.map(async (task, index) => (await yard.submit(task, index)).result()));
+for (let count = 0; count < scrapes; count += 1) await scrape();
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const idleMs = await cpuMsOf(() => new Promise((resolve) => setTimeout(resolve, IDLE_MS)));
+const rounds: number[] = [];
+for (let round = 0; round < ROUNDS; round += 1) {
+  const startedAt = performance.now();
+  const spentMs = await cpuMsOf(async () => {
+    for (let count = 0; count < scrapes; count += 1) await scrape();
+  });
+  const idleShare = idleMs / IDLE_MS;
+  rounds.push((spentMs - idleShare * (performance.now() - startedAt)) / scrapes);
 }
+rounds.sort((a, b) => a - b);
+const medianMs = rounds[Math.floor(ROUNDS / 2)] ?? 0;
+process.stdout.write(
+  `${queues} queues, ${await scrape()} bytes: ${medianMs.toFixed(1)} ms of CPU a scrape ` +
+    `(${rounds.map((ms) => ms.toFixed(1)).join(", ")}); one each second takes ${(medianMs / 10).toFixed(2)} % of a core\n`,
+);
 
-await measure(true);
-const quiet: Window[] = [];
-const scraped: Window[] = [];
-for (let turn = 0; turn < windows; turn += 1) {
-  quiet.push(await measure(false));
-  scraped.push(await measure(true));
-}
-const perScrapeMs =
-  (scraped.reduce((sum, { serverMs }) => sum + serverMs, 0) -
-    quiet.reduce((sum, { serverMs }) => sum + serverMs, 0)) /
-  scraped.reduce((sum, { scrapes }) => sum + scrapes, 0);
-const report = {
-  queues,
-  bytes: await scrape(),
-  tasksPerS: {
-    quiet: median(quiet.map(({ perS }) => perS)),
-    scraped: median(scraped.map(({ perS }) => perS)),
-  },
-  dispatcherUsPerTask: {
-    quiet: median(quiet.map(({ dispatcherUs }) => dispatcherUs)),
-    scraped: median(scraped.map(({ dispatcherUs }) => dispatcherUs)),
-  },
-  serverMsPerScrape: perScrapeMs,
-  /** Of one core, at a scrape each second. */
-  serverShare: perScrapeMs / SCRAPE_MS,
-};
-process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-
-isOver = true;
-await Promise.all(loops);
-await worker.close({ timeoutMs: 10_000 });
-await yard.close({ timeoutMs: 10_000 });
-for (const child of [server, dispatcher]) {
-  child.kill("SIGTERM");
-  await once(child, "exit");
-}
+await server.close();
+await yard.close({ timeoutMs: 5_000 });
 rmSync(folder, { recursive: true });

@@ -30,6 +30,18 @@ describe("defineTask", () => {
     });
   });
 
+  it("has second attempts only where it asks for them", () => {
+    expect(defineTask({ name: "a", speculative: false }).spec).not.toHaveProperty("speculation");
+    expect(defineTask({ name: "a", speculative: true }).spec.speculation).toEqual({
+      afterFactor: 3,
+      afterMs: 1_000,
+    });
+    expect(defineTask({ name: "a", speculative: { afterFactor: 1.5, afterMs: 0 } }).spec.speculation).toEqual({
+      afterFactor: 1.5,
+      afterMs: 0,
+    });
+  });
+
   it("answers the same frozen spec every time", () => {
     const ping = defineTask({ name: "ping" });
     expect(specOf(ping)).toBe(specOf(ping));
@@ -67,6 +79,12 @@ describe("defineTask", () => {
     ["input", { input: {} }],
     ["codec", { codec: {} }],
     ["delivery", { delivery: "exactly-once" }],
+    ["speculative", { speculative: true, delivery: "at-most-once" }],
+    ["options", { speculative: 3 }],
+    ["speculative.afterFactor", { speculative: { afterFactor: 0.5 } }],
+    ["speculative.afterFactor", { speculative: { afterFactor: Number.NaN } }],
+    ["speculative.afterMs", { speculative: { afterMs: -1 } }],
+    ["after", { speculative: { after: 3 } }],
     ["backoff.type", { backoff: { type: "linear" } }],
     ["attemps", { attemps: 5 }],
   ])("refuses what the types forbid: %s", (field, options) => {

@@ -5,6 +5,7 @@ import { type OptionCheck, optionCheck } from "./definition/options.ts";
 import { DEFAULT_QUEUE, type QueueDefinition } from "./definition/queue.ts";
 import { type LabelOptions, type RequirementOptions, requirementsOf } from "./definition/requirements.ts";
 import { checkTaskRouting } from "./definition/routing.ts";
+import { type SpeculationOptions, speculationOf } from "./definition/speculation.ts";
 import {
   type AffinityOptions,
   type ConcurrencyOptions,
@@ -75,6 +76,11 @@ export interface TaskOptions<Input, Parsed, Returned, Output>
   readonly labels?: LabelOptions;
   /** Which tasks go to the same worker, in a queue placed `sticky`. */
   readonly affinity?: AffinityOptions<Parsed>;
+  /**
+   * For tasks that may run twice at a time without harm: an attempt that takes far longer than expected is joined by a
+   * second one on another worker, in a slot that nothing else could use. The first success counts. Default false.
+   */
+  readonly speculative?: boolean | SpeculationOptions;
 }
 
 /** A checked, frozen definition. Carries no handler: producers import it without the handler's code. */
@@ -149,6 +155,7 @@ const FIELDS = [
   "needs",
   "labels",
   "affinity",
+  "speculative",
 ] as const satisfies readonly (keyof TaskOptions<unknown, unknown, unknown, unknown>)[];
 
 const MINUTE_MS = 60_000;
@@ -211,6 +218,7 @@ function specFrom(
   checkName(options.name, "A task's name");
   const limits = limitsOf(options, check);
   const requirements = requirementsOf(options, check);
+  const speculation = speculationOf(options.speculative, options.delivery, check);
   return Object.freeze({
     name: options.name,
     queue: queueName(options.queue, check),
@@ -224,6 +232,7 @@ function specFrom(
     keepFailureMs: duration("keepFailureMs", 7 * DAY_MS),
     ...(limits === undefined ? {} : { limits }),
     ...(requirements === undefined ? {} : { requirements }),
+    ...(speculation === undefined ? {} : { speculation }),
   });
 }
 

@@ -34,6 +34,7 @@ export type { BackoffOptions } from "./definition/backoff.ts";
 export type { Codec } from "./definition/codec.ts";
 export { defineQueue, type QueueDefinition, type QueueOptions } from "./definition/queue.ts";
 export type { LabelOptions } from "./definition/requirements.ts";
+export type { SpeculationOptions } from "./definition/speculation.ts";
 export { defineTask, type TaskDefinition, type TaskOptions } from "./definition.ts";
 export type { Alarm } from "./dispatcher/alarm.ts";
 export type { EngineReport } from "./engine.ts";

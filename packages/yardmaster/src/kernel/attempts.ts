@@ -1,10 +1,14 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign } from "../protocol/envelope.ts";
 import { INLINE_BYTES, type Millis } from "../protocol/task.ts";
+import { forgetLateness, watchLateness } from "./lateness.ts";
 import { givePlaceBack, takePlace, useRates } from "./limits.ts";
-import { Attempt, type LiveTask, type Worker } from "./live.ts";
+import { Attempt, type Details, type LiveTask, type Worker } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf, payloadBytesOf } from "./task-record.ts";
+
+/** The kind of side rows that know a task's second attempt: its number, and where and since when it runs, as long as it does. */
+export const SECOND_ROW = "second";
 
 /** The worker ends an attempt at its timeout; this much later than timeout and grace it is ended without it. */
 const TIMEOUT_MARGIN_MS = 2_000;
@@ -12,6 +16,7 @@ const TIMEOUT_MARGIN_MS = 2_000;
 /** Gives a worker the next attempt of a task. */
 export function assignTo(shard: Shard, task: LiveTask, worker: Worker, now: Millis): void {
   task.attempt++;
+  if (task.details !== null && task.details.secondNumber > 0) leaveOutSecond(shard, task, task.details);
   // A worker that handed this attempt back may say so again: it must not mean the new one.
   const returnedBy = task.details === null ? "" : task.details.returnedBy;
   const skipped = returnedBy !== "" && (returnedBy === "*" || returnedBy === worker.id);
@@ -23,19 +28,64 @@ export function assignTo(shard: Shard, task: LiveTask, worker: Worker, now: Mill
   attempt.skipped = skipped;
   hold(shard, worker, attempt, now);
   useRates(shard, task, now);
-  attempt.frame = sendAssign(shard, task, worker);
+  watchLateness(shard, attempt);
+  attempt.frame = sendAssign(shard, attempt, worker, task.details === null ? 0 : task.details.expiresAt);
 }
 
-/** Puts an attempt into a worker's hands. */
+/** A second attempt has had the next number. */
+function leaveOutSecond(shard: Shard, task: LiveTask, details: Details): void {
+  if (task.attempt <= details.secondNumber) {
+    details.skipped += details.secondNumber + 1 - task.attempt;
+    task.attempt = details.secondNumber + 1;
+  }
+  details.secondNumber = 0;
+  shard.journal.side(SECOND_ROW, task.id, null);
+}
+
+/** Puts a task's next attempt into a worker's hands. */
 export function hold(shard: Shard, worker: Worker, attempt: Attempt, now: Millis): void {
+  const { line } = attempt.task.kind;
+  attempt.task.last = attempt;
+  line.queue.active++;
+  line.active++;
+  putInto(shard, worker, attempt, now);
+}
+
+/** As `hold`, of an attempt that runs beside another: its queue counts it as one that may still run. */
+export function holdSecond(shard: Shard, worker: Worker, attempt: Attempt, now: Millis): void {
+  const { task } = attempt;
+  const details = detailsOf(task);
+  attempt.isSecond = true;
+  details.second = attempt;
+  details.secondNumber = attempt.number;
+  task.kind.line.queue.ghosts++;
+  putInto(shard, worker, attempt, now);
+}
+
+/** The second attempt is the only one from now on. The first has been released. */
+export function makeFirst(shard: Shard, second: Attempt): void {
+  const { task } = second;
+  const { line } = task.kind;
+  const details = detailsOf(task);
+  line.queue.ghosts--;
+  line.queue.active++;
+  line.active++;
+  second.isSecond = false;
+  details.second = null;
+  details.secondNumber = 0;
+  details.skipped += second.number - task.attempt;
+  task.attempt = second.number;
+  task.last = second;
+  shard.journal.changed(task);
+  shard.journal.side(SECOND_ROW, task.id, null);
+}
+
+function putInto(shard: Shard, worker: Worker, attempt: Attempt, now: Millis): void {
   attempt.worker = worker;
   attempt.heldSlot = worker.held.length;
   worker.held.push(attempt);
-  attempt.task.last = attempt;
   const { line } = attempt.task.kind;
   const { queue } = line;
-  queue.active++;
-  line.active++;
   shard.queues.start(queue, attempt);
   worker.resources.take(line.requirement.needs);
   takePlace(shard, attempt);
@@ -63,8 +113,12 @@ export function release(shard: Shard, attempt: Attempt, usedMs: Millis): void {
   attempt.heldSlot = -1;
   const { line } = attempt.task.kind;
   const { queue } = line;
-  queue.active--;
-  line.active--;
+  if (attempt.isSecond) queue.ghosts--;
+  else {
+    queue.active--;
+    line.active--;
+  }
+  if (attempt.lateness !== null) forgetLateness(shard, attempt);
   shard.queues.end(queue, attempt, usedMs);
   if (!attempt.isGhost) giveBack(shard, worker, attempt);
   shard.timers.clear(attempt);
@@ -136,20 +190,26 @@ export function forgetWorker(shard: Shard, worker: Worker): void {
   shard.outbox.markDeparted(worker.mailbox);
 }
 
-function sendAssign(shard: Shard, task: LiveTask, worker: Worker): number {
+/** Answers with the number of the frame. */
+export function sendAssign(
+  shard: Shard,
+  { task, number }: Attempt,
+  worker: Worker,
+  expiresAt: Millis,
+): number {
   const { spec } = task.kind;
   const payload = inlinePayload(task);
   const trace = task.terms?.trace;
   const assign: Assign = {
     type: "assign",
     id: task.id,
-    attempt: task.attempt,
+    attempt: number,
     name: spec.name,
     version: spec.version,
     attempts: spec.attempts,
     timeoutMs: spec.timeoutMs,
     graceMs: spec.graceMs,
-    expiresAt: task.details === null ? 0 : task.details.expiresAt,
+    expiresAt,
     payload,
   };
   return shard.outbox.tell(

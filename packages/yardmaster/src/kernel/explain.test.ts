@@ -137,6 +137,28 @@ describe("explain", () => {
     expect(explained(yard, id)).toBeNull();
   });
 
+  it("tells of a second attempt beside a late one", () => {
+    const yard = new KernelYard();
+    const first = yard.worker("w1");
+    const spec = { speculation: { afterFactor: 2, afterMs: 100 } };
+    for (let done = 0; done < 3; done++) {
+      yard.submit({ spec });
+      yard.tick();
+      first.finish();
+    }
+    const id = yard.submit({ spec });
+    yard.tick();
+    first.start();
+    yard.worker("w2");
+    yard.tick(500);
+    expect(explained(yard, id)).toMatchObject({
+      state: "running",
+      reason: "second-attempt",
+      sentence: "Attempt 1 runs on worker w1 and takes long: attempt 2 runs beside it on worker w2.",
+      data: { worker: "w1", attempt: 1, second: { attempt: 2, worker: "w2" } },
+    });
+  });
+
   it("tells when a task is due, and what happened before", () => {
     const yard = new KernelYard();
     const later = yard.submit({ delayMs: 900 });

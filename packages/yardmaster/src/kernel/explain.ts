@@ -56,6 +56,16 @@ function whyActive(task: LiveTask): Why {
       sentence: `A cancel waits for worker ${worker} to end attempt ${attempt}.`,
       data,
     };
+  const second = task.details?.second ?? null;
+  if (second !== null) {
+    const { number, workerId } = second;
+    const sentence = `Attempt ${attempt} runs on worker ${worker} and takes long: attempt ${number} runs beside it on worker ${workerId}.`;
+    return {
+      reason: "second-attempt",
+      sentence,
+      data: { ...data, second: { attempt: number, worker: workerId } },
+    };
+  }
   return state === "running"
     ? { reason: "running", sentence: `Attempt ${attempt} runs on worker ${worker}.`, data }
     : { reason: "assigned", sentence: `Attempt ${attempt} was given to worker ${worker}.`, data };

@@ -3,9 +3,11 @@ import { isTerminal, type Millis } from "../protocol/task.ts";
 import { abort, forgetGhost, forgetWorker, loadChanged, restartDeadline, tokenOf } from "./attempts.ts";
 import { answerHeartbeat } from "./demand.ts";
 import type { KernelEvent } from "./event.ts";
+import { watchLateness } from "./lateness.ts";
 import type { Attempt, LiveTask, Worker } from "./live.ts";
 import { presumeDead, takeDeathsBack } from "./presumed-deaths.ts";
 import type { LossCause } from "./rules.ts";
+import { endSecond, loseSecond, overtakeBySecond, secondOf, secondStarted } from "./second-attempts.ts";
 import { configureAbsent } from "./settings.ts";
 import type { Shard } from "./shard.ts";
 import { isCancelRequested } from "./task-record.ts";
@@ -82,11 +84,26 @@ export function report(shard: Shard, outcome: Outcome, workerId: string, now: Mi
     else happen(shard, task, now, "failed", outcome);
     return;
   }
+  const second = task !== undefined && worker !== undefined ? secondOf(task, worker, outcome) : null;
+  if (task !== undefined && second !== null) {
+    reportSecond(shard, task, second, outcome, now);
+    return;
+  }
   shard.oddities.lateOutcomes++;
   if (worker !== undefined) forgetGhost(shard, worker, tokenOf(outcome.id, outcome.epoch, outcome.attempt));
   if (task !== undefined && outcome.kind === "succeeded" && !isTerminal(task.state)) {
     happen(shard, task, now, "succeededLate", { outcome, worker: workerId });
   }
+}
+
+/** Only its success counts: whatever else becomes of it, the first attempt goes on. */
+function reportSecond(shard: Shard, task: LiveTask, second: Attempt, outcome: Outcome, now: Millis): void {
+  if (outcome.kind !== "succeeded" || isCancelRequested(task)) {
+    endSecond(shard, second, now);
+    return;
+  }
+  overtakeBySecond(shard, task, now, outcome);
+  happen(shard, task, now, "succeeded", outcome);
 }
 
 function isCurrent(
@@ -105,16 +122,16 @@ export function note(shard: Shard, { note, worker: workerId }: Event<"noted">, n
   if (worker === undefined) return;
   hear(shard, worker, now);
   const task = shard.tasks.get(note.id);
-  if (
-    task === undefined ||
-    task.last === null ||
-    task.last.worker !== worker ||
-    task.last.number !== note.attempt
-  )
-    return;
+  if (task === undefined) return;
+  const second = secondOf(task, worker, note);
+  const isFirst = task.last !== null && task.last.worker === worker && task.last.number === note.attempt;
+  if (second === null && !isFirst) return;
   if (note.startedAt > 0) {
-    happen(shard, task, now, "started", note.startedAt);
-    restartDeadline(shard, task.last, now);
+    if (second !== null) secondStarted(shard, second, note.startedAt, now);
+    else {
+      happen(shard, task, now, "started", note.startedAt);
+      if (task.last !== null) restartDeadline(shard, task.last, now);
+    }
     shard.tellEvent(task, { type: "started", attempt: note.attempt, worker: workerId, at: note.startedAt });
   }
   tellNews(shard, task, note);
@@ -140,7 +157,7 @@ export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Mi
     const there = listed.get(token);
     listed.delete(token);
     if (there !== undefined) adopt(shard, worker, attempt, there, now);
-    else if (attempt.restored || attempt.frame <= held.seen) happen(shard, attempt.task, now, "returned", "");
+    else if (attempt.restored || attempt.frame <= held.seen) neverSeen(shard, attempt, now);
   }
   for (const [token, frame] of [...worker.ghosts]) {
     if (!listed.has(token) && frame <= held.seen) forgetGhost(shard, worker, token);
@@ -149,12 +166,19 @@ export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Mi
   loadChanged(shard, worker);
 }
 
+function neverSeen(shard: Shard, attempt: Attempt, now: Millis): void {
+  if (attempt.isSecond) endSecond(shard, attempt, now);
+  else happen(shard, attempt.task, now, "returned", "");
+}
+
 function adopt(shard: Shard, worker: Worker, attempt: Attempt, there: HeldAttempt, now: Millis): void {
   if (attempt.restored) {
     attempt.restored = false;
     restartDeadline(shard, attempt, now);
+    // One that has had a second one has no other.
+    if (!attempt.isSecond && (attempt.task.details?.secondNumber ?? 0) === 0) watchLateness(shard, attempt);
   }
-  if (there.state === "running") happen(shard, attempt.task, now, "started", 0);
+  if (there.state === "running" && !attempt.isSecond) happen(shard, attempt.task, now, "started", 0);
   // What told it may have been lost.
   if (isCancelRequested(attempt.task)) abort(shard, worker, attempt, "cancelled");
 }
@@ -217,7 +241,10 @@ function loseWorker(shard: Shard, worker: Worker, cause: LossCause, now: Millis)
   if (cause === "absent") presumeDead(shard, worker);
   // A process that died does not come back.
   if (cause !== "died") shard.lostAttempts.remember(worker);
-  for (const { task } of [...worker.held]) happen(shard, task, now, "lost", cause);
+  for (const attempt of [...worker.held]) {
+    if (attempt.isSecond) loseSecond(shard, attempt, cause !== "silent", now);
+    else happen(shard, attempt.task, now, "lost", cause);
+  }
   forgetWorker(shard, worker);
   reconsiderStranded(shard, now);
 }

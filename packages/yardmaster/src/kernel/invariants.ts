@@ -27,10 +27,20 @@ export function checkInvariants(shard: Shard): void {
   }
   demand(backlogged === shard.queues.backlogged, "The backlog has lost count.");
   let free = 0;
+  const beside = new Map<Queue, number>();
   for (const worker of shard.roster.workers.values()) {
     checkWorker(shard, worker);
     if (worker.isFree) free++;
+    for (const { task, isSecond, isGhost } of [...worker.held, ...worker.ghostAttempts.values()]) {
+      const { queue } = task.kind.line;
+      if (isSecond || isGhost) beside.set(queue, (beside.get(queue) ?? 0) + 1);
+    }
   }
+  for (const queue of shard.queues.all)
+    demand(
+      queue.ghosts === (beside.get(queue) ?? 0),
+      `Queue ${queue.record.name} has lost count of its ghosts.`,
+    );
   checkGates(shard);
   checkLinks(shard);
   checkReservations(shard);
@@ -78,10 +88,24 @@ function checkPlace(shard: Shard, task: LiveTask): void {
     );
   if (state === "scheduled" && !isParked)
     demand(details !== null && details.slot !== -1, `Task ${id} is scheduled without a timer.`);
+  checkSecond(task);
   const hasTimer = details !== null && details.slot !== -1;
   if (hasTimer) demand(shard.timers.at(details.slot) === details, `The timer of task ${id} is lost.`);
   const mayHaveTimer = state === "scheduled" || state === "ready" || state === "blocked";
   demand(!hasTimer || mayHaveTimer, `Task ${id} is ${state} and has a timer.`);
+}
+
+/** Two attempts of a task are with two workers, and the second has the larger number. */
+function checkSecond({ id, details, last, attempt }: LiveTask): void {
+  const second = details === null ? null : details.second;
+  if (second === null) return;
+  demand(second.worker?.held[second.heldSlot] === second, `The second attempt of ${id} is not where it is.`);
+  demand(last?.worker != null && last.worker !== second.worker, `Task ${id} has its second attempt alone.`);
+  demand(second.isSecond && second.number > attempt, `The attempts of ${id} are out of order.`);
+  demand(
+    details?.secondNumber === second.number,
+    `Task ${id} has forgotten the number of its second attempt.`,
+  );
 }
 
 function checkQueue(queue: Queue, counts: Readonly<Tally>): void {
@@ -177,6 +201,9 @@ function checkWorker(shard: Shard, worker: Worker): void {
   );
   demand(!worker.leaving || worker.used > 0, `Worker ${id} has left and is still known.`);
   for (const attempt of worker.held) {
+    const { last, details } = attempt.task;
+    const isKnown = attempt === (attempt.isSecond ? details?.second : last);
+    demand(isKnown, `Worker ${id} holds an attempt that its task has forgotten.`);
     demand(
       attempt.worker === worker && shard.tasks.get(attempt.task.id) === attempt.task,
       `Worker ${id} holds what is not its own.`,

@@ -66,7 +66,7 @@ describe("a queue ordered by deadline", () => {
       place: fc.nat(),
     });
     fc.assert(
-      fc.property(fc.array(task, { maxLength: 25 }), fc.boolean(), (tasks, takeover) => {
+      fc.property(fc.array(task, { maxLength: 25, size: "max" }), fc.boolean(), (tasks, takeover) => {
         const yard = yardWith("deadline");
         let end = yard.now;
         const feasible = tasks.map(({ takesMs, slackMs, place }) => {

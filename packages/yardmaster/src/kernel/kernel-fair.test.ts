@@ -143,7 +143,7 @@ const arrival = fc.record({
   at: fc.nat(1_500),
 });
 const run = fc.record({
-  arrivals: fc.array(arrival, { minLength: 5, maxLength: 120 }),
+  arrivals: fc.array(arrival, { minLength: 5, maxLength: 120, size: "max" }),
   slots: fc.integer({ min: 1, max: 4 }),
   lines: fc.integer({ min: 1, max: 2 }),
 });

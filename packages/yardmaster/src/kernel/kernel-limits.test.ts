@@ -229,7 +229,7 @@ describe("a rate", () => {
       burst: fc.integer({ min: 1, max: 5 }),
     });
     fc.assert(
-      fc.property(fc.array(wish, { maxLength: 60 }), any, (wishes, rate) => {
+      fc.property(fc.array(wish, { maxLength: 60, size: "max" }), any, (wishes, rate) => {
         const yard = new KernelYard();
         const worker = yard.worker("w", { credit: 200 });
         const starts: Record<string, number[]> = { a: [], b: [] };

@@ -87,6 +87,7 @@ const submission = fc.record({
   limits: fc.constantFrom(...LIMITS),
   terms: fc.constantFrom(...TERMS),
   requirements: fc.constantFrom(...REQUIREMENTS),
+  isJoinable: fc.boolean(),
 });
 
 type Step =
@@ -189,6 +190,7 @@ class History {
     inputHash,
     limits,
     requirements,
+    isJoinable,
     ...wish
   }: Extract<Step, { act: "submit" }>["wish"]): void {
     const plain = { name, queue, attempts, delivery, timeoutMs } as const;
@@ -196,6 +198,7 @@ class History {
       ...plain,
       ...(limits === undefined ? {} : { limits }),
       ...(requirements === undefined ? {} : { requirements }),
+      ...(isJoinable && delivery !== "at-most-once" ? { speculation: { afterFactor: 1, afterMs: 0 } } : {}),
     };
     this.ids.push(
       this.yard.submit({ ...wish, spec, key: key === null ? null : { key, inputHash, windowMs: 3_000 } }),
@@ -357,6 +360,7 @@ describe("the kernel", () => {
           expect(task.deaths).toBeLessThanOrEqual(3);
           expect(task.attempt - (task.skipped ?? 0)).toBeLessThanOrEqual(task.spec.attempts);
         }
+        expect([...yard.side.values()].filter(({ kind }) => kind === "second")).toEqual([]);
         expect(yard.kernel.oddities.impossible).toBe(0);
         expect(yard.kernel.live).toBe(0);
       }),

@@ -23,10 +23,7 @@ import { type Requirement, Resources } from "./requirement.ts";
 import type { Schedule } from "./schedule.ts";
 import { Tally } from "./tally.ts";
 
-/*
- * What lives in a shard's memory, as data alone: tasks, attempts, queues and workers point at each other. The
- * rules are in the files that change them.
- */
+// What lives in a shard's memory, as data alone. The rules are in the files that change them.
 
 /** A time as an object: the many tasks of one tick share it, where each would have a boxed number of its own. */
 export interface Moment {
@@ -133,6 +130,10 @@ export class Details {
   watchers: readonly string[] = NONE;
   cancels: readonly CancelWaiter[] = NONE;
   links: TaskLinks | null = null;
+  /** Runs beside the last attempt. */
+  second: Attempt | null = null;
+  /** The highest number that a second attempt had, as long as no later attempt was recorded; else 0. */
+  secondNumber = 0;
   /** What waits for it: kept where a queue is ordered by it, and not in the store. */
   pathMs = 0;
 
@@ -205,6 +206,12 @@ export class Attempt {
   ended = 0;
   /** Its worker may still run it, although it does not count any more: it keeps its place until that is over. */
   isGhost = false;
+  /** Runs beside the task's first attempt: the task counts it among its details, and its queue among the ghosts. */
+  isSecond = false;
+  /** It stands in for one that has failed: that it never began gives the task no try back. */
+  standsIn = false;
+  /** Notices when it is late; null where nobody asks. */
+  lateness: Lateness | null = null;
   /** Whose share of a fair queue it uses. */
   flow: Flow | null = null;
   slot = -1;
@@ -218,6 +225,19 @@ export class Attempt {
     this.workerId = workerId;
     this.startedAt = startedAt;
     this.assignedAt = startedAt;
+  }
+}
+
+/** The timer of an attempt that may be joined by a second one once it is late. */
+export class Lateness {
+  readonly fires = "lateness";
+  readonly attempt: Attempt;
+  slot = -1;
+  dueAt: Millis = 0;
+  tie = 0;
+
+  constructor(attempt: Attempt) {
+    this.attempt = attempt;
   }
 }
 
@@ -478,4 +498,4 @@ export class Sweep {
   tie = 0;
 }
 
-export type LiveTimer = Details | Attempt | Skill | Silence | Sweep | Pace | Schedule | Graph;
+export type LiveTimer = Details | Attempt | Lateness | Skill | Silence | Sweep | Pace | Schedule | Graph;

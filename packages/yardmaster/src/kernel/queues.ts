@@ -238,5 +238,6 @@ function specKey(spec: TaskSpec): string {
     spec.keepFailureMs,
     spec.limits,
     spec.requirements,
+    spec.speculation,
   ]);
 }

@@ -5,6 +5,7 @@ import { abandon, abort, assignTo, release, usedMs } from "./attempts.ts";
 import { backoffMs } from "./backoff.ts";
 import { Attempt, type LiveTask, type Worker } from "./live.ts";
 import { superseded } from "./replaceable.ts";
+import { replaceBySecond } from "./second-attempts.ts";
 import { succeed as finish, stop } from "./settle.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf, isCancelRequested, keptBytesOf, rememberAttempt } from "./task-record.ts";
@@ -166,11 +167,11 @@ export const start: Rule<"started"> = {
 
 export const succeed: Rule<"succeeded"> = {
   name: "succeed",
-  leadsTo: ["succeeded", "cancelled"],
-  says: "The result is kept; after a cancel was recorded, it is ignored.",
+  leadsTo: ["succeeded", "cancelled", "same"],
+  says: "The result is kept; after a cancel was recorded, it is ignored, and a second attempt may have to end too.",
   run(shard, task, now, outcome) {
     learn(task, outcome, now);
-    if (isCancelRequested(task)) endCancelled(shard, task, now);
+    if (isCancelRequested(task)) cancelAttempt(shard, task, now);
     else finish(shard, task, now, outcome.result);
   },
 };
@@ -199,8 +200,8 @@ export const overtake: Rule<"succeededLate"> = {
 
 export const retry: Rule<"failed"> = {
   name: "retry",
-  leadsTo: ["scheduled", "failed", "cancelled", "expired"],
-  says: "The task is tried again after its backoff, unless its attempts are used up or its worker rules it out.",
+  leadsTo: ["scheduled", "failed", "cancelled", "expired", "same"],
+  says: "The task is tried again after its backoff, unless its attempts are used up, its worker rules it out, or a second attempt takes its place.",
   run(shard, task, now, outcome) {
     learn(task, outcome, now);
     const error = outcome.error ?? {
@@ -208,19 +209,25 @@ export const retry: Rule<"failed"> = {
       message: "The attempt failed without a reason.",
       stack: "",
     };
-    if (outcome.kind === "cancelled" || isCancelRequested(task)) endCancelled(shard, task, now);
+    if (outcome.kind === "cancelled" || isCancelRequested(task)) cancelAttempt(shard, task, now);
     else if (error.code === "TASK_EXPIRED") stop(shard, task, now, "expired", error);
     else if (outcome.kind === "final") stop(shard, task, now, "failed", error);
-    else tryAgain(shard, task, now, error, outcome.kind === "retryIn" ? outcome.delayMs : null);
+    else if (!replaceBySecond(shard, task, now, error, true))
+      tryAgain(shard, task, now, error, outcome.kind === "retryIn" ? outcome.delayMs : null);
   },
 };
 
 export const giveBack: Rule<"returned"> = {
   name: "giveBack",
-  leadsTo: ["ready", "cancelled", "expired"],
-  says: "The attempt never began and does not count: the task takes its old place in its line, unless another has taken its place under its key before it was ever tried.",
+  leadsTo: ["ready", "cancelled", "expired", "failed", "same"],
+  says: "The attempt never began and does not count: the task takes its old place in its line, unless another has taken its place under its key before it was ever tried, or a second attempt goes on. Where it stood in for one that failed, that one counts.",
   run(shard, task, now, worker) {
     if (task.last !== null) release(shard, task.last, 0);
+    if (replaceBySecond(shard, task, now, { ...returnOf(task, worker), stack: "" }, false)) return;
+    if (task.last?.standsIn === true) {
+      giveUpStandIn(shard, task, now);
+      return;
+    }
     rememberAttempt(task, now, now, returnOf(task, worker));
     // A number that was skipped is skipped again, unless nobody ever saw it.
     task.attempt--;
@@ -242,13 +249,14 @@ export const giveBack: Rule<"returned"> = {
 
 export const lose: Rule<"lost"> = {
   name: "lose",
-  leadsTo: ["ready", "scheduled", "failed", "cancelled"],
-  says: "The attempt counts. The task takes its old place in its line, unless its attempts are used up, it runs at most once, or too many processes died of it: where that is not certain, it is held back until it is.",
+  leadsTo: ["ready", "scheduled", "failed", "cancelled", "same"],
+  says: "The attempt counts. A second one takes its place. Otherwise the task takes its old place in its line, unless its attempts are used up, it runs at most once, or too many processes died of it: where that is not certain, it is held back until it is.",
   run(shard, task, now, cause) {
     const details = detailsOf(task);
     if (cause !== "silent") details.deaths++;
     const error = lossError(task, cause);
     if (task.last !== null) release(shard, task.last, usedMs(task.last, now));
+    if (replaceBySecond(shard, task, now, error, true)) return;
     if (details.cancelRequested) endCancelled(shard, task, now);
     else if (details.deaths >= shard.limits.quarantineDeaths && cause === "absent")
       holdBack(shard, task, now, error);
@@ -267,10 +275,11 @@ export const lose: Rule<"lost"> = {
 
 export const timeOut: Rule<"timedOut"> = {
   name: "timeOut",
-  leadsTo: ["scheduled", "failed", "cancelled"],
-  says: "The worker did not end the attempt in time: it is aborted and counts as failed.",
+  leadsTo: ["scheduled", "failed", "cancelled", "same"],
+  says: "The worker did not end the attempt in time: it is aborted and counts as failed, or a second one takes its place.",
   run(shard, task, now) {
     if (task.last !== null) abandon(shard, task.last, "timedOut", now);
+    if (replaceBySecond(shard, task, now, TIMED_OUT, true)) return;
     if (isCancelRequested(task)) endCancelled(shard, task, now);
     else tryAgain(shard, task, now, TIMED_OUT, null);
   },
@@ -295,8 +304,8 @@ export const askToEnd: Rule<"cancelled"> = {
     details.cancelRequested = true;
     details.error = error;
     shard.journal.changed(task);
-    if (task.last !== null && task.last.worker !== null)
-      abort(shard, task.last.worker, task.last, "cancelled");
+    for (const attempt of [task.last, details.second])
+      if (attempt !== null && attempt.worker !== null) abort(shard, attempt.worker, attempt, "cancelled");
   },
 };
 
@@ -361,6 +370,22 @@ function backToLine(shard: Shard, task: LiveTask, now: Millis): void {
   task.state = "ready";
   shard.journal.changed(task);
   joinLine(shard, task, now, true);
+}
+
+/** An attempt of a task that is to end is over; one beside it may still run. */
+function cancelAttempt(shard: Shard, task: LiveTask, now: Millis): void {
+  if (!isCancelRequested(task) || !replaceBySecond(shard, task, now, CANCELLED, true))
+    endCancelled(shard, task, now);
+}
+
+/** The one that it stood in for has used up a try. */
+function giveUpStandIn(shard: Shard, task: LiveTask, now: Millis): void {
+  const details = detailsOf(task);
+  const error = details.error ?? lossError(task, "silent");
+  rememberAttempt(task, now, now, error);
+  if (details.cancelRequested) endCancelled(shard, task, now);
+  else if (isSpent(task)) stop(shard, task, now, "failed", error);
+  else backToLine(shard, task, now);
 }
 
 function endCancelled(shard: Shard, task: LiveTask, now: Millis): void {

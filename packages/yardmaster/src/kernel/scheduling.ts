@@ -1,11 +1,13 @@
 import type { Millis } from "../protocol/task.ts";
 import { dependencyOverdue, graphOverdue } from "./dependencies.ts";
 import { silenceOver } from "./fleet.ts";
+import { lookWhetherLate } from "./lateness.ts";
 import { firstAllowed, openPace } from "./limits.ts";
 import type { Details, LiveTask, LiveTimer, Queue, Skill, Worker } from "./live.ts";
 import { ORDERINGS } from "./orderings.ts";
 import { hasOpen, PLACEMENTS, pick } from "./placement.ts";
 import { endShortage, passOver, reserve } from "./reservation.ts";
+import { speculate, timeOutSecond } from "./second-attempts.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { fireSchedule } from "./tick-tasks.ts";
 import { happen } from "./transitions.ts";
@@ -34,7 +36,11 @@ function fire(shard: Shard, timer: LiveTimer, now: Millis): void {
       wake(shard, timer, now);
       return;
     case "attempt":
-      happen(shard, timer.task, now, "timedOut", null);
+      if (timer.isSecond) timeOutSecond(shard, timer, now);
+      else happen(shard, timer.task, now, "timedOut", null);
+      return;
+    case "lateness":
+      lookWhetherLate(shard, timer, now);
       return;
     case "skill":
       shard.roster.strand(timer, timer.groups.length === 0 && shard.roster.isStaffed);
@@ -117,6 +123,7 @@ export function schedule(shard: Shard, now: Millis): void {
     }
   }
   for (const queue of stalled) queues.resume(queue);
+  if (shard.late.size > 0 && roster.free > 0) speculate(shard, now);
 }
 
 function workerFor({ roster, random }: Shard, task: LiveTask): Worker | undefined {

@@ -11,6 +11,7 @@ import {
 import { release, usedMs } from "./attempts.ts";
 import { leaveLine } from "./limits.ts";
 import type { Graph, LiveTask } from "./live.ts";
+import { dropSecond } from "./second-attempts.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
 import { stopBlocking, uncount } from "./waiting.ts";
@@ -42,6 +43,7 @@ function detach(shard: Shard, task: LiveTask, now: Millis): void {
   if (task.slot !== -1) leaveLine(shard, task, now);
   if (task.details !== null) shard.timers.clear(task.details);
   if (task.last !== null) release(shard, task.last, usedMs(task.last, now));
+  dropSecond(shard, task, now);
 }
 
 /** Keeps the record for as long as its spec says, and never shorter than a copy of the submission may travel. */

@@ -3,7 +3,7 @@ import type { Epoch, Millis, TaskId, TaskSpec } from "../protocol/task.ts";
 import { Gates } from "./gates.ts";
 import { Journal } from "./journal.ts";
 import { Links } from "./links.ts";
-import type { Kind, Line, LiveTask, LiveTimer, Moment } from "./live.ts";
+import type { Attempt, Kind, Line, LiveTask, LiveTimer, Moment } from "./live.ts";
 import { Sweep } from "./live.ts";
 import { LostAttempts } from "./lost-attempts.ts";
 import { Outbox } from "./outbox.ts";
@@ -66,6 +66,10 @@ export class Shard {
   readonly presumedDeaths: Map<string, readonly TaskId[]> = new Map<string, readonly TaskId[]>();
   /** Lines whose first tasks are passed over for want of resources, the one that came first first. */
   readonly short: Set<Line> = new Set<Line>();
+  /** Attempts that are late, for a second one to join them when a slot is free that nothing else could use. */
+  readonly late: Set<Attempt> = new Set<Attempt>();
+  /** What the store says of second attempts, by task, while it is loaded. */
+  readonly loadedSeconds: Map<TaskId, string> = new Map<TaskId, string>();
   readonly parking: Parking;
   readonly links: Links = new Links(this.journal);
   readonly lostAttempts: LostAttempts = new LostAttempts();

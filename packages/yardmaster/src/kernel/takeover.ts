@@ -1,14 +1,15 @@
 import type { StoredItem, StoredTask } from "../protocol/change.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { INLINE_BYTES, isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
-import { hold } from "./attempts.ts";
+import { hold, SECOND_ROW } from "./attempts.ts";
 import { dependenciesRestored } from "./dependencies.ts";
 import { EDGE_ROW, GRAPH_ROW, readGraph } from "./graph-rows.ts";
 import { DURATION_ROW, QUEUE_RATE_ROW, RATE_ROW } from "./journal.ts";
 import { watchQueueRate } from "./limits.ts";
-import { Attempt, LiveTask, type Pace } from "./live.ts";
+import { Attempt, LiveTask, type Pace, type Worker } from "./live.ts";
 import { SCHEDULE_ROW, SCHEDULE_STATE_ROW } from "./schedule.ts";
 import { restoreSchedule, schedulesRestored } from "./schedule-orders.ts";
+import { restoreSecond, secondsRestored } from "./second-attempts.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
 import { count, wait } from "./waiting.ts";
@@ -44,6 +45,7 @@ function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { ty
   if (kind === SCHEDULE_STATE_ROW) shard.schedules.loaded.set(key, value);
   if (kind === EDGE_ROW) shard.links.restoreRow(key, value);
   if (kind === GRAPH_ROW) shard.links.graphs.set(key, readGraph(key, value));
+  if (kind === SECOND_ROW) shard.loadedSeconds.set(key, value);
   if (RULED_ROWS.has(kind)) return;
   const [number = Number.NaN, count = Number.NaN] = value.split(" ").map(Number);
   if (!(number > 0)) return;
@@ -58,7 +60,13 @@ function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { ty
   }
 }
 
-const RULED_ROWS: ReadonlySet<string> = new Set([SCHEDULE_ROW, SCHEDULE_STATE_ROW, EDGE_ROW, GRAPH_ROW]);
+const RULED_ROWS: ReadonlySet<string> = new Set([
+  SCHEDULE_ROW,
+  SCHEDULE_STATE_ROW,
+  EDGE_ROW,
+  GRAPH_ROW,
+  SECOND_ROW,
+]);
 
 function paceOfRow(shard: Shard, key: string): Pace {
   const end = key.indexOf("\n");
@@ -74,6 +82,7 @@ export function restored(shard: Shard, now: Millis): void {
   }
   for (const queue of shard.queues.all) watchQueueRate(shard, queue, now);
   schedulesRestored(shard);
+  secondsRestored(shard);
   dependenciesRestored(shard, now);
   shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
 }
@@ -117,6 +126,7 @@ function restoreTask(shard: Shard, stored: StoredTask, now: Millis): void {
     shard.replaceable.waits(task);
     wait(shard, task, now);
   }
+  if (shard.loadedSeconds.size > 0) restoreSecond(shard, task, (id) => workerOf(shard, id), now);
 }
 
 function restoreAttempt(shard: Shard, task: LiveTask, record: TaskRecord, now: Millis): void {
@@ -125,7 +135,11 @@ function restoreAttempt(shard: Shard, task: LiveTask, record: TaskRecord, now: M
   const attempt = pastAttempt(task, record);
   attempt.restored = true;
   attempt.inherited = true;
-  hold(shard, shard.roster.worker(record.worker, workerMailbox(record.worker)), attempt, now);
+  hold(shard, workerOf(shard, record.worker), attempt, now);
+}
+
+function workerOf({ roster }: Shard, id: string): Worker {
+  return roster.worker(id, workerMailbox(id));
 }
 
 function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {

@@ -75,6 +75,9 @@ const requirements: fc.Arbitrary<TaskRequirements> = fc.record({ needs, labels, 
 const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
   limitedSpec,
   fc.tuple(limitedSpec, requirements).map(([limited, requirements]) => ({ ...limited, requirements })),
+  fc
+    .tuple(limitedSpec, fc.double({ min: 1, max: 1_000, noNaN: true }), number)
+    .map(([limited, afterFactor, afterMs]) => ({ ...limited, speculation: { afterFactor, afterMs } })),
 );
 const error: fc.Arbitrary<TaskError> = fc.record({ code: oneLine, message: text, stack: text });
 const errorOrNull = fc.option(error);

@@ -4,6 +4,7 @@ import { isTerminal, type Millis, type State, type TaskId, type TaskRecord } fro
 /** Every answer to why a task is not running, and that it is. */
 export const REASONS = [
   "running",
+  "second-attempt",
   "cancelling",
   "assigned",
   "ended",

@@ -4,7 +4,15 @@ import { Interner } from "./interner.ts";
 import { quoted } from "./quotation.ts";
 import type { Reader } from "./reader.ts";
 import { readRequirements, writeRequirements } from "./requirements.ts";
-import { type Backoff, MAX_NAME_BYTES, type TaskLimits, type TaskSpec } from "./task.ts";
+import {
+  type Backoff,
+  MAX_LATE_FACTOR,
+  MAX_NAME_BYTES,
+  MIN_LATE_FACTOR,
+  type Speculation,
+  type TaskLimits,
+  type TaskSpec,
+} from "./task.ts";
 import { readRate, writeRate } from "./terms.ts";
 import { unwritable, Writer } from "./writer.ts";
 
@@ -20,7 +28,8 @@ const DELIVERIES = ["at-least-once", "at-most-once"] as const;
 // Which optional fields follow; a spec without any ends before this.
 const WITH_LIMITS = 1;
 const WITH_REQUIREMENTS = 2;
-const SPEC_FLAGS = 3;
+const WITH_SPECULATION = 4;
+const SPEC_FLAGS = 7;
 
 const encoded = new WeakMap<TaskSpec, ByteString>();
 const decoded = new Interner<TaskSpec>(4096);
@@ -68,9 +77,11 @@ function encodeSpec(spec: TaskSpec): ByteString {
   return bytes;
 }
 
-function writeOptional({ limits, requirements }: TaskSpec): void {
+function writeOptional({ limits, requirements, speculation }: TaskSpec): void {
   const flags =
-    (limits === undefined ? 0 : WITH_LIMITS) | (requirements === undefined ? 0 : WITH_REQUIREMENTS);
+    (limits === undefined ? 0 : WITH_LIMITS) |
+    (requirements === undefined ? 0 : WITH_REQUIREMENTS) |
+    (speculation === undefined ? 0 : WITH_SPECULATION);
   if (flags === 0) return;
   scratch.byte(flags);
   if (limits !== undefined) {
@@ -78,6 +89,11 @@ function writeOptional({ limits, requirements }: TaskSpec): void {
     writeRate(scratch, limits.rate);
   }
   if (requirements !== undefined) writeRequirements(scratch, requirements);
+  if (speculation === undefined) return;
+  if (!isLateFactor(speculation.afterFactor))
+    throw unwritable(`a second attempt after ${speculation.afterFactor} times what is expected`);
+  scratch.double(speculation.afterFactor);
+  scratch.millis(speculation.afterMs);
 }
 
 function decodeSpec(reader: Reader): TaskSpec {
@@ -97,13 +113,25 @@ function decodeSpec(reader: Reader): TaskSpec {
   });
 }
 
-function readOptional(reader: Reader): Pick<TaskSpec, "limits" | "requirements"> {
+function readOptional(reader: Reader): Pick<TaskSpec, "limits" | "requirements" | "speculation"> {
   const flags = reader.byte();
   if (flags > SPEC_FLAGS) reader.fail(`flags ${flags} of a spec are unknown`);
   return {
     ...((flags & WITH_LIMITS) === 0 ? {} : { limits: readLimits(reader) }),
     ...((flags & WITH_REQUIREMENTS) === 0 ? {} : { requirements: readRequirements(reader) }),
+    ...((flags & WITH_SPECULATION) === 0 ? {} : { speculation: readSpeculation(reader) }),
   };
+}
+
+function readSpeculation(reader: Reader): Speculation {
+  const afterFactor = reader.double();
+  if (!isLateFactor(afterFactor)) reader.fail(`a second attempt after ${afterFactor} times what is expected`);
+  return Object.freeze({ afterFactor, afterMs: reader.uint() });
+}
+
+/** Also false for what is no number. */
+function isLateFactor(factor: number): boolean {
+  return factor >= MIN_LATE_FACTOR && factor <= MAX_LATE_FACTOR;
 }
 
 function readLimits(reader: Reader): TaskLimits {

@@ -34,6 +34,7 @@ export function storyOf(record: TaskRecord): Chapter[] {
   const lastAt = hasLast ? startedAt : isOver ? finishedAt : state === "ready" ? Number.POSITIVE_INFINITY : 0;
   const starts = past.filter((one) => one.attempt > 0).map((one) => one.startedAt);
   const first = past.find((one) => one.attempt === 0);
+  let hasJoined = false;
   const runAt = first?.resumesAt ?? (past.length === 0 ? record.runAt : 0);
   tellWait(story, submittedAt, runAt, starts.shift() ?? lastAt, chapter("scheduled", submittedAt));
   for (const one of past) {
@@ -41,10 +42,12 @@ export function storyOf(record: TaskRecord): Chapter[] {
     tellAttempt(story, one);
     const { endedAt, code, message } = one;
     const why = { attempt: one.attempt, code, message };
-    tellWait(story, endedAt, one.resumesAt, starts.shift() ?? lastAt, {
-      ...chapter("scheduled", endedAt),
-      ...why,
-    });
+    const nextAt = starts.shift() ?? lastAt;
+    // A second attempt ran beside it and took its place.
+    const isJoined = nextAt > 0 && nextAt < endedAt;
+    if (isJoined) story.push({ ...chapter("running", endedAt), ...why, worker: one.worker });
+    else tellWait(story, endedAt, one.resumesAt, nextAt, { ...chapter("scheduled", endedAt), ...why });
+    hasJoined ||= isJoined;
   }
   if (hasLast)
     story.push({
@@ -56,7 +59,7 @@ export function storyOf(record: TaskRecord): Chapter[] {
     const { code, error } = record;
     story.push({ ...chapter(state, finishedAt), attempt, worker, code, message: error?.message ?? "" });
   }
-  return story;
+  return hasJoined ? story.sort((a, b) => a.at - b.at) : story;
 }
 
 /** A task waits from some time until another, and is ready then unless something happens before. */

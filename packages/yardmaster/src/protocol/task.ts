@@ -61,6 +61,16 @@ export interface TaskSpec {
   readonly limits?: TaskLimits;
   /** Absent where any worker will do. */
   readonly requirements?: TaskRequirements;
+  /** Absent where no attempt is ever joined by a second one. */
+  readonly speculation?: Speculation;
+}
+
+/** When a running attempt is so late that a free slot is used for a second one. */
+export interface Speculation {
+  /** So many times what its definition is expected to take, */
+  readonly afterFactor: number;
+  /** and so long in any case. */
+  readonly afterMs: Millis;
 }
 
 /** What a task asks of the worker that runs it. */
@@ -311,6 +321,9 @@ export const MAX_LABELS = 100;
 export const MAX_ASKED = 16;
 /** The most of a resource, which is counted in thousandths. */
 export const MAX_AMOUNT = 1_000_000_000;
+/** The least and the most that an attempt must be late, in what its definition is expected to take. */
+export const MIN_LATE_FACTOR = 1;
+export const MAX_LATE_FACTOR = 1_000;
 /** The smallest and the largest weight of a fairness key. */
 export const MIN_WEIGHT = 0.001;
 export const MAX_WEIGHT = 1_000_000;

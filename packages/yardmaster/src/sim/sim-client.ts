@@ -11,7 +11,7 @@ import type { TaskId, TerminalState } from "../protocol/task.ts";
 import { type ChoreClient, keepSchedule, pauseQueue } from "./client-chores.ts";
 import { type GraphPlan, type LinkPlan, NO_LINKS } from "./linked-tasks.ts";
 import type { SchedulePlan } from "./schedule-plan.ts";
-import type { SimDefinitions, SimInput } from "./sim-definitions.ts";
+import { isJoinable, type SimDefinitions, type SimInput } from "./sim-definitions.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { labelOf } from "./sim-tasks.ts";
 import type { TaskPlan } from "./task-plan.ts";
@@ -187,7 +187,8 @@ export class ClientScript {
     const dueAt = process.host.monotonic() + delayMs + restMs - slackMs;
     const mayGiveUp = task.handler.failures > 0 && task.handler.failure === "final";
     const intent = {
-      attempts,
+      // Each may be joined by a second one.
+      attempts: isJoinable(task) ? 2 * attempts : attempts,
       mayGiveUp,
       atMostOnce: kind === "once",
       key: this.#definitions.keyOf(task),

@@ -57,7 +57,9 @@ export class SimDefinitions {
   }
 
   of(task: TaskPlan): SimDefinition {
-    return this.#byName.get(nameOf(task)) ?? this.#define(nameOf(task), task);
+    const known = this.#byName.get(nameOf(task));
+    // Those that may be joined share a name and no options.
+    return known === undefined || isJoinable(task) ? this.#define(nameOf(task), task) : known;
   }
 
   /** Whether another task uses the same idempotency key with other input. */
@@ -96,7 +98,8 @@ export class SimDefinitions {
     return plan;
   }
 
-  #define(name: string, { kind, queue, attempts, timeoutMs, definition }: TaskPlan): SimDefinition {
+  #define(name: string, task: TaskPlan): SimDefinition {
+    const { kind, queue, attempts, timeoutMs, definition } = task;
     const { order, placement } = this.#workload.shapes[queue];
     const key = queue === "spread" ? routeOf : tenantOf;
     const { concurrency, rate } = definition;
@@ -109,6 +112,7 @@ export class SimDefinitions {
       maxResultBytes: MAX_RESULT_BYTES,
       backoff: { type: "exponential", baseMs: 200, maxMs: 4_000, jitter: "full" },
       delivery: kind === "once" ? "at-most-once" : "at-least-once",
+      speculative: isJoinable(task) ? { afterFactor: 1.5, afterMs: 200 } : false,
       ...(concurrency === null
         ? {}
         : { concurrency: { limit: concurrency.limit, ...(concurrency.keyed ? { key } : {}) } }),
@@ -125,8 +129,17 @@ export class SimDefinitions {
   }
 }
 
-function nameOf({ definition, kind, queue, attempts, timeoutMs }: TaskPlan): string {
-  return `${definition.label}.${kind}.${queue}.${attempts}.${timeoutMs}`;
+/** A third of the usual tasks may have a second attempt: by their number, so that nothing more has to be drawn. */
+export function isJoinable({ index, kind, key, collapse }: TaskPlan): boolean {
+  return kind === "usual" && key === null && collapse === null && index % 3 === 0;
+}
+
+/** Durations are known by name: those that may be joined have one, so that some soon are. */
+function nameOf(task: TaskPlan): string {
+  const { definition, kind, queue, attempts, timeoutMs } = task;
+  return isJoinable(task)
+    ? `joined.${definition.label}.${queue}`
+    : `${definition.label}.${kind}.${queue}.${attempts}.${timeoutMs}`;
 }
 
 function declare(name: QueueName, shape: QueueShape): QueueDefinition<SimInput> {

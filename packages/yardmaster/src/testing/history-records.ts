@@ -13,6 +13,9 @@ export interface HistoryLimits {
   readonly clockSlackMs?: number;
 }
 
+/** The kind of side rows that know a task's second attempt. */
+const SECOND_ROW = "second";
+
 /** What the store should hold, from the commits that it accepted, and the rules that those must keep. */
 export class RecordHistory {
   readonly #slots: number;
@@ -165,11 +168,20 @@ export class RecordHistory {
       case "queue":
         this.flows.queue(change.queue);
         break;
+      case "row":
+        if (change.kind === SECOND_ROW && change.value !== null) this.#noteSecond(change.key, change.value);
+        break;
       case "sweep":
       case "key":
-      case "row":
         break;
     }
+  }
+
+  /** A second attempt is in a row of its own, its number first. */
+  #noteSecond(id: TaskId, value: string): void {
+    this.#attempts.set(id, Math.max(Number.parseInt(value, 10), this.attemptsOf(id)));
+    if (this.#records.get(id)?.spec.delivery === "at-most-once")
+      this.#report("RAN_TWICE", `${id} may run once and has a second attempt`);
   }
 
   #checkUnfinished(id: TaskId, what: string): void {
