@@ -18,7 +18,7 @@ import { spread } from "./statistics.ts";
  * in turns, small and large. Prints one JSON object of ratios, large by small: 1 is a cost that does not grow.
  */
 
-const LIVES = 200_000;
+const LIVES = 100_000;
 const ROUNDS = 3;
 /** What the workers take together, in either case. */
 const CREDIT = 1_000;

@@ -61,13 +61,13 @@ export function pictures(runs: readonly Comparison[] = lastRuns()): ReadonlyMap<
   const files = new Map(runs.map((run) => [chartOf(run), barChart(run)] as const));
   const [first] = FIRST.flatMap((engine) => runs.filter((run) => run.engine === engine));
   const readme =
-    first === undefined ? "" : `![Yardmaster beside others](${chartOf(first)})\n\n${tableOf(first, false)}`;
+    first === undefined ? NONE : `![Yardmaster beside others](${chartOf(first)})\n\n${tableOf(first, false)}`;
   const long = runs.map(
     (run) => `### ${run.durability}\n\n![The same as bars](../${chartOf(run)})\n\n${tableOf(run, true)}`,
   );
   for (const [path, block] of [
     ["README.md", readme],
-    ["docs/performance.md", long.join("\n\n")],
+    ["docs/performance.md", long.length === 0 ? NONE : long.join("\n\n")],
   ] as const) {
     files.set(path, withBlock(readFileSync(join(ROOT, path), "utf8"), block));
   }
@@ -78,6 +78,9 @@ export function pictures(runs: readonly Comparison[] = lastRuns()): ReadonlyMap<
 export function writePictures(): void {
   for (const [path, text] of pictures()) writeFileSync(join(ROOT, path), text);
 }
+
+const NONE =
+  "No comparison is kept in `docs/runs` yet: `npm run bench -- --against all --engine redis --keep`, then `npm run bench -- --chart`.";
 
 /** Which engine the README has, if there are runs of several. */
 const FIRST = ["redis", "postgres", "sqlite", "rabbitmq+redis"] as const;

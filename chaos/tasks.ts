@@ -28,6 +28,8 @@ export const work: TaskDefinition<Work, Worked> = defineTask<Work, Worked>({
 export const once: TaskDefinition<Work, Worked> = defineTask<Work, Worked>({
   name: "chaos.once",
   queue: "once",
+  // Which a lost worker must not make use of.
+  attempts: ATTEMPTS,
   delivery: "at-most-once",
 });
 

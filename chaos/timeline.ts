@@ -160,9 +160,12 @@ export class Timeline {
   async #didApply({ lease, changes }: Attempt, look: Look): Promise<boolean> {
     const later = (this.#loads.get(lease.shard) ?? []).filter(({ epoch }) => epoch > lease.epoch);
     const [next] = later.sort((a, b) => a.epoch - b.epoch);
-    for (const change of next === undefined ? [] : (changes ?? [])) {
-      const answer = next === undefined ? null : wasThere(change, next.tasks);
-      if (answer !== null) return answer;
+    if (next !== undefined) {
+      const answers = (changes ?? []).map((change) => wasThere(change, next.tasks));
+      // A new record that is there tells more than anything that is not.
+      if (changes?.some((change, index) => change.type === "insert" && answers[index] === true)) return true;
+      const [answer] = answers.filter((each) => each !== null);
+      if (answer !== undefined) return answer;
     }
     const inserts = (changes ?? []).flatMap((change) => (change.type === "insert" ? [change.task.id] : []));
     return inserts.length > 0 && (await look(inserts)).size > 0;
@@ -184,8 +187,11 @@ function merged(applied: readonly Attempt[], unknown: readonly Attempt[]): Attem
 /** Whether a change is in what was loaded after it; null when that does not tell. */
 function wasThere(change: Change, loaded: Loaded): boolean | null {
   switch (change.type) {
-    case "insert":
-      return change.parked || isTerminal(change.task.state) ? null : loaded.has(change.task.id);
+    case "insert": {
+      const { id, state, aliasOf } = change.task;
+      // Neither what has ended nor what stands for another task is loaded.
+      return change.parked || isTerminal(state) || aliasOf !== "" ? null : loaded.has(id);
+    }
     case "finish":
       return !loaded.has(change.task.id);
     case "update": {

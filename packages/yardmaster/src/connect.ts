@@ -22,7 +22,7 @@ export async function openEngine(
   options: EngineOptions = {},
 ): Promise<Engine> {
   const shards = checkShards(options.shards ?? 1);
-  if (typeof address === "string") return await openWhole(address, host, shards);
+  if (typeof address !== "object" || address === null) return await openWhole(address, host, shards);
   if (address.broker === address.store) return await openWhole(address.broker, host, shards);
   const half = await openBroker(address, host, shards);
   try {
@@ -81,6 +81,7 @@ async function openWhole(url: string, host: Host, shards: number): Promise<Engin
 }
 
 function schemeOf(url: string): [scheme: string, rest: string] {
+  if (typeof url !== "string") throw invalid("", `it is a ${typeof url} and no text`, EXAMPLE);
   const [, scheme, rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   if (scheme === undefined) throw invalid(url, "it has no scheme", EXAMPLE);
   return [scheme.toLowerCase(), rest];

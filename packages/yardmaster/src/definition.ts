@@ -17,6 +17,7 @@ import {
   termsMaker,
 } from "./definition/terms.ts";
 import { checkName, MAX_DELAY_MS } from "./protocol/check.ts";
+import { quoted } from "./protocol/quotation.ts";
 import { MAX_BYTES, MAX_PRIORITY, type TaskSpec } from "./protocol/task.ts";
 
 /**
@@ -173,7 +174,7 @@ const MIB = 1024 * 1024;
 export function defineTask<Input = unknown, Output = unknown, Parsed = Input, Returned = Output>(
   options: TaskOptions<Input, Parsed, Returned, Output>,
 ): TaskDefinition<Input, Output, Parsed, Returned> {
-  const check = optionCheck(`defineTask ${JSON.stringify(options?.name)}`);
+  const check = optionCheck(`defineTask ${quoted(options?.name)}`);
   check.known(options, FIELDS);
   const version = check.whole("version", options.version, { min: 1, max: 65_535, otherwise: 1 });
   checkTaskRouting(options.name, options.queue, options);
@@ -242,11 +243,11 @@ function termsOf<Parsed>(
 ): TermsMaker<Parsed> | undefined {
   const { fairness, affinity, queue } = options;
   if (fairness !== undefined && typeof queue === "object" && queue.order !== "fair") {
-    const must = `left out, or its queue ${JSON.stringify(queue.name)} ordered "fair" instead of "${queue.order}"`;
+    const must = `left out, or its queue ${quoted(queue.name)} ordered "fair" instead of "${queue.order}"`;
     check.refuse("fairness", must, fairness);
   }
   if (affinity !== undefined && typeof queue === "object" && queue.placement !== "sticky") {
-    const must = `left out, or its queue ${JSON.stringify(queue.name)} placed "sticky" instead of "${queue.placement}"`;
+    const must = `left out, or its queue ${quoted(queue.name)} placed "sticky" instead of "${queue.placement}"`;
     check.refuse("affinity", must, affinity);
   }
   return termsMaker(options, options.name, check);

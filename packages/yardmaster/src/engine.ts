@@ -1,5 +1,6 @@
 import type { Broker, Delivery, Receiver, Send, SendOutcome, Transactional } from "./brokers/broker.ts";
 import type { Change } from "./protocol/change.ts";
+import type { Vault } from "./security/vault.ts";
 import type { Lease, Store } from "./stores/store.ts";
 
 /** One URL for broker and store, or one for each. */
@@ -44,6 +45,8 @@ export interface Engine {
   readonly url: EngineAddress | null;
   /** Absent where `broker.transactional` does it, or nothing can. */
   readonly outbox?: Outbox;
+  /** What payloads and results are encrypted with by clients and workers; absent where they are plain. */
+  readonly vault?: Vault;
   /** One for each server: broker and store may be different ones. */
   report(): readonly EngineReport[];
   /** Settles within `timeoutMs`, whatever the engine does. */

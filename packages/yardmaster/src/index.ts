@@ -46,6 +46,7 @@ export type { Explanation, Reason } from "./protocol/explanation.ts";
 export type { MissedPolicy, OverlapPolicy } from "./protocol/schedule.ts";
 export type { HistogramView, QueueStats } from "./protocol/stats.ts";
 export type { State, TaskError, TaskId, TerminalState } from "./protocol/task.ts";
+export type { EncryptionOptions, Keys, SecurityOptions, SigningOptions } from "./security/keys.ts";
 export type { ShardStatus } from "./shard-status.ts";
 export type { TracingSettings } from "./tracing.ts";
 export type { AttemptEnd, AttemptNews, OnAttempt } from "./worker/attempt-news.ts";

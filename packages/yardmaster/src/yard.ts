@@ -8,6 +8,8 @@ import { type Health, healthOf } from "./health.ts";
 import { type Host, systemHost } from "./host.ts";
 import { openTracing } from "./opentelemetry.ts";
 import { YardmasterError } from "./protocol/errors.ts";
+import type { SecurityOptions } from "./security/keys.ts";
+import { securedEngine } from "./security/secured-engine.ts";
 import { type ShardStatus, shardStatusOf } from "./shard-status.ts";
 import type { Tracing, TracingSettings } from "./tracing.ts";
 import type { OnAttempt } from "./worker/attempt-news.ts";
@@ -20,6 +22,8 @@ import { type CloseReport, startWorkerOn, type Worker } from "./worker/worker.ts
 export type YardAddress = { readonly url: string } | { readonly broker: string; readonly store: string };
 
 export interface ConnectOptions extends EngineWait {
+  /** Signed frames and encrypted payloads; off by default. All processes of a yard need the same keys. */
+  readonly security?: SecurityOptions;
   /** How many shards a yard gets that does not exist yet, 1 to 4,096; default 1. One that exists keeps its number. */
   readonly shards?: number;
 }
@@ -63,6 +67,7 @@ const CLOSE_MS = 30_000;
 /** What the first part to close leaves for the rest. */
 const FIRST_SHARE = 0.7;
 const LEAST_CLOSE_MS = 100;
+const DAY_MS = 86_400_000;
 
 /** A connection to a yard, with everything that it runs itself. */
 export class Yard extends Client {
@@ -132,6 +137,7 @@ export async function startYard(
     const parts: Part[] = [];
     const yard = await openYard(opened, parts, tracing);
     try {
+      checkMemory(options);
       parts.unshift(await startDispatcherOn(dispatcherOptions(opened, options)));
       const submit: Submit = (definition, input, submitOptions) =>
         yard.submit(definition, input, submitOptions);
@@ -201,6 +207,7 @@ export async function startDispatcher(
   options: YardAddress & ConnectOptions & DispatcherSettings,
 ): Promise<RunningDispatcher> {
   return started(options, options, async (opened) => {
+    checkMemory(options);
     const dispatcher = await startDispatcherOn(dispatcherOptions(opened, options));
     return owning(dispatcher, opened);
   });
@@ -285,17 +292,22 @@ async function tracingOf({ tracing = false }: TracingSettings): Promise<Tracing 
 
 function openWorker(
   opened: OpenEngine,
-  settings: WorkerSettings,
+  settings: WorkerSettings & ConnectOptions,
   submit: Submit,
   tracing: Tracing | null,
 ): Promise<Worker> {
   const { engine, watch } = opened;
+  const { security } = settings;
   const { handlers, slots, labels, resources, graceMs, onAttempt, report = () => undefined } = settings;
   // Only an engine that another thread can open lets heartbeats go on while a handler blocks this one.
   const heartbeats =
     engine.url === null
       ? inlineHeartbeats
-      : threadHeartbeats({ address: engine.url, module: connectModule() });
+      : threadHeartbeats({
+          address: engine.url,
+          module: connectModule(),
+          ...(security?.signing === undefined ? {} : { signing: security.signing }),
+        });
   return startWorkerOn({
     engine,
     host: systemHost,
@@ -340,11 +352,12 @@ function started<T>(
   options: ConnectOptions,
   start: (opened: OpenEngine) => Promise<T>,
 ): Promise<T> {
-  const { shards, onEngine } = options;
+  const { shards, onEngine, security } = options;
   return whenReachable(systemHost, options, async () => {
-    const engine = await openEngine(placeOf(address), systemHost, shards === undefined ? {} : { shards });
-    const opened = new OpenEngine(engine, onEngine);
+    const plain = await openEngine(placeOf(address), systemHost, shards === undefined ? {} : { shards });
+    const opened = new OpenEngine(plain, onEngine);
     try {
+      opened.engine = securedEngine(plain, security, systemHost);
       return await start(opened);
     } catch (error) {
       await closeQuietly([opened]);
@@ -355,7 +368,7 @@ function started<T>(
 
 /** An engine of this process's own, and who tells of its loss. */
 class OpenEngine implements Part {
-  readonly engine: Engine;
+  engine: Engine;
   readonly watch: EngineWatch;
 
   constructor(engine: Engine, onEngine: EngineWait["onEngine"]) {
@@ -370,7 +383,7 @@ class OpenEngine implements Part {
 }
 
 function placeOf(address: string | YardAddress): EngineAddress {
-  if (typeof address === "string") return address;
+  if (typeof address !== "object" || address === null) return address;
   return "url" in address ? address.url : { broker: address.broker, store: address.store };
 }
 
@@ -392,6 +405,17 @@ function dispatcherOptions(
       onAlarm(alarm);
     },
   };
+}
+
+/** What a dispatcher forgets before a frame is too old could be sent to it again. */
+function checkMemory({ security, keepIdsMs = DAY_MS }: ConnectOptions & DispatcherSettings): void {
+  const { maxAgeMs = DAY_MS } = security?.signing ?? {};
+  if (security?.signing === undefined || maxAgeMs <= keepIdsMs) return;
+  throw new YardmasterError(
+    "INVALID_OPTIONS",
+    `signing.maxAgeMs (${maxAgeMs}) is longer than keepIdsMs (${keepIdsMs}): an old submission could be replayed.`,
+    { details: { field: "keepIdsMs" } },
+  );
 }
 
 function atLeast(least: number, field: string, value: number): number {

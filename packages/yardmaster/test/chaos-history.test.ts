@@ -11,8 +11,9 @@ import type { Lease } from "../src/stores/store.ts";
 import { HistoryChecker } from "../src/testing/history.ts";
 
 /** As much of a change as the timeline looks at. */
-function insert(id: string): Change {
-  const task = { id, state: "ready", attempt: 0, epoch: 0, worker: "", spec: {}, aliasOf: "", key: "" };
+function insert(id: string, aliasOf = ""): Change {
+  const state = aliasOf === "" ? "ready" : "submitted";
+  const task = { id, state, attempt: 0, epoch: 0, worker: "", spec: {}, aliasOf, key: "" };
   return {
     type: "insert",
     task,
@@ -112,7 +113,7 @@ describe("a history of real processes", () => {
   ])("takes a killed owner's last commit as %s", async (_, isFound) => {
     const change = insert("a");
     const task = "task" in change ? [change.task] : [];
-    write("d1", [...acquired(1, 0, 1), ...committed(2, 10, 1, 1, null, [change])]);
+    write("d1", [...acquired(1, 0, 1), ...committed(2, 10, 1, 1, null, [insert("b", "a"), change])]);
     write("d2", [
       ...acquired(1, 20, 2),
       { type: "loaded", at: 22, shard: 0, epoch: 2, tasks: isFound ? task : [] },

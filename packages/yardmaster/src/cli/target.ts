@@ -4,6 +4,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import type { ConnectOptions } from "../yard.ts";
 import { whole } from "./options.ts";
 import { type Output, outputTo } from "./output.ts";
+import { securityOf } from "./security.ts";
 
 /** Which yard a command speaks to. */
 export type Target = { readonly url: string } | { readonly broker: string; readonly store: string };
@@ -70,7 +71,9 @@ export function engineWaitOf(
   tell: (news: EngineNews) => void = ({ message }) => output.note(`engine: ${message}`),
 ): ConnectOptions {
   const { waitForEngine = seconds } = command.optsWithGlobals<TargetOptions>();
+  const security = securityOf(process.env);
   return {
+    ...(security === undefined ? {} : { security }),
     waitForEngineMs: waitForEngine * 1_000,
     onEngine: (news) => {
       tell(news);
@@ -79,7 +82,14 @@ export function engineWaitOf(
   };
 }
 
-/** The target as flags, for a child process. */
+/** The target as a child process finds it in its environment: the list of processes shows everybody its arguments. */
+export function targetEnvironment(target: Target): NodeJS.ProcessEnv {
+  const { YARDMASTER_URL, YARDMASTER_BROKER, YARDMASTER_STORE, ...rest } = process.env;
+  if ("url" in target) return { ...rest, YARDMASTER_URL: target.url };
+  return { ...rest, YARDMASTER_BROKER: target.broker, YARDMASTER_STORE: target.store };
+}
+
+/** The target as flags, for somebody to paste. */
 export function targetFlags(target: Target): string[] {
   return "url" in target ? ["--url", target.url] : ["--broker", target.broker, "--store", target.store];
 }

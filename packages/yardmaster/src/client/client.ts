@@ -8,6 +8,7 @@ import { checkDelay } from "../protocol/check.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Explanation } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
+import { quoted } from "../protocol/quotation.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
 import type { Tracing } from "../tracing.ts";
 import {
@@ -228,7 +229,7 @@ export class Client {
     checkId(id);
     const stored = await this.switchboard.stored(id);
     if (stored === null || stored.payload === null) throw notFound(id);
-    return decodeValue(UNTYPED, stored.payload, "INVALID_INPUT");
+    return decodeValue(UNTYPED, this.switchboard.openPayload(stored, stored.payload), "INVALID_INPUT");
   }
 
   /** As `handle(…).cancel(reason)`. */
@@ -260,7 +261,7 @@ export class Client {
       route: null,
       // The first one's deadline does not bind the second.
       terms: terms === null ? null : { ...terms, deadline: 0 },
-      payload: stored.payload,
+      payload: this.switchboard.openPayload(stored, stored.payload),
       // What it waited for has ended, and may still make its input.
       ...(links === undefined || links.after.length === 0
         ? {}
@@ -416,7 +417,7 @@ export class Client {
 
 function checkId(id: TaskId): void {
   if (typeof id === "string" && isTaskId(id)) return;
-  throw new YardmasterError("INVALID_OPTIONS", `id must be a task id, not ${JSON.stringify(id)}.`, {
+  throw new YardmasterError("INVALID_OPTIONS", `id must be a task id, not ${quoted(id)}.`, {
     details: { field: "id" },
   });
 }

@@ -193,6 +193,7 @@ export class Directory {
 
   /** Unfinished tasks first, oldest first; then those that ended, newest first. */
   async list(filter: ListFilter = {}): Promise<TaskStatus[]> {
+    checkFilter(filter);
     const { state, queue, name, after, unfinished = after !== undefined } = filter;
     const limit = checkLimit(filter.limit);
     const wanted = {
@@ -223,6 +224,7 @@ export class Directory {
 
   async find(filter: TaskFilter = {}): Promise<TaskPage> {
     this.switchboard.throwIfClosed();
+    checkFilter(filter);
     const { store } = this.switchboard.engine;
     const { tasks, cursor } = await store.find({ ...filter, limit: checkLimit(filter.limit) });
     return { tasks: tasks.map(statusOfRecord), cursor };
@@ -314,6 +316,8 @@ export class Directory {
   }
 
   async apply(queues: readonly QueueDefinition[]): Promise<void> {
+    const isList = Array.isArray(queues) && queues.every((queue) => typeof queue?.name === "string");
+    if (!isList) optionCheck("apply").refuse("queues", "an array of what defineQueue makes", queues);
     await this.commandAll({ type: "apply", queues: queues.map(queueRecordOf) }, "apply queues");
   }
 
@@ -446,4 +450,16 @@ function added(
   const sums = new Map(Object.entries(a));
   for (const [name, amount] of Object.entries(b)) sums.set(name, (sums.get(name) ?? 0) + amount);
   return Object.fromEntries(sums);
+}
+
+/** Callers without a compiler, and the command line, pass what they like. */
+function checkFilter(filter: ListFilter & TaskFilter): void {
+  const check = optionCheck("find");
+  if (typeof filter !== "object" || filter === null) check.refuse("filter", "an object", filter);
+  const { state, states, queue, name, from, to, cursor } = filter;
+  for (const [field, text] of Object.entries({ state, queue, name, cursor }))
+    if (text !== undefined && typeof text !== "string") check.refuse(field, "text", text);
+  for (const [field, time] of Object.entries({ from, to }))
+    if (time !== undefined && !Number.isFinite(time)) check.refuse(field, "milliseconds", time);
+  if (states !== undefined && !Array.isArray(states)) check.refuse("states", "an array", states);
 }

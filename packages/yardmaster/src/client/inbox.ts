@@ -13,6 +13,8 @@ const MAX_RETRY_MS = 5_000;
 export interface InboxListener {
   /** A frame for this client; it may have come before. */
   received(frame: Frame): void;
+  /** A frame whose signature does not hold, or cannot be checked here. */
+  distrusted(error: YardmasterError): void;
   /** The mailbox was opened anew: frames may be lost. */
   reopened(): void;
 }
@@ -78,7 +80,10 @@ export class Inbox {
 
   private readOne(bytes: Uint8Array): void {
     const frame = read(bytes);
-    if (frame !== null) this.listener.received(frame);
+    if (frame instanceof YardmasterError) {
+      const { code } = frame;
+      if (code === "FRAME_UNTRUSTED" || code === "KEY_MISSING") this.listener.distrusted(frame);
+    } else this.listener.received(frame);
   }
 
   /** Null once the inbox, or the engine, is closed. */
@@ -110,12 +115,12 @@ async function take(receiver: Receiver): Promise<readonly Delivery[] | null> {
   }
 }
 
-/** Null for a frame that this version cannot read: what it said is learnt by asking again. */
-function read(bytes: Uint8Array): Frame | null {
+/** Why a frame cannot be read: what it said is learnt by asking again. */
+function read(bytes: Uint8Array): Frame | YardmasterError {
   try {
     return decodeFrame(bytes);
   } catch (error) {
-    if (error instanceof YardmasterError) return null;
+    if (error instanceof YardmasterError) return error;
     throw error;
   }
 }

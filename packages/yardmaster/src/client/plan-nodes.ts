@@ -1,5 +1,7 @@
+import { checkDefinition } from "../definition/definition-check.ts";
 import type { AnyTask } from "../definition.ts";
 import { YardmasterError } from "../protocol/errors.ts";
+import { quoted } from "../protocol/quotation.ts";
 import { MAX_AFTER, MAX_GRAPH_TASKS } from "../protocol/task.ts";
 import type { Part, Shape, StepOptions } from "./plan.ts";
 
@@ -50,6 +52,7 @@ class Planner {
   }
 
   private take(part: Part, before: Done | null): Done {
+    if (typeof part !== "object" || part === null) throw invalid(`one of its parts is ${quoted(part)}`);
     const shape: Shape = "shape" in part ? part.shape : { type: "fed", task: part, options: {} };
     if (this.open.has(shape)) throw invalid("it contains itself");
     if (this.open.size >= MAX_DEPTH) throw invalid(`it is deeper than ${MAX_DEPTH} levels`);
@@ -60,26 +63,28 @@ class Planner {
   }
 
   private takeShape(shape: Shape, before: Done | null): Done {
-    switch (shape.type) {
+    switch (shape?.type) {
       case "call":
         return this.add(shape.task, shape.options, before?.waits ?? [], { own: shape.input });
       case "fed":
         return this.takeFed(shape.task, shape.options, before);
       case "map":
         return this.together(
-          Array.from(shape.inputs, (own) => this.add(shape.task, {}, before?.waits ?? [], { own })),
+          Array.from(listed(shape.inputs), (own) => this.add(shape.task, {}, before?.waits ?? [], { own })),
           before,
         );
       case "group":
         return this.together(
-          shape.parts.map((part) => this.take(part, before)),
+          Array.from(listed(shape.parts), (part) => this.take(part, before)),
           before,
         );
       case "chain": {
         let done = before;
-        for (const part of shape.parts) done = this.take(part, done);
+        for (const part of listed(shape.parts)) done = this.take(part, done);
         return done ?? { value: [], waits: [] };
       }
+      default:
+        throw invalid("one of its parts is none that call, step, chain, group, fanOut, chord or map made");
     }
   }
 
@@ -87,6 +92,7 @@ class Planner {
   private takeFed(task: AnyTask, options: StepOptions, before: Done | null): Done {
     if (before === null)
       throw invalid(`${task.name} comes first and has no input: begin with call(${task.name}, input)`);
+    checkDefinition(task);
     const sources = leavesOf(before.value);
     if (sources.length === 0) return this.add(task, options, before.waits, { own: before.value });
     if (task.terms !== undefined || task.queueDefinition?.routeBy !== undefined)
@@ -107,6 +113,9 @@ class Planner {
   }
 
   private add(task: AnyTask, options: StepOptions, after: readonly number[], input: PlanNode["input"]): Done {
+    checkDefinition(task);
+    if (typeof options !== "object" || options === null)
+      throw invalid(`the options of ${task.name} are ${quoted(options)}`);
     this.edges += after.length;
     if (this.nodes.length >= MAX_GRAPH_TASKS) throw invalid(`it has more than ${MAX_GRAPH_TASKS} tasks`);
     if (after.length > MAX_AFTER || this.edges > MAX_EDGES)
@@ -114,6 +123,15 @@ class Planner {
     const number = this.nodes.push({ task, options, after, input }) - 1;
     return { value: number, waits: [number] };
   }
+}
+
+function listed<T>(items: Iterable<T>): Iterable<T> {
+  const isList = typeof items === "object" && items !== null && typeof items[Symbol.iterator] === "function";
+  return isList ? items : invalidList(items);
+}
+
+function invalidList(items: unknown): never {
+  throw invalid(`where a list should be it has ${quoted(items)}`);
 }
 
 /** The nodes whose results make a value. */

@@ -5,6 +5,7 @@ import { fromBuffer, toBuffer } from "../protocol/bytes.ts";
 import { checkName, MAX_DELAY_MS } from "../protocol/check.ts";
 import type { Command } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { quoted } from "../protocol/quotation.ts";
 import {
   decodeSchedule,
   encodeSchedule,
@@ -184,7 +185,10 @@ export class Schedules {
     const declared = answers.find((answer) => answer.declared !== null)?.declared ?? null;
     if (declared === null) throw unknownSchedule(name);
     const record = decodeSchedule(fromBuffer(Buffer.from(declared.schedule, "base64")));
-    return this.switchboard.send(draftOf(record), { name: record.spec.name, codec: undefined });
+    const { vault } = this.switchboard.engine;
+    const { name: task } = record.spec;
+    const payload = vault?.open(record.payload, { part: "schedule", name: task }) ?? record.payload;
+    return this.switchboard.send(draftOf({ ...record, payload }), { name: task, codec: undefined });
   }
 
   /** Declares a schedule by its name: what was declared before under it is replaced. */
@@ -197,7 +201,10 @@ export class Schedules {
     const { timing, submit } = checked(name, options, this.switchboard.host.now());
     const drafted = await draft(definition, input, submit);
     if (drafted.payload.length > MAX_SCHEDULE_BYTES) throw tooLarge(name, drafted.payload.length);
-    const { spec, priority, expiresInMs, terms, payload } = drafted;
+    const { spec, priority, expiresInMs, terms } = drafted;
+    const { vault } = this.switchboard.engine;
+    const payload = vault?.seal(drafted.payload, { part: "schedule", name: spec.name }) ?? drafted.payload;
+    if (payload.length > MAX_SCHEDULE_BYTES) throw tooLarge(name, payload.length);
     const record = {
       name,
       ...timing,
@@ -279,7 +286,7 @@ function checked(
   now: number,
 ): { readonly timing: Timing; readonly submit: SubmitOptions } {
   checkName(name, "A schedule's name");
-  const check = optionCheck(`schedule ${JSON.stringify(name)}`);
+  const check = optionCheck(`schedule ${quoted(name)}`);
   check.known(options, FIELDS);
   const { cron, timeZone, everyMs, missed, missedLimit, overlap, ...submit } = options;
   if (cron === undefined && everyMs === undefined) check.refuse("cron", "given, or everyMs", cron);

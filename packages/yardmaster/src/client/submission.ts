@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type BackoffOptions, backoffOf } from "../definition/backoff.ts";
 import { encodeValue } from "../definition/codec.ts";
+import { checkDefinition } from "../definition/definition-check.ts";
 import { optionCheck } from "../definition/options.ts";
 import { type RequirementOptions, requirementsOf } from "../definition/requirements.ts";
 import { routeOf } from "../definition/routing.ts";
@@ -92,6 +93,9 @@ export function draft(
   options: SubmitOptions = NO_OPTIONS,
   now = 0,
 ): Draft | Promise<Draft> {
+  checkDefinition(definition);
+  if (typeof options !== "object" || options === null)
+    optionCheck("submit").refuse("options", "an object", options);
   checkDeadline(options, now);
   const { input: schema } = definition;
   if (schema !== undefined) {

@@ -1,5 +1,6 @@
 import { type Engine, submitLane } from "../engine.ts";
 import type { Host } from "../host.ts";
+import type { ByteString } from "../protocol/bytes.ts";
 import type { StoredTask } from "../protocol/change.ts";
 import type { Envelope, Frame, ToDispatcher } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
@@ -182,6 +183,28 @@ export class Switchboard implements TicketHome, InboxListener {
     if (before > 0) this.startOver(shard);
   }
 
+  /**
+   * Whoever has never heard a dispatcher that it can trust, and now hears one that it cannot, has other keys than the yard:
+   * nothing that it waits for will come.
+   */
+  distrusted(error: YardmasterError): void {
+    if (this.heardAt !== Number.NEGATIVE_INFINITY || this.closed !== null) return;
+    this.refuseMore(error);
+    this.requests.close(error);
+    for (const lane of this.submitLanes) lane.close(error);
+    this.tickets.failAll(error);
+  }
+
+  /** A task's result as its worker wrote it. Throws PAYLOAD_UNREADABLE. */
+  openResult(id: TaskId, result: ByteString): ByteString {
+    return this.engine.vault?.open(result, { part: "result", id }) ?? result;
+  }
+
+  /** A task's payload as its client wrote it. Throws PAYLOAD_UNREADABLE. */
+  openPayload({ task }: StoredTask, payload: ByteString): ByteString {
+    return this.engine.vault?.openPayload(payload, task.id, task.spec.name) ?? payload;
+  }
+
   reopened(): void {
     for (const shard of this.epochs.keys()) this.startOver(shard);
   }
@@ -217,7 +240,13 @@ export class Switchboard implements TicketHome, InboxListener {
 
   /** Hot. */
   private submissionOf(id: TaskId, draft: Draft): Submission {
-    const { spec, priority, runAt, delayMs, expiresInMs, key, retryOf, terms, payload } = draft;
+    const { spec, priority, runAt, delayMs, expiresInMs, retryOf, terms } = draft;
+    const { vault } = this.engine;
+    const payload = vault === undefined ? draft.payload : vault.seal(draft.payload, { part: "payload", id });
+    const key =
+      vault === undefined || draft.key === null
+        ? draft.key
+        : { ...draft.key, inputHash: vault.fingerprint(draft.key.inputHash) };
     const replyTo = this.link.mailbox;
     const copy = false;
     const plain = {

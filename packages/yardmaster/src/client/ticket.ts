@@ -1,4 +1,5 @@
 import type { Host } from "../host.ts";
+import type { ByteString } from "../protocol/bytes.ts";
 import type { TaskEvent } from "../protocol/envelope.ts";
 import type { YardmasterError } from "../protocol/errors.ts";
 import type { TaskId, TerminalState } from "../protocol/task.ts";
@@ -28,6 +29,8 @@ export interface TicketHome {
   /** Asks store and dispatcher how the task stands. */
   ask(ticket: Ticket): void;
   cancel(id: TaskId, reason: string): Promise<TerminalState>;
+  /** Throws PAYLOAD_UNREADABLE for what cannot be decrypted. */
+  openResult(id: TaskId, result: ByteString): ByteString;
 }
 
 interface AcceptWaiter {
@@ -234,7 +237,8 @@ export class Ticket implements TaskHandle {
   private deliver(waiter: Waiter, settlement: Settlement): void {
     try {
       if (settlement.state !== "succeeded") throw failureOf(this.decoding, this.id, settlement);
-      waiter.resolve(resultOf(this.decoding, settlement));
+      const result = this.home.openResult(this.target, settlement.result ?? "");
+      waiter.resolve(resultOf(this.decoding, { ...settlement, result }));
     } catch (error) {
       waiter.reject(error);
     }

@@ -27,7 +27,7 @@ export function encodeValue({ codec }: Coded, value: unknown, fault: JsonFault):
     const coded = codec.encode(value);
     return typeof coded === "string" ? encodeText(coded) : fromBuffer(coded);
   } catch (error) {
-    throw new YardmasterError(fault, `The codec could not encode the value: ${String(error)}.`, {
+    throw new YardmasterError(fault, `The codec could not encode the value (${nameOf(error)}).`, {
       cause: error,
     });
   }
@@ -39,8 +39,13 @@ export function decodeValue({ codec }: Coded, bytes: ByteString, fault: JsonFaul
   try {
     return codec.decode(toBuffer(bytes));
   } catch (error) {
-    throw new YardmasterError(fault, `The codec could not decode the bytes: ${String(error)}.`, {
+    throw new YardmasterError(fault, `The codec could not decode the bytes (${nameOf(error)}).`, {
       cause: error,
     });
   }
+}
+
+/** What a codec says of bytes may quote them: that stays in `cause`, in this process. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
 }

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { type ByteString, decodeText, encodeText } from "../protocol/bytes.ts";
-import { YardmasterError } from "../protocol/errors.ts";
+import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import { MAX_BYTES } from "../protocol/task.ts";
 
 /** Deeper values are refused, on both sides: recursive code over them (a schema's, a handler's) must not overflow. */
@@ -38,8 +38,14 @@ function parse(text: string, code: JsonFault): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new YardmasterError(code, `$ is not JSON: ${String(error)}.`, { cause: error });
+    throw new YardmasterError(code, `$ is not JSON${placeOf(error)}.`);
   }
+}
+
+/** Where reading failed. What stands there is nobody's business: the error itself, which quotes it, is not passed on. */
+export function placeOf(error: unknown): string {
+  const [, place] = /at position (\d+)/.exec(messageOf(error)) ?? [];
+  return place === undefined ? "" : ` (at character ${place})`;
 }
 
 /** Whether a text could hold what `isCarried` refuses: short text without the key, spelt or escaped, cannot. */

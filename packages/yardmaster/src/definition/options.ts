@@ -1,4 +1,5 @@
 import { YardmasterError } from "../protocol/errors.ts";
+import { quoted } from "../protocol/quotation.ts";
 
 /** Checks the options of one call; every complaint names the call and the field. */
 export interface OptionCheck {
@@ -54,7 +55,5 @@ function unknownField(call: string, field: string, fields: readonly string[]): n
 
 /** A value as an error message shows it: short, on one line, and never throwing. */
 function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return typeof value === "bigint" ? `${value}n` : String(value);
+  return typeof value === "bigint" ? `${value}n` : quoted(value);
 }

@@ -1,4 +1,5 @@
 import { checkName, MAX_DELAY_MS } from "../protocol/check.ts";
+import { quoted } from "../protocol/quotation.ts";
 import {
   ADMISSIONS,
   type Admission,
@@ -87,7 +88,7 @@ export const DEFAULT_QUEUE = "default";
  * const mails = defineQueue({ name: "mails", routeBy: ({ tenant }: { tenant: string }) => tenant });
  */
 export function defineQueue<Input = unknown>(options: QueueOptions<Input>): QueueDefinition<Input> {
-  const check = optionCheck(`defineQueue ${JSON.stringify(options?.name)}`);
+  const check = optionCheck(`defineQueue ${quoted(options?.name)}`);
   check.known(options, FIELDS);
   checkName(options.name, "A queue's name");
   checkQueueRouting(options.name, options);

@@ -1,5 +1,6 @@
 import { isName } from "../protocol/check.ts";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
+import { quoted } from "../protocol/quotation.ts";
 import { MAX_NAME_BYTES } from "../protocol/task.ts";
 
 /** The part of a queue's declaration that matters here. */
@@ -66,8 +67,4 @@ export function routeOf(queue: RoutedQueue | undefined, parsed: unknown): string
 
 function invalid(message: string, field = "routeBy", cause?: unknown): YardmasterError {
   return new YardmasterError("INVALID_ROUTING", message, { cause, details: { field } });
-}
-
-function quoted(name: string): string {
-  return JSON.stringify(name);
 }

@@ -5,6 +5,8 @@ export interface Alarm {
   readonly code:
     | "FRAME_QUARANTINED"
     | "FRAME_SET_ASIDE"
+    /** A signature is missing, wrong or too old: forged, or somebody has another key. */
+    | "FRAME_UNTRUSTED"
     | "SHARD_HANDED_OVER"
     | "SHARD_LOST"
     | "SHARD_TAKEN"
@@ -21,8 +23,8 @@ export interface Alarm {
 export type OnAlarm = (alarm: Alarm) => void;
 
 /** What an engine, a frame or a record made the message say, it fits into one line of a log. */
-const MAX_MESSAGE_CHARACTERS = 300;
+const MAX_MESSAGE_BYTES = 900;
 
 export function alarmOf(code: Alarm["code"], shard: number, message: string): Alarm {
-  return { code, shard, message: oneLine(message, MAX_MESSAGE_CHARACTERS) };
+  return { code, shard, message: oneLine(message, MAX_MESSAGE_BYTES) };
 }

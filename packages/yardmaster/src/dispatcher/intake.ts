@@ -3,7 +3,7 @@ import type { KernelEvent } from "../kernel/event.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { keyOf } from "../protocol/change.ts";
 import type { Frame, ToDispatcher } from "../protocol/envelope.ts";
-import { isCode, messageOf } from "../protocol/errors.ts";
+import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { decodeFrame } from "../protocol/frame.ts";
 import { workerOf } from "../protocol/mailbox.ts";
 import type { Submission, TaskId, TaskRecord } from "../protocol/task.ts";
@@ -14,7 +14,7 @@ export interface Opened {
   readonly frames: readonly OpenedFrame[];
   /** Not frames of this protocol: acknowledged with the tick and reported. */
   readonly unreadable: readonly Unreadable[];
-  /** Written by a newer version: left unacknowledged in the lane for an owner that knows it. */
+  /** Of a newer version, or signed with an unknown key: left unacknowledged in the lane for an owner that knows it. */
   readonly newer: readonly Unreadable[];
 }
 
@@ -26,6 +26,8 @@ export interface OpenedFrame {
 export interface Unreadable {
   readonly delivery: Delivery;
   readonly reason: string;
+  /** Who a frame that is not trusted claims to be from; null for what is no frame, or of a newer version. */
+  readonly claimed: string | null;
 }
 
 export function openFrames(deliveries: readonly Delivery[]): Opened {
@@ -36,11 +38,17 @@ export function openFrames(deliveries: readonly Delivery[]): Opened {
     try {
       frames.push({ frame: decodeFrame(delivery.frame), redelivered: delivery.redelivered });
     } catch (error) {
-      const reason = messageOf(error);
-      (isCode(error, "UNSUPPORTED_VERSION") ? newer : unreadable).push({ delivery, reason });
+      const isLeft = isCode(error, "UNSUPPORTED_VERSION") || isCode(error, "KEY_MISSING");
+      (isLeft ? newer : unreadable).push({ delivery, reason: messageOf(error), claimed: claimedBy(error) });
     }
   }
   return { frames, unreadable, newer };
+}
+
+function claimedBy(error: unknown): string | null {
+  if (!isCode(error, "FRAME_UNTRUSTED") && !isCode(error, "KEY_MISSING")) return null;
+  const { from } = error instanceof YardmasterError ? error.details : {};
+  return typeof from === "string" ? from : "";
 }
 
 /**

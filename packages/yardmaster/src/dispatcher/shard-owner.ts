@@ -21,6 +21,7 @@ import { lookUp, type OpenedFrame, openFrames, toEvent, type Unreadable } from "
 import { LeaseKeeper, type LeaseTimes } from "./lease-keeper.ts";
 import { PresenceWatch } from "./presence-watch.ts";
 import type { Quarantine } from "./quarantine.ts";
+import { Trust } from "./trust.ts";
 
 /** Why an ownership ended. After `reload` and `full` the same dispatcher may take the shard again at once. */
 export type Ending = "closed" | "lost" | "reload" | "full";
@@ -46,6 +47,7 @@ export class ShardOwner {
   private readonly onHandover: (handover: Handover) => void;
   private readonly kernel: Kernel;
   private readonly encoder: FrameEncoder;
+  private readonly trust = new Trust();
   private readonly echo: Echo;
   private readonly keeper: LeaseKeeper;
   /** Wall clock at monotonic zero: the kernel's time follows the wall but never jumps within an ownership. */
@@ -194,9 +196,11 @@ export class ShardOwner {
     const deliveries = this.inputs.drain(this.quarantine);
     this.caughtUpAt = this.host.monotonic();
     const { frames, unreadable, newer } = openFrames(deliveries);
-    for (const one of unreadable) this.report("FRAME_QUARANTINED", one);
+    for (const one of unreadable)
+      this.report(one.claimed === null ? "FRAME_QUARANTINED" : "FRAME_UNTRUSTED", one);
     for (const one of newer) this.report("FRAME_SET_ASIDE", one);
-    const left = new Set(newer.map(({ delivery }) => delivery));
+    const left = this.trust.judge(frames, unreadable, newer);
+    this.asides.push(...this.trust.notices(this.lease));
     const acks = left.size === 0 ? deliveries : deliveries.filter((one) => !left.has(one));
     const [first] = acks;
     const [frame] = frames;

@@ -62,8 +62,10 @@ export interface CheckedOptions extends Required<Omit<HttpOptions, "tls" | "limi
 
 /** Throws INVALID_OPTIONS for what would be unsafe or cannot be meant. */
 export function checkOptions(options: HttpOptions): CheckedOptions {
+  if (typeof options !== "object" || options === null) throw invalid("its options are no object");
   const { address = LOOPBACK, tls, behindProxy = false, tokens } = options;
-  const hosts = (options.hosts ?? []).map((host) => host.toLowerCase());
+  if (!Array.isArray(tokens)) throw invalid("its tokens are no list");
+  const hosts = (options.hosts ?? []).map((host) => String(host).toLowerCase());
   if (tokens.length === 0) throw invalid("there are no tokens: nobody could call it");
   for (const host of hosts) {
     if (!HOST.test(host)) throw invalid(`${JSON.stringify(host)} is no host name, such as yard.example.com`);

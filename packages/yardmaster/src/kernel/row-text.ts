@@ -7,7 +7,10 @@ const MAX_NUMBER = 8.64e15;
 export function rowNumbers(words: readonly string[], count: number, what: string): number[] {
   const numbers = words.slice(0, count).map(numberOf);
   if (numbers.length === count && numbers.every((number) => number <= MAX_NUMBER)) return numbers;
-  throw new YardmasterError("INVALID_FRAME", `The row of ${what} is damaged: it does not hold ${count} whole numbers.`);
+  throw new YardmasterError(
+    "INVALID_FRAME",
+    `The row of ${what} is damaged: it does not hold ${count} whole numbers.`,
+  );
 }
 
 function numberOf(word: string): number {

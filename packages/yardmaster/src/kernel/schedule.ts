@@ -61,7 +61,8 @@ export function readState(schedule: Schedule, text: string): void {
   const words = text.split(" ");
   const [nextAt = 0, anchor = 0, bits = 0, fired = 0, lastAt = 0] = rowNumbers(words, NUMBERS, "a schedule");
   const [salt = "", lastTask = ""] = words.slice(NUMBERS);
-  if (!SALT.test(salt)) throw new YardmasterError("INVALID_FRAME", "The row of a schedule is damaged: it has no salt.");
+  if (!SALT.test(salt))
+    throw new YardmasterError("INVALID_FRAME", "The row of a schedule is damaged: it has no salt.");
   schedule.nextAt = nextAt;
   schedule.anchor = anchor;
   schedule.fired = fired;

@@ -1,3 +1,5 @@
+import { oneLine } from "./quotation.ts";
+
 /**
  * Every code that an error of Yardmaster can carry, with what it means and whether trying the same call
  * again can help. `docs/errors.md` is rendered from this table.
@@ -77,6 +79,20 @@ export const ERRORS = {
   TIMED_OUT: { retryable: true, meaning: "The attempt ran over its timeout." },
   WORKER_LOST: { retryable: true, meaning: "The worker that ran the attempt died or fell silent." },
   QUARANTINED: { retryable: false, meaning: "The task ended the processes of too many workers." },
+  FRAME_UNTRUSTED: {
+    retryable: false,
+    meaning:
+      "A frame's signature is missing, wrong or too old: this process and its sender have different keys, or somebody forged it.",
+  },
+  KEY_MISSING: {
+    retryable: false,
+    meaning:
+      "A frame is signed with a key that this process does not have; its sender's configuration has it.",
+  },
+  PAYLOAD_UNREADABLE: {
+    retryable: false,
+    meaning: "A payload or result cannot be decrypted: another key, another task's, or changed on its way.",
+  },
   FENCED: {
     retryable: false,
     meaning: "Another dispatcher owns the shard now; this one's write was refused.",
@@ -112,6 +128,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** A message is one line of a log, whoever had a part in it; `cause` has the whole of what it speaks of. */
+const MAX_MESSAGE_BYTES = 1_000;
+
 /** The one error class of Yardmaster. Branch on `code`; `retryable` says whether the same call may succeed later. */
 export class YardmasterError extends Error {
   override readonly name = "YardmasterError";
@@ -125,7 +144,10 @@ export class YardmasterError extends Error {
     message: string,
     options: { cause?: unknown; details?: Readonly<Record<string, unknown>> } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      oneLine(message, MAX_MESSAGE_BYTES),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.code = code;
     this.retryable = ERRORS[code].retryable;
     this.details = options.details ?? {};

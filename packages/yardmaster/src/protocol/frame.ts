@@ -17,6 +17,7 @@ import { MAX_SHARD } from "./ids.ts";
 import { internText } from "./interner.ts";
 import { quoted } from "./quotation.ts";
 import { Reader } from "./reader.ts";
+import { checkTrusted } from "./seal.ts";
 import { Shape } from "./shape.ts";
 import { MAX_TABLE_TEXT_BYTES, ReaderTables, WriterTables } from "./tables.ts";
 import { MAX_FRAME_BYTES, unwritable, Writer } from "./writer.ts";
@@ -191,10 +192,12 @@ export function encodeFrame(frame: Frame): Buffer {
 /**
  * Reads a frame whole or not at all.
  *
- * @throws UNSUPPORTED_VERSION for a frame of a newer version, INVALID_FRAME for everything else that is not a
- * frame; its `details` have `what` and `offset`.
+ * @throws UNSUPPORTED_VERSION for a frame of a newer version, FRAME_UNTRUSTED and KEY_MISSING for one whose signature does
+ * not hold or cannot be checked, INVALID_FRAME for everything else that is not a frame; its `details` have `what` and
+ * `offset`.
  */
 export function decodeFrame(bytes: Uint8Array): Frame {
+  if (bytes[1] !== MAGIC_FRAME) checkTrusted(bytes, (frame) => readHeader(frame).from);
   const reader = new Reader(bytes);
   const { version, from, shard, epoch, sequence } = takeHeader(reader);
   if (version > FRAME_VERSION) {

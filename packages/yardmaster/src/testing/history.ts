@@ -1,3 +1,4 @@
+import { optionCheck } from "../definition/options.ts";
 import type { Change } from "../protocol/change.ts";
 import type { TaskId, TaskRecord, TerminalState } from "../protocol/task.ts";
 import type { Fact, Intent } from "./fact.ts";
@@ -37,6 +38,7 @@ export class HistoryChecker {
   #now = 0;
 
   constructor(limits: HistoryLimits) {
+    optionCheck("HistoryChecker").known(limits, ["slots"]);
     const report = (rule: string, message: string): void => this.report(rule, message);
     this.#records = new RecordHistory(limits, report);
     this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, report);

@@ -60,6 +60,8 @@ function stackOf(thrown: unknown): string {
   let error = thrown;
   while (error instanceof Error && stacks.length < MAX_CAUSES) {
     stacks.push(String(error.stack));
+    // What caused one of our own may quote an input, as a codec's error does.
+    if (error instanceof YardmasterError) break;
     error = error.cause;
   }
   return stacks.join("\nCaused by: ");

@@ -2,6 +2,7 @@ import { optionCheck } from "../definition/options.ts";
 import type { AnyTask, TaskDefinition } from "../definition.ts";
 import { MAX_DELAY_MS } from "../protocol/check.ts";
 import type { LogLine } from "../protocol/envelope.ts";
+import { quoted } from "../protocol/quotation.ts";
 import type { TaskId } from "../protocol/task.ts";
 
 /** What a handler is given, beside the worker's context. All of it may be taken apart: nothing depends on `this`. */
@@ -222,7 +223,7 @@ function firstOf(ends: unknown): unknown {
 }
 
 function checkBatch(name: string, options: BatchOptions): BatchOptions {
-  const check = optionCheck(`onBatch ${JSON.stringify(name)}`);
+  const check = optionCheck(`onBatch ${quoted(name)}`);
   check.known(options, ["size", "withinMs"]);
   const { size, withinMs } = options;
   if (size === undefined) check.refuse("size", "a whole number", size);
@@ -238,7 +239,7 @@ function checkHandler(
   handler: unknown,
   options: HandlerOptions,
 ): { readonly isolate: "thread" | null; readonly module: string } {
-  const check = optionCheck(`on ${JSON.stringify(definition?.name)}`);
+  const check = optionCheck(`on ${quoted(definition?.name)}`);
   if (typeof definition !== "object" || definition === null || !("spec" in definition)) {
     check.refuse("definition", "made by defineTask", definition);
   }

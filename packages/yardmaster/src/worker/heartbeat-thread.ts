@@ -3,6 +3,8 @@ import { Session } from "node:inspector";
 import { parentPort, workerData } from "node:worker_threads";
 import type { BrokerHalf, EngineAddress } from "../engine.ts";
 import { pause, systemHost } from "../host.ts";
+import type { SigningOptions } from "../security/keys.ts";
+import { securedBroker } from "../security/secured-engine.ts";
 import { Beater, HEARTBEAT_MS, TOUCH_MS } from "./heartbeats.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -10,6 +12,7 @@ import { Pulse } from "./pulse.ts";
 export interface HeartbeatThreadData {
   readonly address: EngineAddress;
   readonly module: string;
+  readonly signing?: SigningOptions;
   readonly worker: string;
   readonly mailbox: string;
   readonly shards: number;
@@ -65,7 +68,8 @@ async function open(): Promise<void> {
       const connector: { openBroker(address: EngineAddress): Promise<BrokerHalf> } = await import(
         data.module
       );
-      engine = await connector.openBroker(data.address);
+      const half = await connector.openBroker(data.address);
+      engine = data.signing === undefined ? half : securedBroker(half, data.signing, systemHost);
       beater = new Beater(engine.broker, data, pulse, clock);
       tick();
       return;

@@ -2,7 +2,9 @@ import { answeredWithin } from "../deadline.ts";
 import type { Host } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import type { StoredTask } from "../protocol/change.ts";
+import { isCode } from "../protocol/errors.ts";
 import { MAX_BYTES, type TaskId } from "../protocol/task.ts";
+import type { Vault } from "../security/vault.ts";
 import type { Store } from "../stores/store.ts";
 import { inputOf } from "./fed-input.ts";
 
@@ -19,15 +21,22 @@ interface Waiter {
 export class Payloads {
   readonly #store: Store;
   readonly #host: Host;
+  readonly #vault: Vault | undefined;
   readonly #waiters: Waiter[] = [];
   #isReading = false;
 
-  constructor(store: Store, host: Host) {
+  constructor(store: Store, host: Host, vault: Vault | undefined) {
     this.#store = store;
     this.#host = host;
+    this.#vault = vault;
   }
 
-  /** Null when the store does not have it. Rejects with what the store throws. */
+  /** What travelled with an assignment, as its client wrote it. Throws PAYLOAD_UNREADABLE. */
+  open(payload: ByteString, id: TaskId, name: string): ByteString {
+    return this.#vault?.openPayload(payload, id, name) ?? payload;
+  }
+
+  /** Null when the store does not have it. Rejects with what the store throws, and with PAYLOAD_UNREADABLE. */
   read(id: TaskId): Promise<ByteString | null> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ id, resolve, reject });
@@ -47,7 +56,12 @@ export class Payloads {
           READ_TIMEOUT_MS,
           this.#store.read({ ids, bytes: true }),
         );
-        for (const { id, resolve } of waiters) resolve(await this.#payloadOf(tasks.get(id)));
+        for (const { id, resolve, reject } of waiters)
+          await this.#payloadOf(tasks.get(id)).then(resolve, (error: unknown) => {
+            if (!isCode(error, "PAYLOAD_UNREADABLE")) throw error;
+            // One that cannot be read says nothing about the others.
+            reject(error);
+          });
       } catch (error) {
         for (const { reject } of waiters) reject(error);
       }
@@ -57,7 +71,9 @@ export class Payloads {
 
   async #payloadOf(stored: StoredTask | undefined): Promise<ByteString | null> {
     const { payload = null, task } = stored ?? {};
-    if (payload === null || task?.links?.fed !== true) return payload;
+    if (payload === null || task === undefined) return payload;
+    const own = this.open(payload, task.id, task.spec.name);
+    if (task.links?.fed !== true) return own;
     const results: ByteString[] = [];
     let bytes = 0;
     const { after } = task.links;
@@ -69,11 +85,15 @@ export class Payloads {
         const one = tasks.get(id);
         // Its record is kept no longer: nobody can say any more what the input is.
         if (one === undefined) return null;
-        results.push(one.result ?? "");
+        results.push(one.result === null ? "" : this.#opened(id, one.result));
         bytes += one.result?.length ?? 0;
       }
       if (bytes > MAX_BYTES) return null;
     }
-    return inputOf(payload, results);
+    return inputOf(own, results);
+  }
+
+  #opened(id: TaskId, result: ByteString): ByteString {
+    return this.#vault?.open(result, { part: "result", id }) ?? result;
   }
 }

@@ -2,6 +2,7 @@ import { queueRecordOf } from "../definition/queue.ts";
 import type { AnyTask } from "../definition.ts";
 import type { Register } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
+import { quoted } from "../protocol/quotation.ts";
 import type { QueueRecord, TaskError } from "../protocol/task.ts";
 import { failure } from "./failure.ts";
 import { type Handler, isHandler } from "./handlers.ts";
@@ -15,7 +16,7 @@ export class Registry {
     for (const handler of handlers) {
       if (!isHandler(handler)) throw refused("handlers must be made by on(definition, handler)");
       const { name } = handler.definition;
-      if (this.#byName.has(name)) throw refused(`there are two handlers for ${JSON.stringify(name)}`);
+      if (this.#byName.has(name)) throw refused(`there are two handlers for ${quoted(name)}`);
       this.#byName.set(name, handler);
     }
     if (this.#byName.size === 0) throw refused("a worker needs at least one handler");
@@ -40,7 +41,7 @@ export class Registry {
     const names = [...this.#byName.keys()].sort().join(", ");
     const message =
       known === undefined
-        ? `This worker has no handler for ${JSON.stringify(name)}; it has ${names}.`
+        ? `This worker has no handler for ${quoted(name)}; it has ${names}.`
         : `This worker has ${name} in version ${known.definition.version} and no upgrade from version ${version}.`;
     return failure("TASK_UNKNOWN", message);
   }

@@ -1,9 +1,10 @@
 import { fraction, type Host, pause } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign, LogLine } from "../protocol/envelope.ts";
-import { YardmasterError } from "../protocol/errors.ts";
+import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { shardOf } from "../protocol/ids.ts";
 import type { Epoch, TaskId } from "../protocol/task.ts";
+import type { Vault } from "../security/vault.ts";
 import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
 import type { AttemptNews, OnAttempt } from "./attempt-news.ts";
@@ -11,7 +12,7 @@ import { Batcher } from "./batcher.ts";
 import type { Contexts } from "./contexts.ts";
 import type { Division } from "./division.ts";
 import { type Ending, ended, execute } from "./execution.ts";
-import { failure } from "./failure.ts";
+import { failure, failureOf } from "./failure.ts";
 import type { Batch, Call, Handler, Submit } from "./handlers.ts";
 import type { Isolation } from "./isolation.ts";
 import { News } from "./news.ts";
@@ -38,6 +39,8 @@ export interface RunnerParts {
   readonly contexts: Contexts;
   readonly isolation: Isolation | null;
   readonly payloads: Payloads;
+  /** Absent where results are plain. */
+  readonly vault: Vault | undefined;
   readonly pulse: Pulse;
   readonly division: Division;
   readonly links: readonly ShardLink[];
@@ -203,13 +206,29 @@ export class Runner {
     const { name, version, payload } = attempt.assign;
     const handler = registry.find(name, version);
     if (handler === undefined) this.#end(attempt, ended("final", registry.unknown(name, version)));
-    else if (payload !== null) this.#run(attempt, handler, payload);
+    else if (payload !== null) this.#runOpened(attempt, handler, payload);
     else void this.#runLater(attempt, handler);
+  }
+
+  #runOpened(attempt: Attempt, handler: Handler, sealed: ByteString): void {
+    const { id, name } = attempt.assign;
+    let payload: ByteString;
+    try {
+      payload = this.#parts.payloads.open(sealed, id, name);
+    } catch (error) {
+      return this.#end(attempt, ended("final", failureOf(error, "PAYLOAD_UNREADABLE")));
+    }
+    this.#run(attempt, handler, payload);
   }
 
   /** The slot is kept while the payload is read, so that no more is read than can run. */
   async #runLater(attempt: Attempt, handler: Handler): Promise<void> {
-    const payload = await this.#read(attempt);
+    let payload: ByteString | null;
+    try {
+      payload = await this.#read(attempt);
+    } catch (error) {
+      return this.#end(attempt, ended("final", failureOf(error, "PAYLOAD_UNREADABLE")));
+    }
     if (attempt.state !== "waiting") this.#free(attempt);
     else if (payload === null) {
       const message =
@@ -230,6 +249,7 @@ export class Runner {
       try {
         return await payloads.read(attempt.assign.id);
       } catch (error) {
+        if (isCode(error, "PAYLOAD_UNREADABLE")) throw error;
         report("The worker cannot read a payload and tries again", error);
         await pause(host, READ_RETRY_MS * (0.5 + fraction(host)));
       }
@@ -352,7 +372,8 @@ export class Runner {
     const { epoch, startedAt } = attempt;
     if (attempt.news?.isPending) link.addNote(attempt.note(0, 0));
     this.#tell(attempt, ending);
-    link.finish(attempt, { type: "outcome", id, epoch, attempt: number, ...ending, startedAt });
+    const sealed = this.#sealed(id, ending);
+    link.finish(attempt, { type: "outcome", id, epoch, attempt: number, ...sealed, startedAt });
     this.#parts.changed();
   }
 
@@ -366,6 +387,16 @@ export class Runner {
       const { code = "", message = "" } = ending.error ?? {};
       const tookMs = attempt.startedAt === 0 ? 0 : host.monotonic() - attempt.startedMono;
       onAttempt({ ...news, end: { kind: ending.kind, code, message, tookMs } });
+    }
+  }
+
+  #sealed(id: TaskId, ending: Ending): Ending {
+    const { vault } = this.#parts;
+    if (vault === undefined || ending.kind !== "succeeded") return ending;
+    try {
+      return { ...ending, result: vault.seal(ending.result, { part: "result", id }) };
+    } catch (error) {
+      return ended("failed", failure("RESULT_TOO_LARGE", messageOf(error)));
     }
   }
 

@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { EngineAddress } from "../engine.ts";
 import type { Cancel, Host } from "../host.ts";
+import type { SigningOptions } from "../security/keys.ts";
 import type { HeartbeatOrder, HeartbeatThreadData } from "./heartbeat-thread.ts";
 import { type HeartbeatIdentity, type Heartbeats, type OpenHeartbeats, TOUCH_MS } from "./heartbeats.ts";
 import { Pulse } from "./pulse.ts";
@@ -14,6 +15,8 @@ export interface ThreadConnector {
   readonly address: EngineAddress;
   /** The URL of a module that exports `openBroker(address): Promise<BrokerHalf>`. */
   readonly module: string;
+  /** Where frames are signed: the thread has no other way to the keys. */
+  readonly signing?: SigningOptions;
 }
 
 /**
@@ -38,13 +41,14 @@ class ThreadHeartbeats implements Heartbeats {
   #isClosed = false;
 
   constructor(
-    { address, module }: ThreadConnector,
+    { address, module, signing }: ThreadConnector,
     { engine, host, worker, mailbox, slots, report }: HeartbeatIdentity,
   ) {
     const buffer = new SharedArrayBuffer(Pulse.bytes(engine.shards, slots));
     this.pulse = new Pulse(engine.shards, slots, buffer);
     this.pulse.touch(host.monotonic());
-    this.#data = { address, module, worker, mailbox, shards: engine.shards, slots, buffer };
+    const place = { address, module, ...(signing === undefined ? {} : { signing }) };
+    this.#data = { ...place, worker, mailbox, shards: engine.shards, slots, buffer };
     this.#host = host;
     this.#report = report;
     this.#thread = this.#open();

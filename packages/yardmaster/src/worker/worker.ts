@@ -195,7 +195,7 @@ export class Worker {
       report,
     });
     const { pulse } = this.#heartbeats;
-    const payloads = new Payloads(engine.store, host);
+    const payloads = new Payloads(engine.store, host, engine.vault);
     const submit = parts.submit ?? submitNowhere;
     const links = this.#links;
     const division = new Division({
@@ -213,6 +213,7 @@ export class Worker {
       contexts,
       isolation,
       payloads,
+      vault: engine.vault,
       pulse,
       division,
       links,

@@ -29,7 +29,11 @@ export async function publicExports(): Promise<PublicExport[]> {
 /** The public methods of a class and of those that it extends: TypeScript's `private` and `protected` are told apart by `hidden`. */
 export function methodsOf(type: { readonly prototype: object }, hidden: ReadonlySet<string>): string[] {
   const names = new Set<string>();
-  for (let at: object | null = type.prototype; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+  for (
+    let at: object | null = type.prototype;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at)))
       if (name !== "constructor" && typeof value === "function" && !hidden.has(name)) names.add(name);
   }

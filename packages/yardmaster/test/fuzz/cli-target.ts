@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { runProgram } from "../../src/cli/program.ts";
+import { defineTask } from "../../src/definition.ts";
 import { YardmasterError } from "../../src/protocol/errors.ts";
 import { createHandlers } from "../../src/worker/handlers.ts";
-import { defineTask } from "../../src/definition.ts";
 import { startYard } from "../../src/yard.ts";
 import { HOSTILE_TEXTS } from "./hostile-values.ts";
 import { type Ending, expectPristine } from "./judgement.ts";
@@ -60,7 +60,19 @@ const OPTIONS = [
 ] as const;
 // A lone dash would wait for what somebody types.
 const word = fc.oneof(
-  fc.constantFrom(...HOSTILE_TEXTS, ID, ID.toUpperCase(), "{}", "1", "-1", "1e3", "[1", '{"__proto__":1}', "default", "echo"),
+  fc.constantFrom(
+    ...HOSTILE_TEXTS,
+    ID,
+    ID.toUpperCase(),
+    "{}",
+    "1",
+    "-1",
+    "1e3",
+    "[1",
+    '{"__proto__":1}',
+    "default",
+    "echo",
+  ),
   fc.string({ maxLength: 20 }).filter((text) => text !== "-"),
 );
 const option = fc.oneof(

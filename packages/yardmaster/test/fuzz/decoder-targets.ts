@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
 import { decodeFrame, encodeFrame, readHeader } from "../../src/protocol/frame.ts";
 import { decodeQueue, decodeRecord, encodeQueue, encodeRecord } from "../../src/protocol/record.ts";
 import { decodeSchedule, encodeSchedule } from "../../src/protocol/schedule.ts";

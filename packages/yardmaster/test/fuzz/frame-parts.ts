@@ -48,7 +48,13 @@ export function partsOf(frame: Buffer): FrameParts {
     envelopes.push({ type: frame[next + 4] ?? 0, body: frame.subarray(next + 5, next + 4 + bytes), lie: 0 });
     next += 4 + bytes;
   }
-  return { start: frame.subarray(0, START_BYTES), from, numbers, tables: frame.subarray(at, tablesEnd), envelopes };
+  return {
+    start: frame.subarray(0, START_BYTES),
+    from,
+    numbers,
+    tables: frame.subarray(at, tablesEnd),
+    envelopes,
+  };
 }
 
 /** Texts and specs all have their length in front. */

@@ -24,7 +24,7 @@ export const HOSTILE_TEXTS: readonly [string, ...string[]] = [
   "data:text/javascript,0",
   ":{}*#>.$",
   "'; DROP TABLE task; --",
-  "${7*7}{{7*7}}",
+  "{{7*7}}",
   "9007199254740993",
   "NaN",
   "null",

@@ -45,7 +45,9 @@ export function expectLoggable(message: string): void {
     throw new Error(`A message has ${message.length} characters: ${message.slice(0, 200)}`);
   const found = CONTROL.exec(message);
   if (found !== null)
-    throw new Error(`A message holds a control character at ${found.index}: ${JSON.stringify(message.slice(0, 300))}`);
+    throw new Error(
+      `A message holds a control character at ${found.index}: ${JSON.stringify(message.slice(0, 300))}`,
+    );
 }
 
 export function expectPristine(): void {
@@ -54,7 +56,11 @@ export function expectPristine(): void {
 
 function prototypes(): string {
   return [Object.prototype, Array.prototype, String.prototype, Function.prototype]
-    .map((prototype) => Object.getOwnPropertyNames(prototype).length + (Object.getPrototypeOf(prototype) === null ? 0 : 1_000))
+    .map(
+      (prototype) =>
+        Object.getOwnPropertyNames(prototype).length +
+        (Object.getPrototypeOf(prototype) === null ? 0 : 1_000),
+    )
     .join();
 }
 

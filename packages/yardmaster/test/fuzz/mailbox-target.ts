@@ -57,7 +57,14 @@ async function deceived(mutants: readonly Mutant[]): Promise<Ending> {
   const [end] = await driven(host, [neighbour.submit(echo, { a: 1 }).then((task) => task.settled())]);
   if (end?.ok !== true) throw new Error("A neighbour's task has failed.", { cause: end });
   for (const line of reports) expectLoggable(line);
-  await driven(host, [client.close(), neighbour.close(), worker.close(), other.close(), dispatcher.close()]);
+  const closing: readonly Promise<unknown>[] = [
+    client.close(),
+    neighbour.close(),
+    worker.close(),
+    other.close(),
+    dispatcher.close(),
+  ];
+  await driven(host, closing);
   expectPristine();
   return reports.length > 0 ? "reported" : "taken";
 }

@@ -18,7 +18,15 @@ const only = values.only ?? "";
 let failures = 0;
 let total = 0;
 for (const one of DECODER_TARGETS) await run(one, share(DECODER_TARGETS, one, cases));
-for (const one of [...DISPATCHER_TARGETS, ...MAILBOX_TARGETS, ...RESTORE_TARGETS, ...CLI_TARGETS, ...Object.values(EXPORT_TARGETS), ...CLIENT_TARGETS]) await run(one, Math.ceil(cases / 100));
+for (const one of [
+  ...DISPATCHER_TARGETS,
+  ...MAILBOX_TARGETS,
+  ...RESTORE_TARGETS,
+  ...CLI_TARGETS,
+  ...Object.values(EXPORT_TARGETS),
+  ...CLIENT_TARGETS,
+])
+  await run(one, Math.ceil(cases / 100));
 process.stdout.write(`${JSON.stringify({ seed, cases: total, failures })}\n`);
 process.exitCode = failures === 0 ? 0 : 1;
 
@@ -36,6 +44,8 @@ async function run(one: Target, count: number): Promise<void> {
     for (const [ending, percent] of endings.most(8)) process.stdout.write(`    ${percent} %  ${ending}\n`);
   } catch (error) {
     failures += 1;
-    process.stdout.write(`${one.what}: FAILED; again with --only ${JSON.stringify(one.what)} --seed ${seed}\n${inspect(error, { depth: 1 }).slice(0, 4_000)}\n`);
+    process.stdout.write(
+      `${one.what}: FAILED; again with --only ${JSON.stringify(one.what)} --seed ${seed}\n${inspect(error, { depth: 1 }).slice(0, 4_000)}\n`,
+    );
   }
 }

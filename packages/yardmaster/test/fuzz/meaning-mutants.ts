@@ -6,7 +6,18 @@ import { HOSTILE_TEXTS } from "./hostile-values.ts";
 
 const FRAMES: readonly Frame[] = goldenVectors("frames.json").map(([, bytes]) => decodeFrame(bytes));
 
-const WHOLE_NUMBERS: readonly [number, ...number[]] = [0, 1, 2, 255, 4_096, 2 ** 31, 2 ** 32, 1e14, 8.64e15, 2 ** 53 - 1];
+const WHOLE_NUMBERS: readonly [number, ...number[]] = [
+  0,
+  1,
+  2,
+  255,
+  4_096,
+  2 ** 31,
+  2 ** 32,
+  1e14,
+  8.64e15,
+  2 ** 53 - 1,
+];
 
 /**
  * A frame that every reader takes, with values in it that no honest sender writes: what the codec lets through is for

@@ -94,7 +94,9 @@ function rearranged(envelopes: readonly EnvelopePart[], dice: Dice): readonly En
   const foreign = PARTS[dice.below(PARTS.length)]?.envelopes.at(-1);
   switch (dice.below(3)) {
     case 0:
-      return own === undefined ? envelopes : [...envelopes, ...Array.from({ length: dice.oneOf([1, 2, 50]) }, () => own)];
+      return own === undefined
+        ? envelopes
+        : [...envelopes, ...Array.from({ length: dice.oneOf([1, 2, 50]) }, () => own)];
     case 1:
       return envelopes.toSpliced(at, 1);
     default:
@@ -127,7 +129,8 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|\{\}|\[\]/g;
 
 /** JSON with one of its tokens, a key or a value, replaced, or one more field in front. */
 function changedJson(json: string, dice: Dice): string {
-  if (dice.below(6) === 0) return json.replace("{", `{${JSON.stringify(dice.oneOf(HOSTILE_TEXTS))}:${hostileJson(dice)},`);
+  if (dice.below(6) === 0)
+    return json.replace("{", `{${JSON.stringify(dice.oneOf(HOSTILE_TEXTS))}:${hostileJson(dice)},`);
   const tokens = [...json.matchAll(TOKEN)];
   const token = tokens[dice.below(Math.max(1, tokens.length))];
   if (token === undefined) return hostileJson(dice);
@@ -153,7 +156,11 @@ function changedBytes(bytes: Buffer, dice: Dice): Buffer {
     case 2:
       return bytes.subarray(0, at);
     case 3:
-      return Buffer.concat([bytes.subarray(0, at), Buffer.from([dice.below(256), dice.below(256)]), bytes.subarray(at)]);
+      return Buffer.concat([
+        bytes.subarray(0, at),
+        Buffer.from([dice.below(256), dice.below(256)]),
+        bytes.subarray(at),
+      ]);
     case 4:
       return Buffer.concat([bytes.subarray(0, at), bytes.subarray(dice.below(bytes.length + 1))]);
     default:

@@ -13,7 +13,16 @@ import { type Target, target } from "./target.ts";
 const GOLDEN = goldenVectors("records.json");
 const NOW = 1_800_000_000_000;
 const DAY_MS = 86_400_000;
-const KINDS = ["schedule", "schedule-state", "edge", "graph", "rate", "queue-rate", "duration", "unheard-of"] as const;
+const KINDS = [
+  "schedule",
+  "schedule-state",
+  "edge",
+  "graph",
+  "rate",
+  "queue-rate",
+  "duration",
+  "unheard-of",
+] as const;
 const SCHEDULE = new Map(GOLDEN).get("schedule") ?? Buffer.alloc(0);
 const ID = "01a20a41-b509-7bda-b299-aa96b368d005";
 const KEYS: readonly [string, ...string[]] = [
@@ -51,11 +60,26 @@ function itemOf(first: number, steps: readonly number[]): StoredItem {
   switch (dice.below(4)) {
     case 0: {
       if (name.startsWith("queue")) return { type: "queue", queue: decodeQueue(mutant) };
-      if (name === "schedule" || dice.below(4) === 0) return { type: "row", kind: "schedule", key: "nightly", value: (dice.below(2) === 0 ? mutant : SCHEDULE).toString("latin1") };
-      return { type: "task", task: decodeRecord(mutant), payload: dice.oneOf([null, "", "{}", "\xff"]), result: null };
+      if (name === "schedule" || dice.below(4) === 0)
+        return {
+          type: "row",
+          kind: "schedule",
+          key: "nightly",
+          value: (dice.below(2) === 0 ? mutant : SCHEDULE).toString("latin1"),
+        };
+      return {
+        type: "task",
+        task: decodeRecord(mutant),
+        payload: dice.oneOf([null, "", "{}", "\xff"]),
+        result: null,
+      };
     }
     case 1:
-      return { type: "tombstone", id: dice.oneOf([ID, "", "__proto__"]), keepUntil: dice.oneOf([0, -1, NOW, 2 ** 53]) };
+      return {
+        type: "tombstone",
+        id: dice.oneOf([ID, "", "__proto__"]),
+        keepUntil: dice.oneOf([0, -1, NOW, 2 ** 53]),
+      };
     case 2:
       return { type: "parked", count: dice.oneOf([0, 1, 1e15]) };
     default: {
@@ -77,7 +101,8 @@ function restoredAndRun(rows: readonly (readonly [number, readonly number[]])[])
       if ("task" in change) encodeRecord(change.task);
       if ("queue" in change) encodeQueue(change.queue);
     }
-    for (const type of ["queues", "workers", "schedules", "stats"] as const) JSON.stringify(kernel.answer({ type }, now));
+    for (const type of ["queues", "workers", "schedules", "stats"] as const)
+      JSON.stringify(kernel.answer({ type }, now));
     JSON.stringify(kernel.answer({ type: "list", limit: 100 }, now));
   }
 }

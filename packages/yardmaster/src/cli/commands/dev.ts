@@ -11,7 +11,7 @@ import type { Output } from "../output.ts";
 import { httpOption } from "../serve-http.ts";
 import { shutdownAsked } from "../shutdown.ts";
 import { watchSources } from "../source-watch.ts";
-import { outputOf, targetFlags, targetOf, usage, waitFlags } from "../target.ts";
+import { outputOf, targetEnvironment, targetOf, usage, waitFlags } from "../target.ts";
 import type { Exit } from "../yard-command.ts";
 
 const MAX_SLOTS = 10_000;
@@ -28,20 +28,19 @@ export function addDev(program: Command, exit: Exit): void {
       const path = resolve(file);
       if (!existsSync(path)) throw usage(`there is no file ${file}`);
       const faces = http === undefined ? [] : ["--http", String(http)];
-      const flags = [
-        ...targetFlags(targetOf(command)),
-        ...waitFlags(command),
-        "--slots",
-        String(slots),
-        ...faces,
-      ];
-      exit(await develop(path, flags, outputOf(command)));
+      const flags = [...waitFlags(command), "--slots", String(slots), ...faces];
+      exit(await develop(path, flags, targetEnvironment(targetOf(command)), outputOf(command)));
     });
 }
 
 /** Keeps one `start` process of the file's present text running, until a signal. */
-async function develop(file: string, flags: readonly string[], output: Output): Promise<number> {
-  const session = new DevSession(file, flags, output);
+async function develop(
+  file: string,
+  flags: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const session = new DevSession(file, flags, environment, output);
   const stopWatching = watchSources(systemHost, file, (path) => session.reload(path));
   session.start();
   process.once("exit", () => session.kill());
@@ -54,6 +53,7 @@ async function develop(file: string, flags: readonly string[], output: Output): 
 class DevSession {
   private readonly file: string;
   private readonly flags: readonly string[];
+  private readonly environment: NodeJS.ProcessEnv;
   private readonly output: Output;
   private child: ChildProcess | null = null;
   private isClosing = false;
@@ -61,9 +61,10 @@ class DevSession {
   private end: () => void = () => undefined;
   readonly ended: Promise<void>;
 
-  constructor(file: string, flags: readonly string[], output: Output) {
+  constructor(file: string, flags: readonly string[], environment: NodeJS.ProcessEnv, output: Output) {
     this.file = file;
     this.flags = flags;
+    this.environment = environment;
     this.output = output;
     this.ended = new Promise((settle) => {
       this.end = settle;
@@ -79,7 +80,7 @@ class DevSession {
     const child = spawn(process.execPath, [...process.execArgv, ...args], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       detached: true,
-      env: { ...process.env, [GUIDE_VARIABLE]: "1" },
+      env: { ...this.environment, [GUIDE_VARIABLE]: "1" },
     });
     this.child = child;
     child.once("exit", (code) => this.exited(code));

@@ -4,6 +4,7 @@ import { YardmasterError } from "../../protocol/errors.ts";
 import { connect, type Yard } from "../../yard.ts";
 import { type Check, clockChecks, permissionChecks, versionChecks } from "../doctor-checks.ts";
 import { EXIT, exitCodeOf } from "../exit-code.ts";
+import { exposure } from "../exposure.ts";
 import { errorLine } from "../output.ts";
 import { plain } from "../plain-text.ts";
 import { facts } from "../table.ts";
@@ -45,7 +46,9 @@ async function doctor(command: Command): Promise<number> {
   }
   output.emit({ ...health, checks });
   output.say(facts([...factsOf(health), ...checks.map(checked)]));
-  for (const line of [...advice(health), ...checks.flatMap(advised)]) output.note(line);
+  const { security } = engineWaitOf(command, output, 0);
+  const exposed = exposure(targetOf(command), security !== undefined);
+  for (const line of [...exposed, ...advice(health), ...checks.flatMap(advised)]) output.note(line);
   return health.isUp ? EXIT.ok : EXIT.unavailable;
 }
 

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { ScheduleStatus } from "../../client/schedules.ts";
 import { defineTask } from "../../definition.ts";
-import { messageOf } from "../../protocol/errors.ts";
 import {
   MAX_MISSED,
   MIN_EVERY_MS,
@@ -13,9 +12,10 @@ import {
 import { MAX_PRIORITY } from "../../protocol/task.ts";
 import type { Yard } from "../../yard.ts";
 import { EXIT } from "../exit-code.ts";
+import { jsonInput } from "../json-input.ts";
 import { MAX_MS, oneOf, whole } from "../options.ts";
 import { plain } from "../plain-text.ts";
-import { outputOf, usage } from "../target.ts";
+import { outputOf } from "../target.ts";
 import { type Exit, withYard } from "../yard-command.ts";
 
 interface AddOptions {
@@ -68,7 +68,9 @@ export function addSchedules(program: Command, exit: Exit): void {
 function addAdd(schedules: Command, exit: Exit): void {
   schedules
     .command("add <schedule> <task> <json>")
-    .description("declare a schedule, or replace the one of that name; the input is JSON text")
+    .description(
+      "declare a schedule, or replace the one of that name; the input is JSON text, or - to read it from stdin",
+    )
     .option("--cron <line>", "five fields, or six with seconds in front")
     .option("--time-zone <zone>", "where the cron line's clock hangs (default: UTC)")
     .option("--every-ms <ms>", "a tick each so many milliseconds", whole(MIN_EVERY_MS, MAX_MS))
@@ -92,7 +94,7 @@ function addAdd(schedules: Command, exit: Exit): void {
     .option("--attempts <number>", "how often each task is tried in all (default: 3)", whole(1, 1_000))
     .option("--timeout-ms <ms>", "how long an attempt may run, 0 for ever (default: 60000)", whole(0, MAX_MS))
     .action(async (name: string, task: string, json: string, options: AddOptions, command: Command) =>
-      exit(await add(command, name, task, inputOf(json), options)),
+      exit(await add(command, name, task, await jsonInput(json), options)),
     );
 }
 
@@ -155,12 +157,4 @@ function list(command: Command): Promise<number> {
     });
     return EXIT.ok;
   });
-}
-
-function inputOf(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch (error) {
-    throw usage(`the input is not JSON: ${messageOf(error)}`);
-  }
 }

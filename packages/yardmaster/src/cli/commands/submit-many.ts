@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import type { TaskHandle } from "../../client/handle.ts";
 import type { SubmitOptions } from "../../client/submission.ts";
 import type { TaskDefinition } from "../../definition.ts";
-import { messageOf } from "../../protocol/errors.ts";
+import { placeOf } from "../../definition/json.ts";
 import type { Yard } from "../../yard.ts";
 import { EXIT } from "../exit-code.ts";
 import { errorText, type Output } from "../output.ts";
@@ -90,6 +90,6 @@ function parsed(line: string, number: number): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {
-    throw usage(`line ${number} is not JSON: ${messageOf(error)}`);
+    throw usage(`line ${number} is not JSON${placeOf(error)}`);
   }
 }

@@ -1,11 +1,10 @@
-import { text } from "node:stream/consumers";
 import type { Command } from "commander";
 import { isoTime, type TaskStatus } from "../../client/task-status.ts";
 import { defineTask, type TaskDefinition } from "../../definition.ts";
-import { messageOf, YardmasterError } from "../../protocol/errors.ts";
 import { submittedAtOf } from "../../protocol/ids.ts";
 import { MAX_PRIORITY } from "../../protocol/task.ts";
 import { EXIT } from "../exit-code.ts";
+import { jsonInput } from "../json-input.ts";
 import { MAX_MS, whole } from "../options.ts";
 import { plain } from "../plain-text.ts";
 import { outputOf, usage } from "../target.ts";
@@ -82,7 +81,7 @@ function many(command: Command, name: string, json: string, options: SubmitOptio
 
 async function one(command: Command, name: string, json: string, options: SubmitOptions): Promise<number> {
   const { priority, delayMs, key } = options;
-  const input = await inputOf(json);
+  const input = await jsonInput(json);
   const definition = definitionOf(name, options);
   const output = outputOf(command);
   return withYard(command, async (yard) => {
@@ -122,22 +121,4 @@ function submittedJson(
     worker: null,
     error: null,
   };
-}
-
-async function inputOf(argument: string): Promise<unknown> {
-  const json = argument === "-" ? await stdin() : argument;
-  try {
-    return JSON.parse(json);
-  } catch (error) {
-    throw usage(`the input is not JSON: ${messageOf(error)}`);
-  }
-}
-
-/** As a stream: a synchronous read fails on a pipe whose writer is slower than this process. */
-async function stdin(): Promise<string> {
-  try {
-    return await text(process.stdin);
-  } catch (error) {
-    throw new YardmasterError("INVALID_INPUT", "stdin cannot be read.", { cause: error });
-  }
 }

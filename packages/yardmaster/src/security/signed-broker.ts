@@ -1,0 +1,125 @@
+import type { Broker, Delivery, Receiver, Send, Transactional } from "../brokers/broker.ts";
+import type { Engine, Tick } from "../engine.ts";
+import { refusedFrame } from "../protocol/seal.ts";
+import type { FrameSigner } from "./frame-signer.ts";
+
+/** So many frames that were acknowledged are remembered at least, so that none of them is taken twice. */
+const REMEMBERED = 50_000;
+
+/** Signs all that is sent and verifies all that is received; what is refused cannot be read. */
+export class SignedTraffic {
+  private readonly signer: FrameSigner;
+  /** By what was handed out: as the adapter knows it, and its mark. */
+  private readonly originals = new WeakMap<
+    Delivery,
+    { readonly delivery: Delivery; readonly mark: string }
+  >();
+  private taken = new Set<string>();
+  private takenBefore = new Set<string>();
+
+  constructor(signer: FrameSigner) {
+    this.signer = signer;
+  }
+
+  broker(broker: Broker): Broker {
+    const { transactional } = broker;
+    return {
+      declare: (mailbox, options) => broker.declare(mailbox, options),
+      remove: (mailbox) => broker.remove(mailbox),
+      depth: (mailbox) => broker.depth(mailbox),
+      mailboxes: (prefix) => broker.mailboxes(prefix),
+      presence: broker.presence,
+      publish: (mailbox, frame) => broker.publish(mailbox, this.signer.sign(mailbox, frame)),
+      receive: async (mailbox) => this.receiver(await broker.receive(mailbox)),
+      send: async (sends, acks = []) => {
+        const outcomes = await broker.send(
+          this.signed(sends),
+          acks.map((ack) => this.original(ack)),
+        );
+        this.remember(acks);
+        return outcomes;
+      },
+      ...(transactional === undefined ? {} : { transactional: this.transactional(transactional) }),
+    };
+  }
+
+  /** As `engine`, over its signed broker. */
+  engine(engine: Engine): Engine {
+    const { outbox } = engine;
+    return {
+      broker: this.broker(engine.broker),
+      store: engine.store,
+      shards: engine.shards,
+      url: engine.url,
+      commit: async (tick: Tick) => {
+        const acks = tick.acks.map((ack) => this.original(ack));
+        const outcomes = await engine.commit({ ...tick, sends: this.signed(tick.sends), acks });
+        this.remember(tick.acks);
+        return outcomes;
+      },
+      report: () => engine.report(),
+      close: (options) => engine.close(options),
+      ...(outbox === undefined
+        ? {}
+        : {
+            outbox: {
+              transactional: this.transactional(outbox.transactional),
+              mailbox: (shard) => outbox.mailbox(shard),
+              receive: async (shard) => this.receiver(await outbox.receive(shard)),
+            },
+          }),
+    };
+  }
+
+  private transactional(transactional: Transactional): Transactional {
+    return {
+      statement: (mailbox, frame, mark) =>
+        transactional.statement(mailbox, this.signer.sign(mailbox, frame), mark),
+      waits: (mailbox, mark) => transactional.waits(mailbox, mark),
+      nudge: (mailbox) => transactional.nudge(mailbox),
+    };
+  }
+
+  private receiver(receiver: Receiver): Receiver {
+    return {
+      take: async (limits) => (await receiver.take(limits)).map((delivery) => this.opened(delivery)),
+      close: () => receiver.close(),
+    };
+  }
+
+  private opened(delivery: Delivery): Delivery {
+    const { mailbox, frame: bytes } = delivery;
+    const verdict = this.signer.verify(mailbox, bytes);
+    const isTaken = typeof verdict !== "string" && this.isTaken(verdict.mark);
+    const refusal = typeof verdict === "string" ? verdict : isTaken ? "replayed" : null;
+    const frame =
+      typeof verdict === "string" || isTaken ? refusedFrame(refusal ?? "malformed", bytes) : verdict.frame;
+    const opened: Delivery = { ...delivery, frame };
+    const mark = typeof verdict === "string" || isTaken ? "" : verdict.mark;
+    this.originals.set(opened, { delivery, mark });
+    return opened;
+  }
+
+  private signed(sends: readonly Send[]): Send[] {
+    return sends.map(({ mailbox, frame }) => ({ mailbox, frame: this.signer.sign(mailbox, frame) }));
+  }
+
+  private original(delivery: Delivery): Delivery {
+    return this.originals.get(delivery)?.delivery ?? delivery;
+  }
+
+  /** What was acknowledged is done with: whoever sends it again is not who sent it first. */
+  private remember(acks: readonly Delivery[]): void {
+    for (const ack of acks) {
+      const mark = this.originals.get(ack)?.mark ?? "";
+      if (mark !== "") this.taken.add(mark);
+    }
+    if (this.taken.size < REMEMBERED) return;
+    this.takenBefore = this.taken;
+    this.taken = new Set();
+  }
+
+  private isTaken(mark: string): boolean {
+    return this.taken.has(mark) || this.takenBefore.has(mark);
+  }
+}
