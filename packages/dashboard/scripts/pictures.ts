@@ -75,7 +75,10 @@ async function draw(page: Page, name: string, address: string, ready: string, co
     await page.setViewportSize({ width, height: Math.max(height, Math.min(tall, MAX_HEIGHT)) });
     await pause(300);
   }
-  await page.screenshot({ path: join(FOLDER, `${name}-${colors}.png`) });
+  // Long ones would be large as PNG.
+  const isPhoto = colors === "phone" || isLong(name, colors);
+  const path = join(FOLDER, `${name}-${colors}.${isPhoto ? "jpg" : "png"}`);
+  await page.screenshot({ path, ...(isPhoto ? { type: "jpeg" as const, quality: 66 } : {}) });
   await page.setViewportSize({ width, height });
 }
 

@@ -10,7 +10,7 @@ function here(): Place {
 }
 
 /** Where the page is: everything that can be shared is in its address. */
-export const place = signal<Place>(here());
+const place = signal<Place>(here());
 export const path = computed(() => place.value.path);
 
 /** Called with every link that stays within the page. */

@@ -20,9 +20,9 @@ import { createHandlers } from "../../yardmaster/src/worker.ts";
 export const HOSTILE_NAME = `<img src=x onerror="document.title='owned'">`;
 export const HOSTILE_TEXT = `</script><script>document.title="owned"</script>\u202e\u0000'"&`;
 
-export const media: QueueDefinition = defineQueue({ name: "media", order: "priority" });
-export const mail: QueueDefinition = defineQueue({ name: "mail", order: "fair" });
-export const nightly: QueueDefinition = defineQueue({ name: "nightly", concurrency: 2 });
+const media: QueueDefinition = defineQueue({ name: "media", order: "priority" });
+const mail: QueueDefinition = defineQueue({ name: "mail", order: "fair" });
+const nightly: QueueDefinition = defineQueue({ name: "nightly", concurrency: 2 });
 
 export const resize: TaskDefinition<{ url: string; width: number }, { bytes: number }> = defineTask<
   { url: string; width: number },
@@ -50,11 +50,11 @@ export const bounce: TaskDefinition<string, never> = defineTask<string, never>({
   queue: mail,
   attempts: 1,
 });
-export const count: TaskDefinition<{ file: string }, number> = defineTask<{ file: string }, number>({
+const count: TaskDefinition<{ file: string }, number> = defineTask<{ file: string }, number>({
   name: "report.count",
   queue: nightly,
 });
-export const sum: TaskDefinition<readonly number[], number> = defineTask<readonly number[], number>({
+const sum: TaskDefinition<readonly number[], number> = defineTask<readonly number[], number>({
   name: "report.sum",
   queue: nightly,
 });

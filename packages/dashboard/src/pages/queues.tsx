@@ -152,7 +152,7 @@ function Count({
   );
 }
 
-export function Fact({ name, value }: { readonly name: string; readonly value: string }): JSX.Element {
+function Fact({ name, value }: { readonly name: string; readonly value: string }): JSX.Element {
   return (
     <div>
       <dt>{name}</dt>

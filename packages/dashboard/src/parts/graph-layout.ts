@@ -8,7 +8,7 @@ const ROW_GAP = 12;
 const MARGIN = 8;
 const SWEEPS = 4;
 
-export interface Place {
+interface Place {
   readonly node: GraphTask;
   readonly x: number;
   readonly y: number;

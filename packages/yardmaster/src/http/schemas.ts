@@ -58,7 +58,7 @@ export const WAITING_STATES: readonly WaitingState[] = STATES.filter((state) => 
 /** What the document names. Of its own: the global one may hold schemas of whoever embeds the server. */
 export const documentSchemas: z.core.$ZodRegistry<{ id?: string }> = z.registry<{ id?: string }>();
 
-export const taskId: z.ZodType<string> = z.string().refine(isTaskId, "must be a task's id");
+const taskId: z.ZodType<string> = z.string().refine(isTaskId, "must be a task's id");
 const name = z.string().refine(isName, "must have 1 to 256 bytes and no control characters");
 const key = z.string().refine(isKey, "must have 1 to 1,024 bytes and no control characters");
 const delayMs = z.number().min(0).max(MAX_DELAY_MS);
