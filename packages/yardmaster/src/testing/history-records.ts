@@ -165,9 +165,11 @@ export class RecordHistory {
       case "queue":
         this.flows.queue(change.queue);
         break;
+      case "row":
+        if (change.kind === "schedule" && change.value === null) this.flows.unscheduled(change.key);
+        break;
       case "sweep":
       case "key":
-      case "row":
         break;
     }
   }
