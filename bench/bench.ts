@@ -2,13 +2,18 @@ import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { connect, type EngineReport } from "yardmaster";
 import { type Engines, openPlace } from "../servers/engines.ts";
+import { startRedis } from "../servers/redis.ts";
 import { ServerMissing } from "../servers/server.ts";
 import { compare } from "./against.ts";
 import { type BenchOptions, parseOptions, USAGE, UsageError } from "./options.ts";
 import { exitOnSignals } from "./processes.ts";
-import { selfTimes } from "./profile.ts";
-import { type Measures, type Scenario, scenarios } from "./scenarios.ts";
+import { profileReport } from "./profile.ts";
+import { rawLimits } from "./raw.ts";
+import { type Comparison, keep } from "./record.ts";
+import { type Scenario, scenarios } from "./scenarios.ts";
 import { type Spread, spread } from "./statistics.ts";
+import { writePictures } from "./tables.ts";
+import { type Measures, unitOf } from "./workloads.ts";
 
 /*
  * Measures a yard of real processes: a producer, a dispatcher and a worker. Every scenario runs several times on fresh
@@ -20,12 +25,23 @@ interface Result {
 }
 
 async function main(options: BenchOptions): Promise<void> {
-  if (options.against !== "") return await against(options);
-  const log = options.json ? process.stderr : process.stdout;
+  if (options.chart) {
+    writePictures();
+    return;
+  }
+  if (options.profile !== "") await mkdir(options.profile, { recursive: true });
+  if (options.against !== "") await against(options);
+  else if (options.only === "raw") await raw(options);
+  else await alone(options);
+  if (options.profile !== "") logOf(options).write(`\n${await profileReport(options.profile)}\n`);
+}
+
+/** A yard by itself. */
+async function alone(options: BenchOptions): Promise<void> {
+  const log = logOf(options);
   const chosen = scenarios(options);
   if (chosen.length === 0) throw new UsageError(`no scenario has ${options.only} in its name`);
-  if (options.profile !== "") await mkdir(options.profile, { recursive: true });
-  const engines = await openPlace(options.place);
+  const engines = await open(options);
   const results: Result[] = [];
   let reports: readonly EngineReport[];
   try {
@@ -41,7 +57,6 @@ async function main(options: BenchOptions): Promise<void> {
   } finally {
     await engines.stop();
   }
-  if (options.profile !== "") log.write(`${await selfTimes(options.profile)}\n`);
   const { version } = process;
   if (options.json) {
     console.log(
@@ -56,26 +71,68 @@ async function main(options: BenchOptions): Promise<void> {
   }
 }
 
-/** A yard beside another system: ratios above 1 are better for the yard. */
-async function against(options: BenchOptions): Promise<void> {
-  const log = options.json ? process.stderr : process.stdout;
-  const { engine, durability, peer, settings, measures } = await compare(options.against, options);
-  log.write(
-    `${peer} (${settings})\non ${engine} (${durability}), Node.js ${process.version}, ${availableParallelism()} CPUs\n\n`,
-  );
-  log.write(`${"".padEnd(14)}${"yardmaster".padStart(28)}${peer.padStart(28)}${"ratio".padStart(9)}\n`);
-  for (const [name, { ours, theirs, ratio }] of Object.entries(measures)) {
-    const [own, other] = [ours, theirs].map(({ median, min, max }) =>
-      `${rounded(median)} (${rounded(min)} to ${rounded(max)})`.padStart(28),
-    );
-    log.write(`${name.padEnd(14)}${own}${other}${ratio.toFixed(2).padStart(9)}\n`);
+/** What the engines do on this machine without a task system on them. */
+async function raw(options: BenchOptions): Promise<void> {
+  const limits: Record<string, Record<string, Spread>> = {};
+  for await (const { engine, measures } of rawLimits(options)) {
+    limits[engine] = measures;
+    logOf(options).write(`${tableOf({ scenario: engine, measures })}\n\n`);
   }
-  if (!options.json) return;
-  const part = (pick: (name: string) => number): Record<string, number> =>
-    Object.fromEntries(Object.keys(measures).map((name) => [name, pick(name)]));
-  const figures = part((name) => measures[name]?.ours.median ?? Number.NaN);
-  const ratios = { [options.against]: part((name) => measures[name]?.ratio ?? Number.NaN) };
-  console.log(JSON.stringify({ engine, figures, ratios }));
+  if (options.json) console.log(JSON.stringify({ node: process.version, raw: limits }));
+}
+
+/** A yard beside other systems: ratios above 1 are better for the yard. */
+async function against(options: BenchOptions): Promise<void> {
+  for await (const comparison of compare(options)) {
+    logOf(options).write(`${comparisonText(comparison)}\n`);
+    if (options.keep) keep(comparison);
+    if (options.json) console.log(jsonOf(comparison));
+  }
+}
+
+function jsonOf({ engine, measures, ratios }: Comparison): string {
+  const medians = (part: Readonly<Record<string, Spread>>): Record<string, number> =>
+    Object.fromEntries(Object.entries(part).map(([name, { median }]) => [name, rounded(median)]));
+  const figures = Object.entries(measures).map(
+    ([name, systems]) => [name, rounded(systems["yardmaster"]?.median)] as const,
+  );
+  const ratiosOfPeers = Object.entries(ratios).map(([peer, part]) => [peer, medians(part)] as const);
+  return JSON.stringify({
+    engine,
+    figures: Object.fromEntries(figures),
+    ratios: Object.fromEntries(ratiosOfPeers),
+  });
+}
+
+function comparisonText(comparison: Comparison): string {
+  const { engine, durability, servers, machine, load, node, commit, settings, measures, ratios } = comparison;
+  const lines = [
+    `\n${engine}: ${durability}`,
+    `${servers.join(", ")}, Node.js ${node}, ${machine}, load average ${load}, commit ${commit}`,
+    `${comparison.payloadBytes} bytes of payload, backlogs of ${comparison.tasks}, ${comparison.seconds} s a measurement, medians of ${comparison.repeat} (least to most)`,
+    ...Object.entries(settings).map(([name, text]) => `${name}: ${text}`),
+    "",
+  ];
+  for (const [measure, systems] of Object.entries(measures)) {
+    for (const [system, { median, min, max }] of Object.entries(systems)) {
+      const ratio = ratios[system]?.[measure];
+      const figure = `${rounded(median)} ${unitOf(measure)}`.padStart(16);
+      const times =
+        ratio === undefined
+          ? ""
+          : `  × ${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`;
+      lines.push(
+        `${measure.padEnd(14)}${system.padEnd(27)}${figure}  (${rounded(min)} to ${rounded(max)})${times}`,
+      );
+    }
+  }
+  return lines.join("\n");
+}
+
+async function open({ place, fsync }: BenchOptions): Promise<Engines> {
+  if (!("engine" in place) || place.engine !== "redis" || fsync === null) return openPlace(place);
+  const server = await startRedis({ fsync });
+  return { servers: [server], address: server.yardUrl, footprint: server.footprint, stop: server.stop };
 }
 
 /** What the engines say of themselves: version and durability belong to every figure. */
@@ -96,6 +153,10 @@ async function measure({ name, run }: Scenario, options: BenchOptions, engines: 
   return { scenario: name, measures: Object.fromEntries(measures) };
 }
 
+function logOf({ json }: BenchOptions): NodeJS.WriteStream {
+  return json ? process.stderr : process.stdout;
+}
+
 function rounded(value = Number.NaN): number {
   return Number(value.toPrecision(4));
 }
@@ -103,7 +164,7 @@ function rounded(value = Number.NaN): number {
 function tableOf({ scenario, measures }: Result): string {
   const rows = Object.entries(measures).map(
     ([name, { median, min, max }]) =>
-      `  ${name.padEnd(28)} ${String(median).padStart(10)}   (${min} to ${max})`,
+      `  ${name.padEnd(36)} ${String(rounded(median)).padStart(10)}   (${rounded(min)} to ${rounded(max)})`,
   );
   return [scenario, ...rows].join("\n");
 }

@@ -1,14 +1,18 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { Outgoing } from "../packages/yardmaster/src/kernel/effects.ts";
-import { Kernel } from "../packages/yardmaster/src/kernel/kernel.ts";
-import type { Heartbeat } from "../packages/yardmaster/src/protocol/envelope.ts";
-import type {
-  QueueRecord,
-  Submission,
-  TaskSpec,
-  TaskTerms,
-} from "../packages/yardmaster/src/protocol/task.ts";
+import type { QueueRecord, Submission, TaskSpec } from "../packages/yardmaster/src/protocol/task.ts";
+import {
+  BATCH,
+  declare,
+  heartbeatAt,
+  openKernel,
+  registrationOf,
+  START,
+  spec,
+  submissionOf,
+  succeedAll,
+  termsOf,
+} from "./kernel-world.ts";
 
 /*
  * What the kernel alone can do on one core: whole task lives (submitted, assigned, succeeded) in batches, and the
@@ -16,24 +20,9 @@ import type {
  */
 
 const LIVES = 1_000_000;
-const BATCH = 500;
 const WAITING = 1_000_000;
 const BACKLOG = 100_000;
 const TENANTS = 1_000;
-const START = 1_790_000_000_000;
-
-const spec: TaskSpec = {
-  name: "bench.noop",
-  queue: "default",
-  version: 1,
-  attempts: 3,
-  backoff: { type: "exponential", baseMs: 1000, maxMs: 60_000, jitter: "full" },
-  timeoutMs: 60_000,
-  graceMs: 5_000,
-  delivery: "at-least-once",
-  keepResultMs: 86_400_000,
-  keepFailureMs: 604_800_000,
-};
 
 /** A place in two for each tenant, and a rate that is hardly ever in the way. */
 const limitedSpec: TaskSpec = {
@@ -47,17 +36,6 @@ interface Variant {
   readonly queue: QueueRecord["order"] | null;
   readonly wish: (index: number) => Partial<Submission>;
 }
-
-const registration = {
-  type: "register",
-  worker: "w",
-  mailbox: "worker:w",
-  credit: BATCH,
-  tasks: [{ name: spec.name, version: 1 }],
-  queues: [],
-  labels: {},
-  resources: {},
-} as const;
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
@@ -88,7 +66,7 @@ console.log(
 function measureLives({ queue, wish }: Variant): number {
   const kernel = openKernel();
   if (queue !== null) declare(kernel, queue);
-  kernel.apply({ type: "workerRegistered", register: registration }, START);
+  kernel.apply({ type: "workerRegistered", register: registrationOf("w", BATCH) }, START);
   let ended = 0;
   let elapsedMs = 0;
   for (let first = 0; first < LIVES; first += BATCH) {
@@ -100,7 +78,7 @@ function measureLives({ queue, wish }: Variant): number {
     const started = performance.now();
     for (const submission of submissions)
       kernel.apply({ type: "submitted", submission, stored: null, keyed: null }, now);
-    kernel.apply({ type: "heartbeatReceived", heartbeat: heartbeatAt(now), from: "worker:w" }, now);
+    kernel.apply({ type: "heartbeatReceived", heartbeat: heartbeatAt("w", now), from: "worker:w" }, now);
     succeedAll(kernel, kernel.effects(now).outgoing, now);
     const { changes } = kernel.effects(now);
     elapsedMs += performance.now() - started;
@@ -124,34 +102,12 @@ function measureBacklog(keys: number): number {
   for (const submission of submissions)
     kernel.apply({ type: "submitted", submission, stored: null, keyed: null }, START);
   kernel.effects(START);
-  kernel.apply({ type: "workerRegistered", register: registration }, START);
+  kernel.apply({ type: "workerRegistered", register: registrationOf("w", BATCH) }, START);
   for (let now = START; kernel.live > 0; now++) {
-    kernel.apply({ type: "heartbeatReceived", heartbeat: heartbeatAt(now), from: "worker:w" }, now);
+    kernel.apply({ type: "heartbeatReceived", heartbeat: heartbeatAt("w", now), from: "worker:w" }, now);
     succeedAll(kernel, kernel.effects(now).outgoing, now);
   }
   return performance.now() - started;
-}
-
-function declare(kernel: Kernel, order: QueueRecord["order"]): void {
-  const base = { placement: "two-choices", paused: false, revision: 1 } as const;
-  const queues = [
-    { name: "default", order, ...base },
-    { name: "urgent", order: "priority", ...base } as const,
-  ];
-  const command = { type: "apply", queues } as const;
-  kernel.apply({ type: "commanded", command, request: 1, replyTo: "client:bench" }, START);
-}
-
-function termsOf(key: string): TaskTerms {
-  return {
-    deadline: 0,
-    deadlineInMs: 0,
-    fairnessKey: key,
-    weight: 1,
-    concurrencyKey: key,
-    rateKey: key,
-    affinityKey: "",
-  };
 }
 
 function measureWaiting(): number {
@@ -165,59 +121,6 @@ function measureWaiting(): number {
   const bytes = (heapBytes() - before) / WAITING;
   if (kernel.live !== WAITING) throw new Error(`${kernel.live} of ${WAITING} tasks wait`);
   return bytes;
-}
-
-function openKernel(): Kernel {
-  const kernel = new Kernel({ shard: 0, epoch: 1, seed: 1 });
-  kernel.restored(START);
-  return kernel;
-}
-
-/** Ids and payloads are strings of their own, as they are when they come out of a frame. */
-function submissionOf(index: number): Submission {
-  const digits = index.toString(16).padStart(12, "0");
-  return {
-    id: fresh(`01995000-0000-7000-8000-${digits}`),
-    spec,
-    priority: 0,
-    runAt: 0,
-    delayMs: 0,
-    expiresInMs: 0,
-    key: null,
-    retryOf: "",
-    replyTo: "client:bench",
-    copy: false,
-    terms: null,
-    payload: fresh(digits.padEnd(100, "x")),
-  };
-}
-
-function heartbeatAt(number: number): Heartbeat {
-  return { type: "heartbeat", worker: "w", number, credit: BATCH, stalledMs: 0 };
-}
-
-function succeedAll(kernel: Kernel, outgoing: readonly Outgoing[], now: number): void {
-  for (const { envelopes } of outgoing) {
-    for (const envelope of envelopes) {
-      if (envelope.type !== "assign") continue;
-      const outcome = {
-        type: "outcome",
-        id: envelope.id,
-        epoch: 1,
-        attempt: envelope.attempt,
-        kind: "succeeded",
-        delayMs: 0,
-        result: "null",
-        error: null,
-        startedAt: now,
-      } as const;
-      kernel.apply({ type: "outcomeReported", outcome, worker: "w" }, now);
-    }
-  }
-}
-
-function fresh(text: string): string {
-  return Buffer.from(text, "latin1").latin1Slice();
 }
 
 function heapBytes(): number {

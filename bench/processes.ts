@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { Reply, Request, Usage } from "./role.ts";
+import type { Param, Reply, Request, Usage } from "./role.ts";
 
 export type Role =
   | "dispatcher"
@@ -9,6 +9,9 @@ export type Role =
   | "producer"
   | "soak-worker"
   | "soak-producer"
+  | "../chaos/dispatcher"
+  | "../chaos/worker"
+  | "../chaos/client"
   | "peers/peer-producer"
   | "peers/peer-worker";
 
@@ -16,7 +19,8 @@ export type Role =
 export class Process {
   readonly role: Role;
   private readonly child: ChildProcess;
-  private readonly exited: Promise<unknown>;
+  /** Resolves with how it ended: an exit code or a signal. */
+  readonly exited: Promise<number | NodeJS.Signals>;
   private readonly pending = new Map<
     number,
     { resolve(value: unknown): void; reject(reason: Error): void }
@@ -29,8 +33,9 @@ export class Process {
     this.child = fork(join(import.meta.dirname, `${role}.ts`), args, { execArgv: [...execArgv] });
     this.child.on("message", (reply: Reply) => this.take(reply));
     this.ready = this.answer(0);
-    this.exited = once(this.child, "exit").then(() => {
+    this.exited = once(this.child, "exit").then(([code, signal]) => {
       for (const { reject } of this.pending.values()) reject(new Error(`the ${role} has ended`));
+      return signal ?? code;
     });
   }
 
@@ -42,7 +47,8 @@ export class Process {
   }
 
   /** Calls a method of the role. */
-  async ask<T>(method: string, ...params: number[]): Promise<T> {
+  async ask<T>(method: string, ...params: Param[]): Promise<T> {
+    if (!this.isAlive) throw new Error(`the ${this.role} has ended`);
     this.last += 1;
     const request: Request = { number: this.last, method, params };
     const answer = this.answer(this.last);
@@ -51,18 +57,30 @@ export class Process {
     return (await answer) as T;
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  get isAlive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   usage(): Promise<Usage> {
     return this.ask("usage");
   }
 
   async close(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    if (!this.isAlive) return;
     this.child.send({ number: 0, method: "close", params: [] } satisfies Request);
     await this.exited;
   }
 
   kill(): void {
-    this.child.kill("SIGKILL");
+    this.signal("SIGKILL");
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
   }
 
   private answer(number: number): Promise<unknown> {

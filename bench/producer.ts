@@ -1,56 +1,92 @@
-import { connect, type TaskHandle } from "yardmaster";
+import { connect, type SubmitOptions, type TaskHandle } from "yardmaster";
+import { closedLoop, type Latency, oneByOne, paced, type RoundTrip, type Trips } from "./load.ts";
+import { mixedTask } from "./mix.ts";
+import { type NoopInput, noopInput } from "./payload.ts";
 import { place, serve } from "./role.ts";
 import { quantile } from "./statistics.ts";
-import { type NoopInput, noop, noopInput, spread, stuck } from "./tasks.ts";
+import { brief, fewKeys, manyKeys, noop, queued, spread, stuck, urgent } from "./tasks.ts";
 
 const SAMPLE_EVERY = 100_000;
+const PROBE_PRIORITY = 200;
 
 const yard = await connect(place());
 /** Submitted by `submit` with `keep`, to be awaited by `settle`. */
 let kept: TaskHandle<number>[] = [];
+let mixedRuns = 0;
 
-serve({ roundTrips, spreadTrips, idle, submit, settle, waiting, one, stick, unstuck }, () => yard.close());
+const definitions = { noop, spread, urgent, manyKeys, fewKeys, brief };
 
-function roundTrips(inFlight: number, seconds: number): Promise<{ tasks: number; seconds: number }> {
-  return trips(noop, inFlight, seconds);
+serve(
+  {
+    roundTrips: (inFlight: number, seconds: number) => trips("noop", inFlight, seconds),
+    spreadTrips: (inFlight: number, seconds: number) => trips("spread", inFlight, seconds),
+    trips,
+    queueTrips,
+    idle: (seconds: number) => oneByOne(seconds, (n) => roundTrip(noop, n)),
+    paced: (perSecond: number, seconds: number) => paced(perSecond, seconds, (n) => roundTrip(noop, n)),
+    mixed,
+    submit,
+    submitOf: (name: keyof typeof definitions, count: number) => submitAll(definitions[name], count, 0),
+    overtake,
+    settle,
+    waiting,
+    succeeded,
+    one,
+    stick,
+    unstuck,
+  },
+  () => yard.close(),
+);
+
+/** Keeps so many tasks of a definition in flight for a time; a lost one is an error. */
+async function trips(name: keyof typeof definitions, inFlight: number, seconds: number): Promise<Trips> {
+  return whole(await closedLoop(inFlight, seconds, (n) => roundTrip(definitions[name], n)));
 }
 
-function spreadTrips(inFlight: number, seconds: number): Promise<{ tasks: number; seconds: number }> {
-  return trips(spread, inFlight, seconds);
-}
-
-/** Keeps so many tasks in flight for a time; each result is awaited and checked. */
-async function trips(
-  definition: typeof noop,
-  inFlight: number,
-  seconds: number,
-): Promise<{ tasks: number; seconds: number }> {
-  const startedAt = performance.now();
-  const until = startedAt + seconds * 1_000;
-  let submitted = 0;
-  let ended = 0;
-  const lane = async (): Promise<void> => {
-    while (performance.now() < until) {
-      submitted += 1;
-      await roundTrip(definition, submitted);
-      ended += 1;
-    }
+/** The same over so many of 1,000 queues in turns. */
+async function queueTrips(queues: number, inFlight: number, seconds: number): Promise<Trips> {
+  const turn: RoundTrip = (n) => {
+    const definition = queued[n % queues];
+    if (definition === undefined) throw new Error(`there are no ${queues} queues`);
+    return roundTrip(definition, n);
   };
-  await Promise.all(Array.from({ length: inFlight }, lane));
-  if (ended !== submitted) throw new Error(`${submitted} tasks were submitted and ${ended} ended`);
-  return { tasks: ended, seconds: (performance.now() - startedAt) / 1_000 };
+  return whole(await closedLoop(inFlight, seconds, turn));
 }
 
-/** One task at a time: how long each takes from the call to its result. */
-async function idle(seconds: number): Promise<{ tasks: number; p50Ms: number; p99Ms: number }> {
-  const until = performance.now() + seconds * 1_000;
+/** Tasks with priorities, delays, keys and failures. */
+async function mixed(inFlight: number, seconds: number): Promise<Trips> {
+  mixedRuns += 1;
+  const run = mixedRuns;
+  const trip: RoundTrip = async (n) => {
+    const { input, priority, delayMs, key } = mixedTask(n, run);
+    const options: SubmitOptions = {
+      ...(priority > 0 ? { priority } : {}),
+      ...(delayMs > 0 ? { delayMs } : {}),
+      ...(key === null ? {} : { idempotencyKey: key }),
+    };
+    const task = await yard.submit(urgent, input, options);
+    check(await task.result(), n);
+  };
+  return whole(await closedLoop(inFlight, seconds, trip));
+}
+
+function whole<T extends Trips>(done: T): T {
+  if (done.lost > 0) throw new Error(`${done.lost} tasks were submitted and never ended`);
+  return done;
+}
+
+/** Urgent tasks one by one, past a backlog: how long each takes to its result. */
+async function overtake(count: number): Promise<Latency> {
+  const startedAt = performance.now();
   const tookMs: number[] = [];
-  while (performance.now() < until) {
-    const startedAt = performance.now();
-    await roundTrip(noop, tookMs.length);
-    tookMs.push(performance.now() - startedAt);
+  while (tookMs.length < count) {
+    const from = performance.now();
+    const task = await yard.submit(urgent, noopInput(tookMs.length), { priority: PROBE_PRIORITY });
+    check(await task.result(), tookMs.length);
+    tookMs.push(performance.now() - from);
   }
-  return { tasks: tookMs.length, p50Ms: quantile(tookMs, 0.5), p99Ms: quantile(tookMs, 0.99) };
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return { tasks: count, seconds, lost: 0, p50Ms: quantile(tookMs, 0.5), p99Ms: quantile(tookMs, 0.99) };
 }
 
 async function roundTrip(definition: typeof noop, n: number): Promise<void> {
@@ -76,11 +112,19 @@ async function unstuck(): Promise<number> {
 }
 
 /** Submits so many tasks; answers with the memory that this process had on the way. */
-async function submit(count: number, keep: number): Promise<{ seconds: number; rssBytes: number[] }> {
+async function submit(count: number, keep = 0): Promise<{ seconds: number; rssBytes: number[] }> {
+  return submitAll(noop, count, keep);
+}
+
+async function submitAll(
+  definition: typeof noop,
+  count: number,
+  keep: number,
+): Promise<{ seconds: number; rssBytes: number[] }> {
   const startedAt = performance.now();
   const rssBytes: number[] = [];
   let submitted = 0;
-  for await (const task of yard.submitMany(noop, inputs(count))) {
+  for await (const task of yard.submitMany(definition, inputs(count))) {
     if (keep > 0) kept.push(task);
     submitted += 1;
     if (submitted % SAMPLE_EVERY === 0) rssBytes.push(process.memoryUsage.rss());
@@ -100,6 +144,12 @@ async function settle(): Promise<number> {
 async function waiting(): Promise<number> {
   const queues = await yard.queues();
   return queues.reduce((sum, { ready, parked }) => sum + ready + parked, 0);
+}
+
+/** How many tasks have succeeded since the dispatcher started. */
+async function succeeded(): Promise<number> {
+  const { queues } = await yard.stats();
+  return queues.reduce((sum, { succeeded: count }) => sum + count, 0);
 }
 
 function* inputs(count: number): Generator<NoopInput> {

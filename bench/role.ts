@@ -2,13 +2,16 @@ import { existsSync, readdirSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { YardAddress } from "yardmaster";
+import { beginInspection, endInspection } from "./inspection.ts";
 
 /** A question of the bench to one of its processes. */
 export interface Request {
   readonly number: number;
   readonly method: string;
-  readonly params: readonly number[];
+  readonly params: readonly Param[];
 }
+
+export type Param = number | string;
 
 export type Reply =
   | { readonly number: number; readonly value: unknown }
@@ -24,7 +27,7 @@ export interface Usage {
   readonly files: number;
 }
 
-type Methods = Readonly<Record<string, (...params: number[]) => unknown>>;
+type Methods = Readonly<Record<string, (...params: never[]) => unknown>>;
 
 /** The yard of this process, which its first argument has as JSON. */
 export function place(): YardAddress {
@@ -34,7 +37,7 @@ export function place(): YardAddress {
 
 /** Answers the bench's questions until it says `close`, which ends the process. */
 export function serve(methods: Methods, close: () => Promise<unknown>): void {
-  const all: Methods = { ...methods, usage, memory };
+  const all: Methods = { ...methods, usage, memory, beginInspection, endInspection };
   process.on("message", (request: Request) => {
     if (request.method === "close") void close().then(() => process.exit(0), fail);
     else void answer(all, request).catch(fail);
@@ -45,7 +48,8 @@ export function serve(methods: Methods, close: () => Promise<unknown>): void {
 
 async function answer(methods: Methods, { number, method, params }: Request): Promise<void> {
   try {
-    const value = await methods[method]?.(...params);
+    // Who asks names a method with what it takes.
+    const value = await methods[method]?.(...(params as never[]));
     process.send?.({ number, value: value ?? null } satisfies Reply);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -45,9 +45,12 @@ export interface Engines {
   stop(): Promise<void>;
 }
 
-/** Starts what an engine needs, all at once. Throws ServerMissing. */
-export async function startEngines(name: EngineName): Promise<Engines> {
-  const starting = await Promise.allSettled(PARTS[name].map((part) => STARTS[part]()));
+/**
+ * Starts what an engine needs, all at once. Throws ServerMissing. SQLite, a single Redis and PostgreSQL keep their data
+ * in `parent`, where that is given.
+ */
+export async function startEngines(name: EngineName, parent?: string): Promise<Engines> {
+  const starting = await Promise.allSettled(PARTS[name].map((part) => STARTS[part](parent)));
   const started = starting.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const stop = async (): Promise<void> => void (await Promise.all(started.map((each) => each.stop())));
   const failed = starting.find((each) => each.status === "rejected");
@@ -126,8 +129,8 @@ function isEngineName(name: string): name is EngineName {
 /** SQLite's counterpart of a server: a folder for its files. */
 type Files = Pick<Server, "yardUrl" | "footprint" | "stop">;
 
-async function startFiles(): Promise<Files> {
-  const folder = mkdtempSync(join(tmpdir(), "yardmaster-sqlite-"));
+async function startFiles(parent: string = tmpdir()): Promise<Files> {
+  const folder = mkdtempSync(join(parent, "yardmaster-sqlite-"));
   let yards = 0;
   return {
     yardUrl: () => {
@@ -163,10 +166,10 @@ function rowsOf(file: string): { rows: number; tableBytes: number } {
 }
 
 /** Each is loaded by whoever needs it: another engine's driver may not be installed. */
-const STARTS: Record<Part, () => Promise<Server | Files>> = {
+const STARTS: Record<Part, (parent?: string) => Promise<Server | Files>> = {
   sqlite: startFiles,
-  redis: async () => (await import("./redis.ts")).startRedis(),
+  redis: async (parent) => (await import("./redis.ts")).startRedis({ parent }),
   "redis-cluster": async () => (await import("./redis.ts")).startRedisCluster(),
-  postgres: async () => (await import("./postgres.ts")).startPostgres(),
+  postgres: async (parent) => (await import("./postgres.ts")).startPostgres({ parent }),
   rabbitmq: async () => (await import("./rabbitmq.ts")).startRabbitMq(),
 };

@@ -23,6 +23,8 @@ export interface PostgresServer extends Server {
 }
 
 export interface PostgresOptions {
+  /** Where its folder is made; default the system's for temporary files. */
+  readonly parent?: string | undefined;
   /** Lines for postgresql.conf. */
   readonly settings?: readonly string[];
   /** Lines for pg_hba.conf, which count before its own. */
@@ -36,7 +38,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const bin = programFolders();
   const initdb = findProgram("initdb", INSTALL, bin);
   const program = findProgram("postgres", INSTALL, bin);
-  const folder = mkdtempSync(join(tmpdir(), "yard-pg-"));
+  const folder = mkdtempSync(join(options.parent ?? tmpdir(), "yard-pg-"));
   const user = unprivileged();
   if (user !== null) chownSync(folder, user.uid, user.gid);
   const data = join(folder, "data");

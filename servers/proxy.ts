@@ -181,7 +181,7 @@ class Link {
     const socket = this.#sockets[to];
     const behaviour = this.#rules.behaviour(direction);
     if (behaviour.type === "drop") return;
-    if (behaviour.type === "delay") await pause(arrivedAt + behaviour.ms - performance.now());
+    if (behaviour.type === "delay") await pause(Math.max(1, arrivedAt + behaviour.ms - performance.now()));
     const step = behaviour.type === "slice" ? behaviour.bytes : bytes.length;
     for (let at = 0; at < bytes.length && socket.writable; at += step) {
       socket.write(bytes.subarray(at, at + step));

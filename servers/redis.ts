@@ -9,6 +9,8 @@ const INSTALL = "apt-get install redis-server";
 const run = promisify(execFile);
 
 export interface RedisOptions {
+  /** Where its folder is made; default the system's for temporary files. */
+  readonly parent?: string | undefined;
   /** Default "always": what is confirmed survives SIGKILL and a power cut. "no" keeps nothing. */
   readonly fsync?: "always" | "everysec" | "no";
   /** Such as "100mb"; no limit by default. The policy is noeviction. */
@@ -33,7 +35,7 @@ export interface RedisServer extends Server {
 /** Starts a private Redis server with an append-only file. Throws ServerMissing. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   findProgram("redis-server", INSTALL);
-  const folder = mkdtempSync(join(tmpdir(), "yardmaster-redis-"));
+  const folder = mkdtempSync(join(options.parent ?? tmpdir(), "yardmaster-redis-"));
   const node = await startNode(folder, await freePort(), options);
   let yards = 0;
   const login = options.password === undefined ? "" : `:${encodeURIComponent(options.password)}@`;

@@ -1,50 +1,46 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { closedLoop, type Latency, oneByOne, paced, type Trips } from "../load.ts";
+import { mixedTask } from "../mix.ts";
+import { type NoopInput, noopInput } from "../payload.ts";
 import { serve } from "../role.ts";
-import { quantile } from "../statistics.ts";
-import { type NoopInput, noopInput } from "../tasks.ts";
 import type { Peer } from "./peer.ts";
 
 /** The process that submits to a peer; it measures as `producer.ts` does. */
 const BATCH = 1_000;
-const [, , name = "", url = ""] = process.argv;
+const [, , folder = "", file = "", url = ""] = process.argv;
 const module: { readonly peer: Peer } = await import(
-  pathToFileURL(join(import.meta.dirname, name, "peer.ts")).href
+  pathToFileURL(join(import.meta.dirname, folder, `${file}.ts`)).href
 );
 const producer = await module.peer.openProducer(url);
+let mixedRuns = 0;
 
-serve({ roundTrips, idle, submit }, () => producer.close());
+serve({ roundTrips, idle, paced: atPace, mixed, submit }, () => producer.close());
 
-async function roundTrips(inFlight: number, seconds: number): Promise<{ tasks: number; seconds: number }> {
-  const startedAt = performance.now();
-  const until = startedAt + seconds * 1_000;
-  let [submitted, ended] = [0, 0];
-  const lane = async (): Promise<void> => {
-    while (performance.now() < until) {
-      submitted += 1;
-      await roundTrip(submitted);
-      ended += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, lane));
-  return { tasks: ended, seconds: (performance.now() - startedAt) / 1_000 };
+function roundTrips(inFlight: number, seconds: number): Promise<Trips> {
+  return closedLoop(inFlight, seconds, roundTrip);
 }
 
-async function idle(seconds: number): Promise<{ tasks: number; p50Ms: number; p99Ms: number }> {
-  const until = performance.now() + seconds * 1_000;
-  const tookMs: number[] = [];
-  while (performance.now() < until) {
-    const startedAt = performance.now();
-    await roundTrip(tookMs.length);
-    tookMs.push(performance.now() - startedAt);
-  }
-  return { tasks: tookMs.length, p50Ms: quantile(tookMs, 0.5), p99Ms: quantile(tookMs, 0.99) };
+function idle(seconds: number): Promise<Latency> {
+  return oneByOne(seconds, roundTrip);
+}
+
+function atPace(perSecond: number, seconds: number): Promise<Latency> {
+  return paced(perSecond, seconds, roundTrip);
+}
+
+function mixed(inFlight: number, seconds: number): Promise<Trips> {
+  mixedRuns += 1;
+  const run = mixedRuns;
+  return closedLoop(inFlight, seconds, async (n) => {
+    if (producer.mixed === null) throw new Error(`${folder} gives no results`);
+    check(await producer.mixed(mixedTask(n, run)), n);
+  });
 }
 
 async function roundTrip(n: number): Promise<void> {
-  if (producer.roundTrip === null) throw new Error(`${name} gives no results`);
-  const value = await producer.roundTrip(noopInput(n));
-  if (value !== n) throw new Error(`task ${n} answered ${value}`);
+  if (producer.roundTrip === null) throw new Error(`${folder} gives no results`);
+  check(await producer.roundTrip(noopInput(n)), n);
 }
 
 async function submit(count: number): Promise<{ seconds: number }> {
@@ -55,4 +51,8 @@ async function submit(count: number): Promise<{ seconds: number }> {
     await producer.submit(inputs);
   }
   return { seconds: (performance.now() - startedAt) / 1_000 };
+}
+
+function check(value: number, n: number): void {
+  if (value !== n) throw new Error(`task ${n} answered ${value}`);
 }

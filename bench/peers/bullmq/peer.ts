@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
-import type { NoopInput } from "../../tasks.ts";
+import { RETRY_MS } from "../../mix.ts";
+import type { NoopInput } from "../../payload.ts";
 import type { Peer } from "../peer.ts";
 
 /** The part of BullMQ that is used here. */
@@ -14,10 +15,17 @@ interface Job {
   waitUntilFinished(events: QueueEvents): Promise<number>;
 }
 
+interface Bulk {
+  readonly name: string;
+  readonly data: NoopInput;
+  readonly opts: object;
+}
+
 interface Queue {
-  add(name: string, data: NoopInput): Promise<Job>;
-  addBulk(jobs: readonly { readonly name: string; readonly data: NoopInput }[]): Promise<unknown>;
+  add(name: string, data: NoopInput, options?: object): Promise<Job>;
+  addBulk(jobs: readonly Bulk[]): Promise<unknown>;
   waitUntilReady(): Promise<unknown>;
+  setMaxListeners(count: number): void;
   close(): Promise<void>;
 }
 
@@ -28,48 +36,66 @@ interface QueueEvents {
 }
 
 interface Worker {
-  on(event: "completed", listen: () => void): void;
+  on(event: "completed", listen: (job: Job) => void): void;
   waitUntilReady(): Promise<unknown>;
   close(): Promise<void>;
 }
 
 const { Queue, QueueEvents, Worker } = createRequire(import.meta.url)("bullmq") as BullMq;
 const NAME = "bench";
+/** Nobody asks for what a backlog's jobs answered. */
+const OF_A_BACKLOG = { removeOnComplete: true };
 
 export const peer: Peer = {
-  name: "bullmq",
-  engine: "redis",
   settings:
-    "addBulk for backlogs, the last 10,000 results kept, concurrency as many as in flight, waitUntilFinished",
+    "addBulk and removeOnComplete for backlogs, which no QueueEvents read; else the last 10,000 results kept and waitUntilFinished; concurrency as many as in flight",
   openProducer: async (url) => {
     const connection = { url };
     const defaultJobOptions = { removeOnComplete: { count: 10_000 }, removeOnFail: true };
     const queue = new Queue(NAME, { connection, defaultJobOptions });
-    const events = new QueueEvents(NAME, { connection });
-    events.setMaxListeners(0);
-    await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
+    queue.setMaxListeners(0);
+    await queue.waitUntilReady();
+    let opening: Promise<QueueEvents> | null = null;
+    const events = async (): Promise<QueueEvents> => {
+      const opened = new QueueEvents(NAME, { connection });
+      opened.setMaxListeners(0);
+      await opened.waitUntilReady();
+      return opened;
+    };
+    const listening = (): Promise<QueueEvents> => {
+      opening ??= events();
+      return opening;
+    };
     return {
-      roundTrip: async (input) => (await queue.add("noop", input)).waitUntilFinished(events),
+      roundTrip: async (input) => {
+        const listened = await listening();
+        return (await queue.add("noop", input)).waitUntilFinished(listened);
+      },
+      mixed: async ({ input, priority, delayMs, key, fails }) => {
+        const listened = await listening();
+        const options = {
+          // The smaller goes first, and 0 before all.
+          ...(priority > 0 ? { priority: 10 - priority } : {}),
+          ...(delayMs > 0 ? { delay: delayMs } : {}),
+          ...(key === null ? {} : { jobId: key }),
+          ...(fails ? { attempts: 2, backoff: { type: "fixed", delay: RETRY_MS } } : {}),
+        };
+        return (await queue.add("noop", input, options)).waitUntilFinished(listened);
+      },
       submit: async (inputs) => {
-        await queue.addBulk(inputs.map((data) => ({ name: "noop", data })));
+        await queue.addBulk(inputs.map((data) => ({ name: "noop", data, opts: OF_A_BACKLOG })));
       },
       close: async () => {
-        await Promise.all([queue.close(), events.close()]);
+        await queue.close();
+        await (await opening)?.close();
       },
     };
   },
-  openWorker: async (url, slots) => {
-    let ended = 0;
-    const worker = new Worker(NAME, async ({ data }) => data.n, { connection: { url }, concurrency: slots });
-    worker.on("completed", () => {
-      ended += 1;
-    });
+  openWorker: async (url, slots, desk) => {
+    const options = { connection: { url }, concurrency: slots };
+    const worker = new Worker(NAME, async ({ data }) => desk.handle(data), options);
+    worker.on("completed", ({ data }) => desk.ended(data.n));
     await worker.waitUntilReady();
-    return {
-      get ended(): number {
-        return ended;
-      },
-      close: () => worker.close(),
-    };
+    return { close: () => worker.close() };
   },
 };

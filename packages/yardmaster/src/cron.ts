@@ -12,6 +12,8 @@ interface Line {
 
 /** Parsed lines are kept, as each is asked again at every tick. */
 const MAX_KNOWN = 20_000;
+/** Near the last moment that is a date: no line is asked beyond it. */
+const LAST_DATE = 8.64e15 - 86_400_000;
 const known = new Map<string, Line>();
 
 /**
@@ -24,7 +26,7 @@ export function nextFire(cron: string, timeZone: string, after: Millis): Millis 
   // Thousands of schedules may have one line, and ask at one time.
   if (line.next !== null && line.after <= after && after < line.next) return line.next;
   // biome-ignore lint/style/noRestrictedGlobals: it wraps a time and reads no clock.
-  const next = line.cron?.nextRun(new Date(after))?.getTime() ?? null;
+  const next = after <= LAST_DATE ? (line.cron?.nextRun(new Date(after))?.getTime() ?? null) : null;
   line.after = after;
   line.next = next !== null && next > after ? next : null;
   return line.next;
@@ -66,7 +68,8 @@ function parsed(cron: string, timeZone: string): Line {
 
 function parse(cron: string, timeZone: string): Cron | null {
   const fields = cron.trim().split(/\s+/).length;
-  if (fields !== 5 && fields !== 6) return null;
+  // What reads the line looks at the zone only when it is asked for a time.
+  if ((fields !== 5 && fields !== 6) || !isTimeZone(timeZone)) return null;
   try {
     return new Cron(cron, { timezone: timeZone, paused: true });
   } catch {

@@ -248,7 +248,7 @@ function queueName(queue: string | QueueDefinition | undefined, check: OptionChe
   const isNamed = typeof queue === "string" || (typeof queue === "object" && queue !== null);
   if (!isNamed) return check.refuse("queue", "a name or a queue", queue);
   const name = typeof queue === "string" ? queue : queue.name;
-  checkName(name, "A queue's name");
+  checkName(name, "A queue's name", "queue");
   return name;
 }
 

@@ -1,5 +1,7 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
 import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+import type { GraphPage, GraphStatus, GraphSummary } from "./client/graphs.ts";
+import type { QueueChanges } from "./client/queue-changes.ts";
 import type { ScheduleStatus } from "./client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 import type { Health } from "./health.ts";
@@ -9,11 +11,16 @@ import type {
   BulkCancelBody,
   BulkRetryBody,
   CancelAnswer,
+  CancelBody,
   HistoryQuery,
   ListQuery,
+  LiveNews,
+  LiveTopic,
   Problem,
   ResultAnswer,
   RetryAnswer,
+  ScheduleTicks,
+  SessionAnswer,
   StoryAnswer,
   SubmitBody,
   SubmitQuery,
@@ -22,13 +29,25 @@ import type {
   ValuesAnswer,
 } from "./http/api.ts";
 import type { Explanation } from "./protocol/explanation.ts";
+import type { ShardStatus } from "./shard-status.ts";
 
-export type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+export type {
+  QueueStatus,
+  TaskPage,
+  WorkerStatus,
+  YardActivity,
+  YardStats,
+} from "./client/directory.ts";
+export type { GraphPage, GraphStatus, GraphSummary, GraphTask } from "./client/graphs.ts";
 export type { ScheduleStatus } from "./client/schedules.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { Health } from "./health.ts";
 export type * from "./http/api.ts";
+export type { EndedAttempt, RunningAttempt, WaitingHead } from "./protocol/activity.ts";
 export type { Explanation } from "./protocol/explanation.ts";
+export { BOUNDS_MS, type HistogramView, type QueueStats } from "./protocol/stats.ts";
+export { STATES, type State, type TaskId, TERMINAL_STATES, type TerminalState } from "./protocol/task.ts";
+export type { ShardStatus } from "./shard-status.ts";
 
 /** Where the server is, and who calls. */
 export interface HttpClientOptions {
@@ -122,7 +141,33 @@ export class HttpClient {
 
   /** What happens to the task from now on, to its end. Reconnect by calling it again: the state comes first. */
   async *events(id: string, options?: HttpCallOptions): AsyncGenerator<TaskNews, void, undefined> {
-    const response = await this.send("GET", `/tasks/${encodeURIComponent(id)}/events`, undefined, options);
+    yield* this.stream<TaskNews>(`/tasks/${encodeURIComponent(id)}/events`, options);
+  }
+
+  /** How topics stand, then what changes, until the server goes or the signal comes. Reconnect by calling it again. */
+  live(topics: readonly LiveTopic[], options?: HttpCallOptions): AsyncGenerator<LiveNews, void, undefined> {
+    return this.stream(`/live${queryOf({ topic: topics })}`, options);
+  }
+
+  /** What the token may do. */
+  session(options?: HttpCallOptions): Promise<SessionAnswer> {
+    return this.get("/session", {}, options);
+  }
+
+  async shards(options?: HttpCallOptions): Promise<readonly ShardStatus[]> {
+    return (await this.get<{ shards: readonly ShardStatus[] }>("/shards", {}, options)).shards;
+  }
+
+  /** When a schedule comes next, and the latest tasks that it made. */
+  scheduleTicks(name: string, options?: HttpCallOptions): Promise<ScheduleTicks> {
+    return this.get(`/schedules/${encodeURIComponent(name)}/ticks`, {}, options);
+  }
+
+  private async *stream<News>(
+    path: string,
+    options: HttpCallOptions | undefined,
+  ): AsyncGenerator<News, void, undefined> {
+    const response = await this.send("GET", path, undefined, options);
     if (response.body === null) return;
     let text = "";
     for await (const chunk of chunksOf(response.body)) {
@@ -175,8 +220,30 @@ export class HttpClient {
     await this.post(`/queues/${encodeURIComponent(queue)}/resume`, {}, options);
   }
 
+  /** Changes some of a queue's settings; a limit is taken away by `null`. */
+  configure(queue: string, changes: QueueChanges, options?: HttpCallOptions): Promise<QueueStatus> {
+    return this.post(`/queues/${encodeURIComponent(queue)}/configure`, changes, options);
+  }
+
   stats(options?: HttpCallOptions): Promise<YardStats> {
     return this.get("/stats", {}, options);
+  }
+
+  /** The newest open graphs and the last ones that ended; `limit` is 1 to 1,000, default 100. */
+  async graphs(
+    query: { readonly limit?: number } = {},
+    options?: HttpCallOptions,
+  ): Promise<readonly GraphSummary[]> {
+    return (await this.get<{ graphs: readonly GraphSummary[] }>("/graphs", query, options)).graphs;
+  }
+
+  /** A graph by its id or that of one of its tasks, with tasks from a place on. */
+  graph(id: string, page: GraphPage = {}, options?: HttpCallOptions): Promise<GraphStatus> {
+    return this.get(`/graphs/${id}`, page, options);
+  }
+
+  cancelGraph(id: string, body: CancelBody = {}, options?: HttpCallOptions): Promise<GraphStatus> {
+    return this.post(`/graphs/${id}/cancel`, body, options);
   }
 
   async schedules(options?: HttpCallOptions): Promise<readonly ScheduleStatus[]> {
@@ -204,8 +271,21 @@ export class HttpClient {
     return (await this.get<{ workers: readonly WorkerStatus[] }>("/workers", {}, options)).workers;
   }
 
-  async drain(worker: string, options?: HttpCallOptions): Promise<void> {
-    await this.post(`/workers/${encodeURIComponent(worker)}/drain`, {}, options);
+  /** The tasks that a worker has, assigned or running. */
+  async active(worker: string, options?: HttpCallOptions): Promise<readonly TaskStatus[]> {
+    const path = `/workers/${encodeURIComponent(worker)}/active`;
+    return (await this.get<{ tasks: readonly TaskStatus[] }>(path, {}, options)).tasks;
+  }
+
+  /** With `withinMs`, what still runs by then is aborted. */
+  async drain(worker: string, options: HttpCallOptions & { readonly withinMs?: number } = {}): Promise<void> {
+    const { withinMs, ...call } = options;
+    const body = withinMs === undefined ? {} : { withinMs };
+    await this.post(`/workers/${encodeURIComponent(worker)}/drain`, body, call);
+  }
+
+  async setSlots(worker: string, slots: number, options?: HttpCallOptions): Promise<void> {
+    await this.post(`/workers/${encodeURIComponent(worker)}/slots`, { slots }, options);
   }
 
   health(options?: HttpCallOptions): Promise<Health> {

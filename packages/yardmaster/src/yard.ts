@@ -6,7 +6,11 @@ import type { Engine, EngineAddress } from "./engine.ts";
 import { type EngineWait, EngineWatch, whenReachable } from "./engine-watch.ts";
 import { type Health, healthOf } from "./health.ts";
 import { type Host, systemHost } from "./host.ts";
+import { openTracing } from "./opentelemetry.ts";
 import { YardmasterError } from "./protocol/errors.ts";
+import { type ShardStatus, shardStatusOf } from "./shard-status.ts";
+import type { Tracing, TracingSettings } from "./tracing.ts";
+import type { OnAttempt } from "./worker/attempt-news.ts";
 import type { Handler, Submit } from "./worker/handlers.ts";
 import { inlineHeartbeats } from "./worker/inline-heartbeats.ts";
 import { threadHeartbeats } from "./worker/thread-heartbeats.ts";
@@ -31,6 +35,8 @@ export interface WorkerSettings {
   readonly resources?: Readonly<Record<string, number>>;
   /** How long attempts may go on after a closing worker has aborted them; default 5,000. */
   readonly graceMs?: number;
+  /** Told of each attempt that starts and ends here, for logs; must not throw. */
+  readonly onAttempt?: OnAttempt;
   /** Told what went wrong but is being tried again. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -63,8 +69,8 @@ export class Yard extends Client {
   private readonly before: readonly Part[];
   private readonly opened: OpenEngine;
 
-  constructor(opened: OpenEngine, host: Host, before: readonly Part[]) {
-    super(opened.engine, host);
+  constructor(opened: OpenEngine, host: Host, before: readonly Part[], tracing: Tracing | null) {
+    super(opened.engine, host, tracing);
     this.opened = opened;
     this.before = before;
   }
@@ -72,6 +78,11 @@ export class Yard extends Client {
   /** How the engine and the dispatchers are at the moment. Never throws; settles within seconds. */
   health(): Promise<Health> {
     return healthOf(this.opened.engine, this.host);
+  }
+
+  /** Who dispatches each shard, and what waits in its lanes; needs no dispatcher. At most the first 256. */
+  shards(): Promise<ShardStatus[]> {
+    return shardStatusOf(this.opened.engine, this.host);
   }
 
   /** As of a client; `timeoutMs` is 30,000 by default where it also runs tasks. */
@@ -96,8 +107,12 @@ export class Yard extends Client {
  * console.log(await task.result());
  * await yard.close();
  */
-export async function connect(address: string | YardAddress, options: ConnectOptions = {}): Promise<Yard> {
-  return started(address, options, (opened) => openYard(opened, []));
+export async function connect(
+  address: string | YardAddress,
+  options: ConnectOptions & TracingSettings = {},
+): Promise<Yard> {
+  const tracing = await tracingOf(options);
+  return started(address, options, (opened) => openYard(opened, [], tracing));
 }
 
 /**
@@ -110,16 +125,17 @@ export async function connect(address: string | YardAddress, options: ConnectOpt
  * await yard.close();
  */
 export async function startYard(
-  options: YardAddress & ConnectOptions & WorkerSettings & DispatcherSettings,
+  options: YardAddress & ConnectOptions & WorkerSettings & DispatcherSettings & TracingSettings,
 ): Promise<Yard> {
+  const tracing = await tracingOf(options);
   return started(options, options, async (opened) => {
     const parts: Part[] = [];
-    const yard = await openYard(opened, parts);
+    const yard = await openYard(opened, parts, tracing);
     try {
       parts.unshift(await startDispatcherOn(dispatcherOptions(opened, options)));
       const submit: Submit = (definition, input, submitOptions) =>
         yard.submit(definition, input, submitOptions);
-      parts.unshift(await openWorker(opened, options, submit));
+      parts.unshift(await openWorker(opened, options, submit, tracing));
       return yard;
     } catch (error) {
       await closeQuietly([yard]);
@@ -135,6 +151,10 @@ export interface RunningWorker {
   readonly drained: Promise<CloseReport>;
   /** How many attempts run. */
   readonly running: number;
+  /** How many attempts run at a time at most. */
+  readonly slots: number;
+  /** Changes that, from 1 to 1,000 or what it was started with; what runs goes on. Throws INVALID_OPTIONS. */
+  setSlots(slots: number): void;
   /** Takes no more work, hands back what has not started, and ends when the rest has. */
   drain(): Promise<CloseReport>;
   /** Drains within `timeoutMs` (default 30,000), then ends what still runs; the answer names it. */
@@ -150,11 +170,13 @@ export interface RunningWorker {
  * process.once("SIGTERM", () => void worker.close({ timeoutMs: 20_000 }));
  */
 export async function startWorker(
-  options: YardAddress & ConnectOptions & WorkerSettings,
+  options: YardAddress & ConnectOptions & WorkerSettings & TracingSettings,
 ): Promise<RunningWorker> {
+  const tracing = await tracingOf(options);
   return started(options, options, async (opened) => {
     const client: { current: Client | null } = { current: null };
-    const worker = await openWorker(opened, options, submitThrough(client, opened.engine));
+    const submit = submitThrough(client, opened.engine, tracing);
+    const worker = await openWorker(opened, options, submit, tracing);
     return new OwnedWorker(worker, opened, client);
   });
 }
@@ -205,6 +227,14 @@ class OwnedWorker implements RunningWorker {
     return this.worker.running;
   }
 
+  get slots(): number {
+    return this.worker.slots;
+  }
+
+  setSlots(slots: number): void {
+    this.worker.setSlots(slots);
+  }
+
   drain(): Promise<CloseReport> {
     return this.worker.drain();
   }
@@ -242,15 +272,25 @@ function owning(dispatcher: Dispatcher, engine: Part): RunningDispatcher {
 }
 
 /** `before` may still grow: its parts close first. */
-async function openYard(opened: OpenEngine, before: readonly Part[]): Promise<Yard> {
-  const yard = new Yard(opened, systemHost, before);
+async function openYard(opened: OpenEngine, before: readonly Part[], tracing: Tracing | null): Promise<Yard> {
+  const yard = new Yard(opened, systemHost, before, tracing);
   await yard.open();
   return yard;
 }
 
-function openWorker(opened: OpenEngine, settings: WorkerSettings, submit: Submit): Promise<Worker> {
+/** The library is loaded only where somebody asks for it. */
+async function tracingOf({ tracing = false }: TracingSettings): Promise<Tracing | null> {
+  return tracing ? await openTracing() : null;
+}
+
+function openWorker(
+  opened: OpenEngine,
+  settings: WorkerSettings,
+  submit: Submit,
+  tracing: Tracing | null,
+): Promise<Worker> {
   const { engine, watch } = opened;
-  const { handlers, slots, labels, resources, graceMs, report = () => undefined } = settings;
+  const { handlers, slots, labels, resources, graceMs, onAttempt, report = () => undefined } = settings;
   // Only an engine that another thread can open lets heartbeats go on while a handler blocks this one.
   const heartbeats =
     engine.url === null
@@ -261,11 +301,13 @@ function openWorker(opened: OpenEngine, settings: WorkerSettings, submit: Submit
     host: systemHost,
     handlers,
     submit,
+    tracing,
     heartbeats,
     ...(slots === undefined ? {} : { slots }),
     ...(labels === undefined ? {} : { labels }),
     ...(resources === undefined ? {} : { resources }),
     ...(graceMs === undefined ? {} : { graceMs }),
+    ...(onAttempt === undefined ? {} : { onAttempt }),
     report: (what, error) => {
       watch.failed(error);
       report(what, error);
@@ -274,11 +316,11 @@ function openWorker(opened: OpenEngine, settings: WorkerSettings, submit: Submit
 }
 
 /** What handlers submit with: a client that exists only once one of them does. */
-function submitThrough(client: { current: Client | null }, engine: Engine): Submit {
+function submitThrough(client: { current: Client | null }, engine: Engine, tracing: Tracing | null): Submit {
   let starting: Promise<Client> | null = null;
   return async (definition, input, options) => {
     if (client.current !== null) return client.current.submit(definition, input, options);
-    starting ??= startClient({ engine }).finally(() => {
+    starting ??= startClient({ engine, tracing }).finally(() => {
       starting = null;
     });
     client.current ??= await starting;

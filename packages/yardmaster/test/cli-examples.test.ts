@@ -1,10 +1,13 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { CliYard } from "./cli-process.ts";
 
-const EXAMPLE = resolve(import.meta.dirname, "../../../examples/thumbnails");
+const EXAMPLES = resolve(import.meta.dirname, "../../../examples");
 const runFile = promisify(execFile);
 
 let yard: CliYard;
@@ -15,11 +18,61 @@ beforeEach(() => {
 
 afterEach(() => yard.close());
 
-it("the example runs as its comment says", async () => {
-  await yard.start("start", join(EXAMPLE, "worker.ts"));
+/** Runs a producer of an example on the test's yard; answers with what it prints. */
+async function run(file: string, ...args: string[]): Promise<string> {
   const env = { ...process.env, YARDMASTER_URL: yard.url };
-  const { stdout } = await runFile(process.execPath, [join(EXAMPLE, "produce.ts")], { env });
+  const { stdout } = await runFile(process.execPath, [join(EXAMPLES, file), ...args], { env });
+  return stdout;
+}
+
+it("thumbnails run as their comment says", async () => {
+  await yard.start("start", join(EXAMPLES, "thumbnails/worker.ts"));
+  const stdout = await run("thumbnails/produce.ts");
   expect(stdout.replaceAll(/[0-9a-f]{8}[0-9a-f-]{28}/g, "ID")).toBe(
     "ID/64: 64 bytes\nID/320: 64 bytes\nID/1280: 64 bytes\n",
   );
+});
+
+it("a crawl reads each page once and never overruns a host", async () => {
+  const asked: string[] = [];
+  let [atOnce, most] = [0, 0];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    atOnce += 1;
+    most = Math.max(most, atOnce);
+    const links = ["/", "/a", "/b", "/c", "https://elsewhere.example/"].map((to) => `<a href="${to}">x</a>`);
+    setImmediate(() => {
+      atOnce -= 1;
+      response.end(links.join(""));
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : 0;
+  try {
+    await yard.start("start", join(EXAMPLES, "crawl/worker.ts"));
+    expect(await run("crawl/produce.ts", `http://127.0.0.1:${port}/`)).toContain("has 4 links");
+    let open = await yard.json("list", "--name", "page.crawl");
+    while (open.some(({ state }) => state !== "succeeded"))
+      open = await yard.json("list", "--name", "page.crawl");
+    expect([...asked].sort()).toEqual(["/", "/a", "/b", "/c"]);
+    expect(most).toBeLessThanOrEqual(2);
+  } finally {
+    server.close();
+  }
+});
+
+it("a nightly report is declared, and made at once to see that it works", async () => {
+  await yard.start("start", join(EXAMPLES, "nightly/worker.ts"));
+  expect(await run("nightly/schedule.ts")).toMatch(/^next at \d{4}-.*Z\nThe report about sales\.\n$/);
+});
+
+it("map and reduce count words over files", async () => {
+  await yard.start("start", join(EXAMPLES, "map-reduce/worker.ts"));
+  const files = ["one two two", "two three three", "three two four"].map((text, index) => {
+    const file = join(yard.folder, `${index}.txt`);
+    writeFileSync(file, text);
+    return file;
+  });
+  expect(await run("map-reduce/produce.ts", ...files)).toMatch(/^two: 4\nthree: 3\n\w+: 1\n$/);
 });

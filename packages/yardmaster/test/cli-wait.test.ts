@@ -29,7 +29,9 @@ for (const [name, start, target] of ENGINES) {
         await server.kill();
         const { code, stderr } = await inFolder((folder) => run(folder, "1").ended);
         expect(code).toBe(4);
-        expect(stderr).toMatch(new RegExp(`^engine: ${name} at 127\\.0\\.0\\.1:\\d+.*Trying again`, "m"));
+        expect(stderr).toMatch(
+          new RegExp(`"message":"engine: ${name} at 127\\.0\\.0\\.1:\\d+.*Trying again`, "m"),
+        );
         expect(stderr).toMatch(/UNAVAILABLE: .* Gave up after 1 s/);
         expect(stderr).not.toMatch(/secret|guest/);
         await server.start();

@@ -267,6 +267,27 @@ describe("the yard", () => {
     expect((await http.post("/api/v1/workers/nobody/drain")).status).toBe(400);
   });
 
+  it("shows what a worker runs, and changes its slots and a queue's limits", async () => {
+    const { body } = await http.get("/api/v1/workers");
+    const [worker] = body["workers"] as unknown as { id: string }[];
+    const path = `/api/v1/workers/${worker?.id}`;
+    expect((await http.get(`${path}/active`)).body).toEqual({ tasks: [] });
+    expect((await http.get("/api/v1/workers/nobody/active")).status).toBe(400);
+    expect((await http.post(`${path}/slots`, { slots: 12 })).body).toEqual({ worker: worker?.id, slots: 12 });
+    expect((await http.post(`${path}/slots`, { slots: 0 })).status).toBe(400);
+    const [queue] = (await http.get("/api/v1/queues")).body["queues"] as unknown as { name: string }[];
+    const limits = { concurrency: 3, rate: { limit: 5, perMs: 1_000 } };
+    const changed = await http.post(`/api/v1/queues/${queue?.name}/configure`, limits);
+    expect(changed.body).toMatchObject({ settings: { concurrency: 3, rate: { limit: 5, burst: 1 } } });
+    const lifted = await http.post(`/api/v1/queues/${queue?.name}/configure`, {
+      concurrency: null,
+      rate: null,
+    });
+    expect(lifted.body["settings"]).toBeUndefined();
+    expect((await http.post("/api/v1/queues/nothing/configure", limits)).status).toBe(400);
+    expect((await http.post(`/api/v1/queues/${queue?.name}/configure`, { speed: 1 })).status).toBe(400);
+  });
+
   it("shows queues of every order with their settings", async () => {
     const rate = { limit: 10, perMs: 1_000, burst: 10 };
     await http.yard.apply([defineQueue({ name: "shared", order: "fair", concurrency: 3, rate })]);

@@ -45,7 +45,7 @@ describe("docs/http.md", () => {
 
   it("has every export and every method of the client", () => {
     const methods = Object.getOwnPropertyNames(clientEntry.HttpClient.prototype);
-    const inner = ["constructor", "get", "post", "send"];
+    const inner = ["constructor", "get", "post", "send", "stream"];
     const names = [
       ...Object.keys(serverEntry),
       ...Object.keys(clientEntry),

@@ -31,6 +31,8 @@ describe("yardmaster serve", () => {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(await result.json()).toMatchObject({ ok: true, result: 7 });
+    const link = /Dashboard: (\S+)/.exec(await first.line(/Dashboard:/))?.[1];
+    expect(link).toBe(`${url}/#token=${token}`);
     first.kill("SIGTERM");
     expect(await first.ended).toMatchObject({ code: 0 });
 
@@ -47,6 +49,21 @@ describe("yardmaster serve", () => {
     const { stdout, stderr } = await second.ended;
     expect(JSON.parse(stdout)).toEqual({ event: "ready", url: again });
     expect(stderr).not.toContain("ymt_");
+  });
+
+  it("is served beside a worker and a dispatcher where they are told to", async () => {
+    const start = await yard.start("start", HANDLERS, "--http", "0");
+    const token = (await start.line(/ymt_/)).trim();
+    const url = urlIn(await start.line(/ready at/));
+    const workers = await fetch(`${url}/api/v1/workers`, { headers: { authorization: `Bearer ${token}` } });
+    expect(await workers.json()).toMatchObject({ workers: [{ registered: true }] });
+    const dispatcher = await yard.start("dispatcher", "--http", "0");
+    const other = urlIn(await dispatcher.line(/ready at/));
+    expect((await fetch(`${other}/livez`)).status).toBe(200);
+    for (const each of [start, dispatcher]) {
+      each.kill("SIGTERM");
+      expect(await each.ended).toMatchObject({ code: 0 });
+    }
   });
 
   it("takes tokens from a file, and TLS beyond loopback", async () => {
@@ -111,7 +128,7 @@ describe("yardmaster serve", () => {
 });
 
 function urlIn(line: string): string {
-  return /https?:\/\/\S+/.exec(line)?.[0] ?? "";
+  return /https?:\/\/[^\s"]+/.exec(line)?.[0] ?? "";
 }
 
 /** A certificate for yard.example.com that signs itself. */

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const PACKAGE = resolve(import.meta.dirname, "..");
@@ -48,6 +49,18 @@ describe("the packed package in an empty project", () => {
   it("offers every entry point", async () => {
     const program = 'for (const part of ["", "/worker", "/testing"]) await import("yardmaster" + part);';
     expect(await run(oldestNode, ["--input-type=module", "--eval", program])).toMatchObject({ code: 0 });
+  });
+
+  it("brings the dashboard along, within 200 KB as a browser loads it", async () => {
+    const dashboard = join(project, "node_modules/yardmaster/dist/dashboard");
+    const html = await readFile(join(dashboard, "index.html"), "utf8");
+    const assets = await readdir(join(dashboard, "assets"));
+    expect(assets.filter((name) => html.includes(name)).length).toBeGreaterThanOrEqual(2);
+    const sizes = assets
+      .filter((name) => /\.(?:js|css|woff2)$/.test(name))
+      .map(async (name) => gzipSync(await readFile(join(dashboard, "assets", name))).length);
+    const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    expect(bytes).toBeLessThanOrEqual(200 * 1024);
   });
 
   it("starts its command line", async () => {

@@ -5,7 +5,7 @@ import { type Server, ServerMissing } from "../../../servers/server.ts";
  * Starts a server for the tests of a file, which `declare` declares, and ends it after them. Where its program is not
  * installed, one test stands for all of them: it is skipped with the line that installs the program, and fails in CI.
  */
-export async function serverTests<S extends Server>(
+export async function serverTests<S extends Pick<Server, "stop">>(
   name: string,
   start: () => Promise<S>,
   declare: (server: S) => void,

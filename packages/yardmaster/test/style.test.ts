@@ -17,7 +17,7 @@ interface Source {
   readonly lines: readonly string[];
 }
 
-const sources: readonly Source[] = ["packages", "demo", "bench", "mutants", "servers", "examples"]
+const sources: readonly Source[] = ["packages", "demo", "bench", "chaos", "mutants", "servers", "examples"]
   .filter((folder) => existsSync(join(ROOT, folder)))
   .flatMap((folder) => sourcePaths(join(ROOT, folder)))
   .map((path) => ({ path: relative(ROOT, path), lines: readFileSync(path, "utf8").trimEnd().split("\n") }))

@@ -11,6 +11,9 @@ export interface Publication {
   readonly content: Uint8Array;
 }
 
+/** No queue has a longer name; whoever wants an answer in one gets none. */
+const MAX_QUEUE_BYTES = 255;
+
 /** Publishes with confirms on one channel, which is made again after each loss. */
 export class Publisher {
   readonly #link: Link;
@@ -55,6 +58,7 @@ export class Publisher {
   /** Publishes what may be lost; never throws. */
   publish({ queue, content }: Publication): void {
     if (this.#link.isClosed || this.#link.blockedBy !== null) return;
+    if (Buffer.byteLength(queue) > MAX_QUEUE_BYTES) return;
     this.#open()
       .then((channel) => channel.publish("", queue, bufferOf(content), {}))
       .catch(() => undefined);
@@ -63,6 +67,10 @@ export class Publisher {
   #publish(channel: ConfirmChannel, { queue, content }: Publication, batch: Batch, index: number): Message {
     this.#lastId += 1;
     const message: Message = { id: this.#lastId.toString(36), batch, outcome: "confirmed" };
+    if (Buffer.byteLength(queue) > MAX_QUEUE_BYTES) {
+      batch.answer(index, "gone");
+      return message;
+    }
     this.#unanswered.set(message.id, message);
     try {
       // Quorum queues keep every message on disk, whatever it asks for; the other ones are not meant to.

@@ -48,7 +48,12 @@ export function outputTo(
 
 /** What went wrong, in one line, with the error's code where it has one. */
 export function errorLine(error: unknown): string {
-  if (!(error instanceof Error)) return `yardmaster: ${plain(String(error))}`;
+  return `yardmaster: ${errorText(error)}`;
+}
+
+/** The same without who says it. */
+export function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return plain(String(error));
   const code = "code" in error && typeof error.code === "string" ? `${error.code}: ` : "";
-  return `yardmaster: ${plain(`${code}${error.message}`)}`;
+  return plain(`${code}${error.message}`);
 }

@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addBulk } from "./commands/bulk.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addGraphs } from "./commands/graphs.ts";
 import { addList } from "./commands/list.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addSchedules } from "./commands/schedules.ts";
@@ -9,6 +12,7 @@ import { addServe } from "./commands/serve.ts";
 import { addSimulate } from "./commands/simulate.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addTask } from "./commands/task.ts";
+import { addTop } from "./commands/top.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWorkers } from "./commands/workers.ts";
 import { EXIT } from "./exit-code.ts";
@@ -32,7 +36,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   return code;
 }
 
-function createProgram(exit: Exit): Command {
+/** Every command with its options; `exit` is told the exit code of the one that runs. */
+export function createProgram(exit: Exit): Command {
   const program = new Command("yardmaster")
     .description("A distributed task scheduler.")
     .version(version())
@@ -46,13 +51,17 @@ function createProgram(exit: Exit): Command {
     addServeHttp,
     addSubmit,
     addTask,
+    addBulk,
     addList,
     addQueues,
     addSchedules,
+    addGraphs,
     addWorkers,
+    addTop,
     addDoctor,
     addSimulate,
     addVerify,
+    addCompletion,
   ])
     add(program, exit);
   return program;

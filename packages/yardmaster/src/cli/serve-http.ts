@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { DEFAULT_PORT, isLoopback } from "../http/options.ts";
-import { startHttp } from "../http.ts";
+import { type HttpServer, startHttp } from "../http.ts";
 import { messageOf } from "../protocol/errors.ts";
-import { connect } from "../yard.ts";
+import { type ConnectOptions, connect } from "../yard.ts";
+import { addLogOptions, type EventLog, eventLogOf } from "./event-log.ts";
 import { EXIT } from "./exit-code.ts";
 import { whole } from "./options.ts";
-import { errorLine } from "./output.ts";
+import { errorText, type Output } from "./output.ts";
 import { tokensOf } from "./serve-tokens.ts";
 import { shutdownAsked } from "./shutdown.ts";
-import { outputOf, targetOf, usage } from "./target.ts";
+import { outputOf, type Target, targetOf, usage } from "./target.ts";
 import type { Exit } from "./yard-command.ts";
 
 interface ServeOptions {
@@ -28,9 +29,8 @@ const MAX_PORT = 65_535;
 
 /** The command that serves the HTTP API. */
 export function addServeHttp(program: Command, exit: Exit): void {
-  program
-    .command("serve")
-    .description("serve the HTTP API, on this machine only unless told otherwise")
+  addLogOptions(program.command("serve"))
+    .description("serve the HTTP API and the dashboard, on this machine only unless told otherwise")
     .option("--port <number>", "0 for any free one", whole(0, MAX_PORT), DEFAULT_PORT)
     .option("--address <address>", "the address to bind to", "127.0.0.1")
     .option(
@@ -46,12 +46,66 @@ export function addServeHttp(program: Command, exit: Exit): void {
     .action(async (options: ServeOptions, command: Command) => exit(await serve(command, options)));
 }
 
+/** `--http` of the commands that run something else: the API and the dashboard beside it, on this machine only. */
+export function httpOption(): Option {
+  return new Option(
+    "--http [port]",
+    `also serve the HTTP API and the dashboard here (default: ${DEFAULT_PORT})`,
+  )
+    .preset(String(DEFAULT_PORT))
+    .argParser(whole(0, MAX_PORT));
+}
+
+/** What `--http` starts. */
+export interface HttpFace {
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
+export async function openHttpFace(
+  target: Target,
+  wait: ConnectOptions,
+  port: number,
+  output: Output,
+  log: EventLog,
+): Promise<HttpFace> {
+  const { tokens, first } = tokensOf(target, undefined, true, output);
+  const yard = await connect(target, wait);
+  try {
+    const report = (what: string, error: unknown): void =>
+      log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`);
+    const server = await startHttp(yard, { port, tokens, report });
+    announce(server, first, output, log);
+    return {
+      async close({ timeoutMs }) {
+        await server.close({ timeoutMs });
+        await yard.close({ timeoutMs });
+      },
+    };
+  } catch (error) {
+    await yard.close({ timeoutMs: CLOSE_MS });
+    throw error;
+  }
+}
+
+function announce(
+  { url, hasDashboard }: HttpServer,
+  first: string | null,
+  output: Output,
+  log: EventLog,
+): void {
+  log.tell("info", "httpReady", `HTTP API is ready at ${url}`, { url });
+  // To whoever started it alone: no log is to have a token.
+  if (hasDashboard) output.note(`Dashboard: ${dashboardLink(url, first)}`);
+  output.emit({ event: "ready", url });
+}
+
 async function serve(command: Command, options: ServeOptions): Promise<number> {
   const target = targetOf(command);
   const output = outputOf(command);
+  const log = await eventLogOf(command);
   const asked = shutdownAsked();
   const tls = tlsOf(options);
-  const tokens = tokensOf(target, options.tokens, isLoopback(options.address), output);
+  const { tokens, first } = tokensOf(target, options.tokens, isLoopback(options.address), output);
   const yard = await connect(target);
   try {
     const server = await startHttp(yard, {
@@ -61,17 +115,21 @@ async function serve(command: Command, options: ServeOptions): Promise<number> {
       behindProxy: options.behindProxy === true,
       hosts: options.serverName ?? [],
       secretKeys: options.hideKey ?? [],
-      report: (what, error) => output.note(`${what}: ${errorLine(error)}`),
+      report: (what, error) => log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`),
       ...(tls === undefined ? {} : { tls }),
     });
-    output.note(`HTTP API is ready at ${server.url}`);
-    output.emit({ event: "ready", url: server.url });
-    output.note(`${await asked}: answering whoever waits`);
+    announce(server, first, output, log);
+    log.tell("info", "ending", `${await asked}: answering whoever waits`);
     await server.close({ timeoutMs: CLOSE_MS });
     return EXIT.ok;
   } finally {
     await yard.close({ timeoutMs: CLOSE_MS });
   }
+}
+
+/** Signs in by the token that was made just now: what is behind the # reaches no server and no log of one. */
+function dashboardLink(url: string, token: string | null): string {
+  return token === null ? `${url}/` : `${url}/#token=${token}`;
 }
 
 function tlsOf({ tlsCert, tlsKey }: ServeOptions): { cert: string; key: string } | undefined {

@@ -10,6 +10,12 @@ const FILE_MODE = 0o600;
 const HEAD =
   "# Who may call this yard's HTTP API: role:sha256:digest, one a line. Roles: viewer, producer, operator, admin.";
 
+/** Who may call, and the token itself where it was made just now. */
+export interface ServeTokens {
+  readonly tokens: readonly TokenRecord[];
+  readonly first: string | null;
+}
+
 /**
  * The tokens of the environment, else of the file; where there is none, a first admin token, printed this once. Beyond
  * loopback none is made: whoever opens a yard to a network has decided who may call it.
@@ -19,24 +25,25 @@ export function tokensOf(
   file: string | undefined,
   mayCreate: boolean,
   output: Output,
-): TokenRecord[] {
+): ServeTokens {
   const fromEnvironment = process.env[VARIABLE];
-  if (file === undefined && fromEnvironment !== undefined) return parseTokens(fromEnvironment, VARIABLE);
+  if (file === undefined && fromEnvironment !== undefined)
+    return { tokens: parseTokens(fromEnvironment, VARIABLE), first: null };
   const path = file ?? besideYard(target);
-  if (existsSync(path)) return parseTokens(read(path), path);
+  if (existsSync(path)) return { tokens: parseTokens(read(path), path), first: null };
   if (!mayCreate)
     throw usage(`there are no tokens: put them into ${path} or ${VARIABLE} (docs/http.md says how)`);
-  return [createFirst(path, output)];
+  return createFirst(path, output);
 }
 
 /** `yard.db.tokens` beside `yard.db`; for a yard on a server in the folder that the command runs in. */
-function besideYard(target: Target): string {
+export function besideYard(target: Target): string {
   const url = "url" in target ? target.url : target.store;
   const [, path] = /^sqlite:([^?]+)/i.exec(url) ?? [];
   return path === undefined ? "yardmaster.tokens" : `${decodeURIComponent(path)}.tokens`;
 }
 
-function createFirst(path: string, output: Output): TokenRecord {
+function createFirst(path: string, output: Output): ServeTokens {
   const token = createToken();
   const record: TokenRecord = { role: "admin", sha256: hashToken(token) };
   try {
@@ -46,7 +53,7 @@ function createFirst(path: string, output: Output): TokenRecord {
   }
   output.note(`The first admin token, shown only now (its digest is in ${path}):\n  ${token}`);
   output.emit({ event: "token", role: "admin", token, file: path });
-  return record;
+  return { tokens: [record], first: token };
 }
 
 function read(path: string): string {

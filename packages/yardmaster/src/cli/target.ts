@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { EngineNews } from "../engine-watch.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import type { ConnectOptions } from "../yard.ts";
 import { whole } from "./options.ts";
@@ -62,13 +63,18 @@ export function outputOf(command: Command): Output {
 }
 
 /** How long the command waits for its engine, and where it says that it does; `seconds` unless told otherwise. */
-export function engineWaitOf(command: Command, output: Output, seconds: number): ConnectOptions {
+export function engineWaitOf(
+  command: Command,
+  output: Output,
+  seconds: number,
+  tell: (news: EngineNews) => void = ({ message }) => output.note(`engine: ${message}`),
+): ConnectOptions {
   const { waitForEngine = seconds } = command.optsWithGlobals<TargetOptions>();
   return {
     waitForEngineMs: waitForEngine * 1_000,
-    onEngine: ({ isUp, message }) => {
-      output.note(`engine: ${message}`);
-      output.emit({ event: "engine", isUp, message });
+    onEngine: (news) => {
+      tell(news);
+      output.emit({ event: "engine", isUp: news.isUp, message: news.message });
     },
   };
 }

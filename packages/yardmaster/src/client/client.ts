@@ -9,20 +9,26 @@ import { YardmasterError } from "../protocol/errors.ts";
 import type { Explanation } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
 import {
+  type ActivityMark,
+  type ClockReport,
   Directory,
   type ListFilter,
   type QueueStatus,
   type TaskFilter,
   type TaskPage,
   type WorkerStatus,
+  type YardActivity,
   type YardStats,
 } from "./directory.ts";
 import type { GraphHandle } from "./graph-handle.ts";
+import { Graphs } from "./graphs.ts";
 import type { TaskHandle } from "./handle.ts";
 import { notFound } from "./inquiry.ts";
 import { checkKnown, foreignIds } from "./known-tasks.ts";
 import type { Plan } from "./plan.ts";
+import type { QueueChanges } from "./queue-changes.ts";
 import { checkHome, shardOfDraft } from "./routing.ts";
 import { type ScheduleOptions, type ScheduleStatus, Schedules } from "./schedules.ts";
 import { UNTYPED } from "./settlement.ts";
@@ -31,18 +37,25 @@ import { submitGraph } from "./submit-graph.ts";
 import { submitMany } from "./submit-many.ts";
 import { clientClosed, Switchboard } from "./switchboard.ts";
 import type { TaskChapter, TaskStatus } from "./task-status.ts";
+import { traced } from "./traced.ts";
 
 export interface ClientOptions {
   readonly engine: Engine;
   /** Default: this process's clock, timers and chance. */
   readonly host?: Host;
+  /** Default: none. */
+  readonly tracing?: Tracing | null;
 }
 
 const CLOSE_MS = 5_000;
 
 /** Starts a client on an engine that the caller owns. It listens for results when this resolves. */
-export async function startClient({ engine, host = systemHost }: ClientOptions): Promise<Client> {
-  const client = new Client(engine, host);
+export async function startClient({
+  engine,
+  host = systemHost,
+  tracing = null,
+}: ClientOptions): Promise<Client> {
+  const client = new Client(engine, host, tracing);
   try {
     await client.open();
     return client;
@@ -57,16 +70,21 @@ export async function startClient({ engine, host = systemHost }: ClientOptions):
 export class Client {
   /** The schedules of the yard: listed, paused, resumed, run now, removed. */
   readonly schedules: Schedules;
+  /** The yard's graphs: listed, looked at, cancelled. */
+  readonly graphs: Graphs;
   protected readonly host: Host;
   private readonly switchboard: Switchboard;
   private readonly directory: Directory;
+  private readonly tracing: Tracing | null;
   private closing: Promise<void> | null = null;
 
-  constructor(engine: Engine, host: Host) {
+  constructor(engine: Engine, host: Host, tracing: Tracing | null = null) {
     this.host = host;
+    this.tracing = tracing;
     this.switchboard = new Switchboard(engine, host);
     this.directory = new Directory(this.switchboard);
     this.schedules = new Schedules(this.switchboard);
+    this.graphs = new Graphs(this.switchboard);
   }
 
   /** Called once, before anything else. */
@@ -143,7 +161,7 @@ export class Client {
    */
   submitGraph<Output>(plan: Plan<Output>): Promise<GraphHandle<Output>> {
     // The plan's types say what its results are.
-    return submitGraph(this.switchboard, plan, this.host.now()) as Promise<GraphHandle<Output>>;
+    return submitGraph(this.switchboard, plan, this.host.now(), this.tracing) as Promise<GraphHandle<Output>>;
   }
 
   /**
@@ -248,7 +266,8 @@ export class Client {
         ? {}
         : { links: { ...links, graph: "", members: 0 } }),
     };
-    return this.switchboard.send(again, { name: spec.name, codec: undefined });
+    const decoding = { name: spec.name, codec: undefined };
+    return traced(this.tracing, again, (draft) => this.switchboard.send(draft, decoding));
   }
 
   /** Unfinished tasks first, oldest first; then those that ended, newest first. */
@@ -261,6 +280,11 @@ export class Client {
     return this.directory.find(filter);
   }
 
+  /** How many shards the yard has. */
+  get shardCount(): number {
+    return this.switchboard.engine.shards;
+  }
+
   /** All queues with their settings and counts, by name. */
   queues(): Promise<QueueStatus[]> {
     return this.directory.queues();
@@ -269,6 +293,25 @@ export class Client {
   /** What dispatchers have counted since they took their shards over: ends, waits, durations, backlog, by queue. */
   stats(): Promise<YardStats> {
     return this.directory.stats();
+  }
+
+  /** How far this machine's clock is ahead of that of each shard's dispatcher, for which tasks are due. */
+  clocks(): Promise<ClockReport[]> {
+    return this.directory.clocks();
+  }
+
+  /**
+   * What goes on at the moment: attempts that ended since `since` (the mark of the answer before), those that run, and
+   * why what waits at the heads of lines waits. At most `limit` (300) of each a shard; costs the same however much waits.
+   */
+  activity({
+    since = {},
+    limit = 300,
+  }: {
+    since?: ActivityMark;
+    limit?: number;
+  } = {}): Promise<YardActivity> {
+    return this.directory.activity(since, limit);
   }
 
   /** All workers that a dispatcher knows, by id. */
@@ -290,9 +333,36 @@ export class Client {
     return this.directory.apply(queues);
   }
 
-  /** Tells a worker to take no more and to end when it is done. */
-  drain(worker: string): Promise<void> {
-    return this.directory.drain(worker);
+  /**
+   * Changes some of a queue's settings while it runs; the others, and whether it is paused, stay. A limit is taken away
+   * by `null`. Of a queue that is spread over shards, limits count in each. Throws INVALID_NAME or INVALID_OPTIONS.
+   *
+   * @example
+   * await yard.configure("mail", { concurrency: 20, rate: { limit: 100, perMs: 1_000 } });
+   */
+  configure(queue: string, changes: QueueChanges): Promise<QueueStatus> {
+    return this.directory.configure(queue, changes);
+  }
+
+  /** The tasks that a worker has, assigned or running. Throws INVALID_NAME where nobody knows it. */
+  active(worker: string): Promise<TaskStatus[]> {
+    return this.directory.active(worker);
+  }
+
+  /**
+   * Tells a worker to take no more and to end when it is done; with `withinMs`, what still runs then is aborted, and the
+   * worker ends. Throws INVALID_NAME where nobody knows it.
+   */
+  drain(worker: string, { withinMs }: { readonly withinMs?: number } = {}): Promise<void> {
+    return this.directory.drain(worker, withinMs);
+  }
+
+  /**
+   * Tells a worker how many attempts to run at a time from now on: up to 1,000, or as many as it was started with. What
+   * runs goes on, and threads of isolated handlers stay as many as they are. Throws INVALID_NAME or INVALID_OPTIONS.
+   */
+  setSlots(worker: string, slots: number): Promise<void> {
+    return this.directory.setSlots(worker, slots);
   }
 
   /**
@@ -314,6 +384,10 @@ export class Client {
   }
 
   private post(drafted: Draft, task: AnyTask, options: SubmitOptions | undefined): Promise<TaskHandle> {
+    return traced(this.tracing, drafted, (draft) => this.place(draft, task, options));
+  }
+
+  private place(drafted: Draft, task: AnyTask, options: SubmitOptions | undefined): Promise<TaskHandle> {
     if (drafted.links !== undefined) this.checkPlace(drafted, task);
     if (options?.tx !== undefined) return this.switchboard.sendInside(drafted, task, options.tx);
     const foreign = foreignIds(options?.after);

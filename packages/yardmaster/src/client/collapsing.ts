@@ -61,6 +61,6 @@ export function throttleKeyOf({ throttle }: CollapsingOptions, route: string | n
   if (throttle === undefined) return null;
   const scope = route === null ? "" : `${route.length}:${route}:`;
   const key = `throttle:${scope}${throttle.key}`;
-  checkKey(key, "The throttle.key, with what belongs to it,");
+  checkKey(key, "The throttle.key, with what belongs to it,", "throttle.key");
   return { key, windowMs: throttle.perMs, inputHash: "" };
 }

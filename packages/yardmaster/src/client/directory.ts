@@ -1,14 +1,25 @@
+import { optionCheck } from "../definition/options.ts";
 import { type QueueDefinition, queueRecordOf } from "../definition/queue.ts";
-import { checkName } from "../protocol/check.ts";
-import type { Command, Query } from "../protocol/envelope.ts";
+import type { EndedAttempt, RunningAttempt, ShardActivity, WaitingHead } from "../protocol/activity.ts";
+import { checkDelay, checkName } from "../protocol/check.ts";
+import type { Command, Query, WorkerOrder } from "../protocol/envelope.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { type Explanation, explainRecord, explainSilence } from "../protocol/explanation.ts";
 import { shardOf } from "../protocol/ids.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
 import type { HistogramView, QueueStats, ShardStats } from "../protocol/stats.ts";
 import { type Chapter, storyOf } from "../protocol/story.ts";
-import { isTerminal, type QueueRecord, type State, type TaskId, type TaskRecord } from "../protocol/task.ts";
+import {
+  isTerminal,
+  type QueueRecord,
+  STATES,
+  type State,
+  type TaskId,
+  type TaskRecord,
+} from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
+import { checkLimit } from "./limit.ts";
+import { changed, type QueueChanges } from "./queue-changes.ts";
 import type { Switchboard } from "./switchboard.ts";
 import {
   isoTime,
@@ -24,14 +35,18 @@ import {
 const ANSWER_MS = 10_000;
 /** Shorter where the store has an answer that is only a little older. */
 const FRESHER_ANSWER_MS = 2_000;
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1_000;
+const WAITING_STATES: readonly State[] = STATES.filter((state) => !isTerminal(state));
+const MAX_LIVE_SLOTS = 10_000;
 
 /** Which tasks `list` shows. */
 export interface ListFilter {
   readonly state?: State;
   readonly queue?: string;
   readonly name?: string;
+  /** Only those that have not ended. */
+  readonly unfinished?: boolean;
+  /** Only unfinished tasks in a dispatcher's memory, behind this one: the last of a page that was full. */
+  readonly after?: TaskId;
   /** 1 to 1,000; default 100. */
   readonly limit?: number;
 }
@@ -87,7 +102,34 @@ export interface YardStats {
   readonly used: number;
 }
 
+/** How far `activity` has told of each shard: pass it on. */
+export type ActivityMark = Readonly<
+  Record<number, { readonly epoch: number; readonly ended: number } | undefined>
+>;
+
+/** What goes on in the yard. Times are milliseconds since the Unix epoch, by the dispatchers' clocks. */
+export interface YardActivity {
+  readonly at: number;
+  /** The latest attempts that ended since `since`, oldest first: of a busy yard a sample. */
+  readonly ends: readonly EndedAttempt[];
+  /** How many ended since then in all. */
+  readonly ended: number;
+  readonly running: readonly RunningAttempt[];
+  /** The tasks at the heads of lines, and why they are still there. */
+  readonly heads: readonly WaitingHead[];
+  readonly mark: ActivityMark;
+}
+
 type LiveWorker = Omit<WorkerStatus, "lastHeardAt"> & { readonly lastHeardAt: number };
+
+/** How far this machine's wall clock is ahead of a dispatcher's. */
+export interface ClockReport {
+  readonly shard: number;
+  /** Negative where it is behind. */
+  readonly aheadMs: number;
+  /** How far off that may be. */
+  readonly withinMs: number;
+}
 
 /** Looks at tasks, queues and workers, and gives orders to dispatchers. */
 export class Directory {
@@ -151,7 +193,7 @@ export class Directory {
 
   /** Unfinished tasks first, oldest first; then those that ended, newest first. */
   async list(filter: ListFilter = {}): Promise<TaskStatus[]> {
-    const { state, queue, name } = filter;
+    const { state, queue, name, after, unfinished = after !== undefined } = filter;
     const limit = checkLimit(filter.limit);
     const wanted = {
       ...(queue === undefined ? {} : { queue }),
@@ -165,13 +207,18 @@ export class Directory {
             type: "list",
             ...wanted,
             ...(state === undefined ? {} : { state }),
+            ...(after === undefined ? {} : { after }),
           });
     const byId = new Map<TaskId, TaskStatus>();
-    const stored = await this.find({ ...wanted, ...(state === undefined ? {} : { states: [state] }) });
     for (const task of live.flat()) byId.set(task.id, statusOfLive(task));
-    // What ended between the two looks is shown as it ended.
-    for (const task of stored.tasks) byId.set(task.id, task);
-    return [...byId.values()].sort(inListOrder).slice(0, limit);
+    if (after === undefined) {
+      const states = state === undefined ? (unfinished ? WAITING_STATES : undefined) : [state];
+      const stored = await this.find({ ...wanted, ...(states === undefined ? {} : { states }) });
+      // What ended between the two looks is shown as it ended.
+      for (const task of stored.tasks) byId.set(task.id, task);
+    }
+    const shown = [...byId.values()].filter((task) => !unfinished || !isTerminal(task.state));
+    return shown.sort(inListOrder).slice(0, limit);
   }
 
   async find(filter: TaskFilter = {}): Promise<TaskPage> {
@@ -211,6 +258,44 @@ export class Directory {
     };
   }
 
+  /** `limit` is for each shard. */
+  async activity(since: ActivityMark, limit: number): Promise<YardActivity> {
+    const shards = await Promise.all(
+      this.shards.map((shard) =>
+        this.ask<ShardActivity>(shard, { type: "activity", after: since[shard]?.ended ?? 0, limit }),
+      ),
+    );
+    let ended = 0;
+    const mark: Record<number, { epoch: number; ended: number }> = {};
+    for (const [shard, one] of shards.entries()) {
+      const last = since[shard];
+      // A new owner counts anew.
+      ended += last?.epoch === one.epoch ? one.ended - last.ended : one.ended;
+      mark[shard] = { epoch: one.epoch, ended: one.ended };
+    }
+    return {
+      at: Math.max(...shards.map(({ at }) => at)),
+      ends: shards.flatMap(({ ends }) => ends).sort((a, b) => a.endedAt - b.endedAt),
+      ended,
+      running: shards.flatMap(({ running }) => running),
+      heads: shards.flatMap(({ heads }) => heads),
+      mark,
+    };
+  }
+
+  async clocks(): Promise<ClockReport[]> {
+    const { host } = this.switchboard;
+    return Promise.all(
+      this.shards.map(async (shard) => {
+        const [askedAt, from] = [host.now(), host.monotonic()];
+        const { at } = await this.ask<ShardStats>(shard, { type: "stats" });
+        const tookMs = host.monotonic() - from;
+        // The answer was made at some time in between, most likely in the middle.
+        return { shard, aheadMs: Math.round(askedAt + tookMs / 2 - at), withinMs: Math.ceil(tookMs / 2) };
+      }),
+    );
+  }
+
   /** A worker serves all shards; what they say of it is added up. */
   async workers(): Promise<WorkerStatus[]> {
     const byId = new Map<string, LiveWorker>();
@@ -223,7 +308,7 @@ export class Directory {
   }
 
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
-    checkName(queue, "The queue's name");
+    checkName(queue, "The queue's name", "queue");
     const command: Command = { type: isPaused ? "pause" : "resume", queue };
     await this.commandAll(command, `${command.type} ${queue}`);
   }
@@ -232,12 +317,40 @@ export class Directory {
     await this.commandAll({ type: "apply", queues: queues.map(queueRecordOf) }, "apply queues");
   }
 
+  async drain(worker: string, withinMs: number | undefined): Promise<void> {
+    if (withinMs !== undefined) checkDelay(withinMs, "withinMs");
+    const within = withinMs === undefined ? {} : { withinMs };
+    await this.orderWorker({ type: "drain", worker, ...within });
+  }
+
+  async setSlots(worker: string, slots: number): Promise<void> {
+    optionCheck("setSlots").whole("slots", slots, { min: 1, max: MAX_LIVE_SLOTS, otherwise: 1 });
+    await this.orderWorker({ type: "slots", worker, slots });
+  }
+
+  /** Every shard has attempts of its own with a worker. Throws INVALID_NAME where none knows it. */
+  async active(worker: string): Promise<TaskStatus[]> {
+    checkName(worker, "The worker's id", "worker");
+    const shards = await this.askAll<LiveTask[] | null>({ type: "active", worker });
+    if (shards.every((tasks) => tasks === null))
+      throw new YardmasterError("INVALID_NAME", `There is no worker ${JSON.stringify(worker)}.`);
+    return shards.flatMap((tasks) => tasks ?? []).map(statusOfLive);
+  }
+
+  /** The queue's settings with some of them changed; nobody else's change is lost but one of the same moment. */
+  async configure(name: string, changes: QueueChanges): Promise<QueueStatus> {
+    checkName(name, "The queue's name", "queue");
+    const known = (await this.queues()).find((queue) => queue.name === name);
+    if (known === undefined)
+      throw new YardmasterError("INVALID_NAME", `There is no queue ${JSON.stringify(name)}.`);
+    await this.commandAll({ type: "apply", queues: [changed(known, changes)] }, `configure ${name}`);
+    return (await this.queues()).find((queue) => queue.name === name) ?? known;
+  }
+
   /** Throws INVALID_NAME only when no shard knows the worker. */
-  async drain(worker: string): Promise<void> {
-    checkName(worker, "The worker's id");
-    const orders = this.shards.map((shard) =>
-      this.command(shard, { type: "drain", worker }, `drain ${worker}`),
-    );
+  private async orderWorker(order: WorkerOrder): Promise<void> {
+    checkName(order.worker, "The worker's id", "worker");
+    const orders = this.shards.map((shard) => this.command(shard, order, `${order.type} ${order.worker}`));
     const results = await Promise.allSettled(orders);
     const failed = results.filter((result) => result.status === "rejected");
     const [first] = failed;
@@ -333,13 +446,4 @@ function added(
   const sums = new Map(Object.entries(a));
   for (const [name, amount] of Object.entries(b)) sums.set(name, (sums.get(name) ?? 0) + amount);
   return Object.fromEntries(sums);
-}
-
-function checkLimit(limit: number = DEFAULT_LIMIT): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new YardmasterError(
-    "INVALID_OPTIONS",
-    `limit must be a whole number from 1 to ${MAX_LIMIT}, not ${String(limit)}.`,
-    { details: { field: "limit" } },
-  );
 }

@@ -150,6 +150,16 @@ describe("a plan", () => {
     expect(await graph.result()).toBe(99_999 * 99_998);
   }, 120_000);
 
+  it("is refused where a deadline of it is over, first or fed, before anything is sent", async () => {
+    const late = { deadline: 1_000 };
+    for (const plan of [call(double, 1, late), chain(call(double, 1), step(double, late))])
+      await expect(yard.submitGraph(plan)).rejects.toMatchObject({
+        code: "INVALID_OPTIONS",
+        details: { field: "deadline" },
+      });
+    expect(await yard.list()).toEqual([]);
+  });
+
   it("is refused for what cannot be", async () => {
     const circle: Plan[] = [];
     const plan = group(circle);

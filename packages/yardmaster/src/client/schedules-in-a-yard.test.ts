@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defineTask } from "../definition.ts";
 import { type Dispatcher, startDispatcherOn } from "../dispatcher/dispatcher.ts";
+import type { Engine } from "../engine.ts";
 import { createMemoryWorld, type MemoryWorld } from "../memory/world.ts";
 import { createManualHost, type ManualHost } from "../testing/manual-host.ts";
 import { createHandlers } from "../worker/handlers.ts";
@@ -9,7 +10,7 @@ import { type Client, startClient } from "./client.ts";
 import type { ScheduleOptions } from "./schedules.ts";
 
 const note = defineTask<string, string>({ name: "note", queue: "notes" });
-const elsewhere = defineTask<string, string>({ name: "note", queue: "elsewhere" });
+const elsewhere = defineTask<string, string>({ name: "note", queue: "other" });
 const { on } = createHandlers();
 const noted: string[] = [];
 const handlers = [
@@ -56,6 +57,17 @@ async function pass(ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= 1_000) await host.advance(1_000);
 }
 
+/** The engine of a client that sends so many messages to dispatchers and no more. */
+function dyingAfter(sends: number, engine: Engine): Engine {
+  let left = sends;
+  const { broker } = engine;
+  const send: Engine["broker"]["send"] = (frames, acks) => {
+    const isAlive = left-- > 0;
+    return isAlive ? broker.send(frames, acks) : new Promise(() => undefined);
+  };
+  return { ...engine, broker: { ...broker, send } };
+}
+
 describe("a schedule in a yard", () => {
   it("runs, is listed, paused, resumed, run now and removed", async () => {
     const made = await driven(client.schedule("beat", note, "tick", { everyMs: 10_000 }));
@@ -98,6 +110,31 @@ describe("a schedule in a yard", () => {
     await pass(10_000);
     expect(noted).toEqual(Array.from({ length: 3 }, () => large.slice(0, 10)));
   });
+
+  it("stays paused where its queue moves it to another shard", async () => {
+    await driven(client.schedule("beat", elsewhere, "old", { everyMs: 10_000 }));
+    await driven(client.schedules.pause("beat"));
+    const moved = await driven(client.schedule("beat", note, "new", { everyMs: 10_000 }));
+    expect(moved).toMatchObject({ queue: "notes", paused: true });
+    expect(await driven(client.schedules.list())).toHaveLength(1);
+  });
+
+  it.each([0, 1, 2, 3, 4, 5])(
+    "is never lost, nor two, where its mover dies after %d messages",
+    async (sends) => {
+      await driven(client.schedule("beat", elsewhere, "old", { everyMs: 10_000 }));
+      const mover = await startClient({ engine: dyingAfter(sends, world.open()), host });
+      const move = mover.schedule("beat", note, "new", { everyMs: 10_000 }).catch(() => null);
+      await pass(2_000);
+      const left = await driven(client.schedules.list());
+      expect(left.length).toBeGreaterThanOrEqual(1);
+      expect(left.filter(({ paused }) => !paused).length).toBeLessThanOrEqual(1);
+      await driven(client.schedule("beat", note, "new", { everyMs: 10_000 }));
+      expect(await driven(client.schedules.list())).toMatchObject([{ name: "beat", queue: "notes" }]);
+      await driven(mover.close());
+      await driven(move);
+    },
+  );
 
   it("goes by a cron line in its time zone", async () => {
     const made = await driven(

@@ -1,4 +1,4 @@
-import { cronFlaw } from "../cron.ts";
+import { cronFlaw, nextFire } from "../cron.ts";
 import { optionCheck } from "../definition/options.ts";
 import type { AnyTask } from "../definition.ts";
 import { fromBuffer, toBuffer } from "../protocol/bytes.ts";
@@ -17,13 +17,14 @@ import {
   OVERLAP_POLICIES,
   type OverlapPolicy,
   type ScheduleRecord,
+  tickOf,
 } from "../protocol/schedule.ts";
 import type { TaskId } from "../protocol/task.ts";
 import type { TaskHandle } from "./handle.ts";
 import { shardOfDraft } from "./routing.ts";
 import { type Draft, draft, type SubmitOptions } from "./submission.ts";
 import type { Switchboard } from "./switchboard.ts";
-import { isoTime } from "./task-status.ts";
+import { isoTime, statusOfRecord, type TaskStatus } from "./task-status.ts";
 
 /** When a schedule's ticks come, what becomes of those that cannot run, and how the task of each is submitted. */
 export interface ScheduleOptions
@@ -93,6 +94,12 @@ interface LiveSchedule
   readonly lastTask: TaskId;
 }
 
+/** An encoded `ScheduleRecord` in base 64, and whether it is paused. */
+interface Declared {
+  readonly schedule: string;
+  readonly paused: boolean;
+}
+
 const TIMING = ["cron", "timeZone", "everyMs", "missed", "missedLimit", "overlap"] as const;
 const FIELDS = [
   ...TIMING,
@@ -107,6 +114,9 @@ const FIELDS = [
   "affinityKey",
 ] as const satisfies readonly (keyof ScheduleOptions)[];
 const DEFAULT_MISSED_LIMIT = 100;
+/** So many ticks are foretold, and among so many ended tasks those of a schedule are looked for. */
+const FORETOLD = 5;
+const LOOKED_AT = 200;
 
 /** The schedules of a yard, by name. */
 export class Schedules {
@@ -133,6 +143,25 @@ export class Schedules {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /**
+   * When a schedule comes next, and which of the latest ended tasks of its definition are its own, the last one first:
+   * a look at one page of the store. Throws INVALID_NAME where there is none.
+   */
+  async ticks(name: string): Promise<{
+    readonly next: readonly string[];
+    readonly past: readonly { readonly at: string; readonly task: TaskStatus }[];
+  }> {
+    const schedule = (await this.list()).find((one) => one.name === name);
+    if (schedule === undefined) throw unknownSchedule(name);
+    const { tasks } = await this.switchboard.engine.store.find({ name: schedule.task, limit: LOOKED_AT });
+    const past = tasks.flatMap((task) => {
+      const origin = tickOf(task);
+      const at = origin?.schedule === name ? isoTime(origin.tickAt) : null;
+      return at === null ? [] : [{ at, task: statusOfRecord(task) }];
+    });
+    return { next: foretold(schedule), past };
+  }
+
   /** Makes no more tasks until `resume`; a task of it that exists goes on. Throws INVALID_NAME where there is none. */
   pause(name: string): Promise<ScheduleStatus> {
     return this.orderAll({ type: "pauseSchedule", schedule: name }, `pause schedule ${name}`);
@@ -151,17 +180,9 @@ export class Schedules {
   /** Submits its task now, beside its ticks, whatever its overlap policy. Throws INVALID_NAME where there is none. */
   async runNow(name: string): Promise<TaskHandle> {
     checkName(name, "The schedule's name");
-    const asked = this.shards.map((shard) =>
-      this.switchboard.requests.ask(shard, `query schedule ${name}`, (request) => ({
-        type: "query",
-        request,
-        query: { type: "schedule", name },
-      })),
-    );
-    // As in `list`.
-    const answers = (await Promise.all(asked)) as ({ readonly schedule: string } | null)[];
-    const declared = answers.find((answer) => answer !== null);
-    if (declared === undefined || declared === null) throw unknownSchedule(name);
+    const answers = await this.declaredIn(this.shards, name);
+    const declared = answers.find((answer) => answer.declared !== null)?.declared ?? null;
+    if (declared === null) throw unknownSchedule(name);
     const record = decodeSchedule(fromBuffer(Buffer.from(declared.schedule, "base64")));
     return this.switchboard.send(draftOf(record), { name: record.spec.name, codec: undefined });
   }
@@ -189,15 +210,40 @@ export class Schedules {
     };
     const schedule = toBuffer(encodeSchedule(record)).toString("base64");
     const home = shardOfDraft(drafted, this.shards.length);
-    const what = `schedule ${name}`;
-    // Its queue may have been another one's shard.
+    // Its queue may have been another one's shard. One that moves is never without a row and never ticks twice: whoever
+    // dies on the way leaves a paused one behind, and the next declaration takes it along.
     const others = this.shards.filter((shard) => shard !== home);
-    await Promise.all(others.map((shard) => this.forget(shard, name)));
-    return statusOf(await this.order(home, { type: "schedule", schedule }, what));
+    const before = (await this.declaredIn(others, name)).filter(({ declared }) => declared !== null);
+    for (const { shard } of before)
+      await this.order(shard, { type: "pauseSchedule", schedule: name }, "move");
+    let live = await this.order(home, { type: "schedule", schedule }, `schedule ${name}`);
+    // Somebody had paused it: it stays so.
+    if (before.some(({ declared }) => declared?.paused === true))
+      live = await this.order(home, { type: "pauseSchedule", schedule: name }, `pause schedule ${name}`);
+    for (const { shard } of before) await this.forget(shard, name);
+    return statusOf(live);
   }
 
   private get shards(): number[] {
     return Array.from({ length: this.switchboard.engine.shards }, (_, shard) => shard);
+  }
+
+  /** What shards have under a name. */
+  private declaredIn(
+    shards: readonly number[],
+    name: string,
+  ): Promise<{ readonly shard: number; readonly declared: Declared | null }[]> {
+    return Promise.all(
+      shards.map(async (shard) => {
+        const answer = await this.switchboard.requests.ask(shard, `query schedule ${name}`, (request) => ({
+          type: "query",
+          request,
+          query: { type: "schedule", name },
+        }));
+        // As in `list`.
+        return { shard, declared: answer as Declared | null };
+      }),
+    );
   }
 
   private async forget(shard: number, name: string): Promise<void> {
@@ -296,6 +342,17 @@ function statusOf(live: LiveSchedule): ScheduleStatus {
     lastAt: isoTime(lastAt === 0 ? null : lastAt),
     lastTask: lastTask === "" ? null : lastTask,
   };
+}
+
+function foretold({ cron, timeZone, everyMs, nextAt, paused }: ScheduleStatus): string[] {
+  const next: string[] = [];
+  for (let at = nextAt; at !== null && !paused && next.length < FORETOLD; ) {
+    next.push(at);
+    // biome-ignore lint/style/noRestrictedGlobals: it reads a time that was written and no clock.
+    const time = Date.parse(at);
+    at = isoTime(cron === null ? time + (everyMs ?? 0) : nextFire(cron, timeZone ?? "UTC", time));
+  }
+  return next;
 }
 
 function tooLarge(name: string, bytes: number): YardmasterError {

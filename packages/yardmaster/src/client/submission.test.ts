@@ -50,10 +50,12 @@ describe("draft", () => {
     ["INVALID_NAME", { idempotencyKey: "" }, "idempotencyKey"],
     ["INVALID_NAME", { idempotencyKey: "a\nb" }, "idempotencyKey"],
     ["INVALID_NAME", { idempotencyKey: "x".repeat(1_025) }, "idempotencyKey"],
+    ["INVALID_NAME", { affinityKey: "" }, "affinityKey"],
+    ["INVALID_OPTIONS", { labels: 7 as never }, "labels"],
     ["INVALID_OPTIONS", { tx: JSON.parse("1") }, "tx"],
   ])("throws %s for %j, naming %s", (code, options, field) => {
     expect(() => drafted(1, options)).toThrow(
-      expect.objectContaining({ code, message: expect.stringContaining(field) }),
+      expect.objectContaining({ code, message: expect.stringContaining(field), details: { field } }),
     );
   });
 

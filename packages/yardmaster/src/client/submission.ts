@@ -12,6 +12,7 @@ import { checkDelay, checkKey, checkPriority, MAX_DELAY_MS } from "../protocol/c
 import { YardmasterError } from "../protocol/errors.ts";
 import { Interner } from "../protocol/interner.ts";
 import type { IdempotencyKey, Submission, TaskSpec, TaskTerms } from "../protocol/task.ts";
+import { MAX_ASKED_MS } from "../protocol/writer.ts";
 import { type CollapsingOptions, checkCollapsing, replaceTermsOf, throttleKeyOf } from "./collapsing.ts";
 import { type DependencyOptions, linksOf } from "./linked.ts";
 import type { RunStatement } from "./transaction.ts";
@@ -91,8 +92,7 @@ export function draft(
   options: SubmitOptions = NO_OPTIONS,
   now = 0,
 ): Draft | Promise<Draft> {
-  if (options.deadline !== undefined && millisOf(options.deadline, "deadline") <= now)
-    optionCheck("submit").refuse("deadline", "in the future", String(options.deadline));
+  checkDeadline(options, now);
   const { input: schema } = definition;
   if (schema !== undefined) {
     const parsed = validate(schema, input, "INVALID_INPUT");
@@ -101,6 +101,11 @@ export function draft(
     return drafted(definition, input, options, boundFor(definition, parsed));
   }
   return drafted(definition, input, options, boundFor(definition, input));
+}
+
+function checkDeadline({ deadline }: SubmitOptions, now: number): void {
+  if (deadline !== undefined && millisOf(deadline, "deadline") <= now)
+    optionCheck("submit").refuse("deadline", "in the future", String(deadline));
 }
 
 /** What key functions say, which get what the schema made of the input. */
@@ -149,7 +154,13 @@ function optionedDraft(
 }
 
 /** A task whose input is made of the results of others, as `payload` says. Throws INVALID_OPTIONS. */
-export function fedDraft(definition: AnyTask, payload: ByteString, options: SubmitOptions): Draft {
+export function fedDraft(
+  definition: AnyTask,
+  payload: ByteString,
+  options: SubmitOptions,
+  now: number,
+): Draft {
+  checkDeadline(options, now);
   return optionedDraft(definition, payload, options, UNBOUND);
 }
 
@@ -213,8 +224,9 @@ function withOptions(terms: TaskTerms | null, options: SubmitOptions): TaskTerms
 }
 
 function millisOf(date: number | { getTime(): number }, field: "runAt" | "deadline"): number {
-  const millis = typeof date === "number" ? date : date.getTime();
-  if (millis >= 0 && millis <= Number.MAX_SAFE_INTEGER - MAX_DELAY_MS) return Math.ceil(millis);
+  // A caller without types may give anything.
+  const millis = typeof date === "number" ? date : date?.getTime?.();
+  if (millis >= 0 && millis <= MAX_ASKED_MS) return Math.ceil(millis);
   throw new YardmasterError(
     "INVALID_OPTIONS",
     `submit: ${field} must be a date or milliseconds since the Unix epoch, not ${String(millis)}.`,
@@ -231,7 +243,7 @@ function keyOf(options: SubmitOptions, payload: ByteString, route: string | null
   const inputHash = hashOf(payload);
   if (route === null) return { key, windowMs, inputHash };
   const scoped = `${route.length}:${route}:${key}`;
-  checkKey(scoped, "The idempotencyKey, together with the routing key,");
+  checkKey(scoped, "The idempotencyKey, together with the routing key,", "idempotencyKey");
   return { key: scoped, windowMs, inputHash };
 }
 

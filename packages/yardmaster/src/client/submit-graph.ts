@@ -2,6 +2,7 @@ import { encodeJson } from "../definition/json.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
 import type { TaskId, TaskLinks } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
 import { Graph } from "./graph-handle.ts";
 import type { TaskHandle } from "./handle.ts";
 import type { Plan } from "./plan.ts";
@@ -9,14 +10,37 @@ import { nodesOf, type PlanNode, type Value } from "./plan-nodes.ts";
 import { checkHome } from "./routing.ts";
 import { type Draft, draft, fedDraft } from "./submission.ts";
 import type { Switchboard } from "./switchboard.ts";
+import { withTrace } from "./traced.ts";
 
 /**
  * Submits all tasks of a plan, to the shard of the first one's queue: the dispatcher starts none of them before all
  * have arrived.
  */
-export async function submitGraph(switchboard: Switchboard, plan: Plan, now: number): Promise<Graph> {
+export async function submitGraph(
+  switchboard: Switchboard,
+  plan: Plan,
+  now: number,
+  tracing: Tracing | null,
+): Promise<Graph> {
   const { nodes, value } = nodesOf(plan);
   const drafts = await draftsOf(nodes, now);
+  const [first] = drafts;
+  const send = (trace: string): Promise<Graph> => sendGraph(switchboard, nodes, value, traced(drafts, trace));
+  if (tracing === null || first === undefined) return send("");
+  const { name, queue } = first.spec;
+  return tracing.sending({ name, queue, count: drafts.length }, send);
+}
+
+function traced(drafts: readonly Draft[], trace: string): readonly Draft[] {
+  return trace === "" ? drafts : drafts.map((one) => withTrace(one, trace));
+}
+
+async function sendGraph(
+  switchboard: Switchboard,
+  nodes: readonly PlanNode[],
+  value: Value,
+  drafts: readonly Draft[],
+): Promise<Graph> {
   const [first] = drafts;
   const { shards } = switchboard.engine;
   const shard = first === undefined ? 0 : shardOfQueue(first.route ?? first.spec.queue, shards);
@@ -45,7 +69,7 @@ export async function submitGraph(switchboard: Switchboard, plan: Plan, now: num
 async function draftsOf(nodes: readonly PlanNode[], now: number): Promise<Draft[]> {
   const drafts: Draft[] = [];
   for (const { task, options, input, after } of nodes) {
-    if ("fed" in input) drafts.push(fedDraft(task, recipe(input.fed, after), options));
+    if ("fed" in input) drafts.push(fedDraft(task, recipe(input.fed, after), options, now));
     else {
       const drafted = draft(task, input.own, options, now);
       drafts.push(drafted instanceof Promise ? await drafted : drafted);

@@ -78,10 +78,10 @@ export class Switchboard implements TicketHome, InboxListener {
     return confirmation;
   }
 
-  /** Ids that a graph in this shard and its tasks can have. */
+  /** Ids in a row: that of a graph in this shard, then those of its tasks, so that the first leads to the others. */
   idsFor(shard: number, count: number): TaskId[] {
     this.throwIfClosed();
-    return Array.from({ length: count }, () => this.ids.next(shard));
+    return this.ids.series(shard, count);
   }
 
   /** As `send`, with an id of `idsFor`. */

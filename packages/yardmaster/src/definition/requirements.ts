@@ -58,7 +58,7 @@ export function amountsOf(
   const entries = Object.entries(amounts);
   if (entries.length > most) check.refuse(field, `at most ${most} resources`, amounts);
   const checked = entries.map(([name, amount]: [string, unknown]) => {
-    checkName(name, "A resource's name");
+    checkName(name, "A resource's name", field);
     return isAmount(amount)
       ? ([name, amount] as const)
       : check.refuse(`${field}.${name}`, `a multiple of 0.001 from 0 to ${MAX_AMOUNT}`, amount);
@@ -86,7 +86,7 @@ export function checkedLabels(
   const entries = Object.entries(labels);
   if (entries.length > most) check.refuse(field, `at most ${most} texts`, labels);
   const checked = entries.map(([name, text]: [string, unknown]) => {
-    checkName(name, "A label's name");
+    checkName(name, "A label's name", field);
     const fits = typeof text === "string" && text.isWellFormed() && Buffer.byteLength(text) <= MAX_NAME_BYTES;
     return fits
       ? ([name, text] as const)

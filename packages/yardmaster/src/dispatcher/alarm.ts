@@ -1,3 +1,5 @@
+import { oneLine } from "../protocol/quotation.ts";
+
 /** Something that an operator should know. Ids and reasons only, never a payload. */
 export interface Alarm {
   readonly code:
@@ -17,3 +19,10 @@ export interface Alarm {
 }
 
 export type OnAlarm = (alarm: Alarm) => void;
+
+/** What an engine, a frame or a record made the message say, it fits into one line of a log. */
+const MAX_MESSAGE_CHARACTERS = 300;
+
+export function alarmOf(code: Alarm["code"], shard: number, message: string): Alarm {
+  return { code, shard, message: oneLine(message, MAX_MESSAGE_CHARACTERS) };
+}

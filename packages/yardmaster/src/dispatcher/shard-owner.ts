@@ -12,7 +12,7 @@ import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import type { TaskId } from "../protocol/task.ts";
 import type { Lease, ReadAnswer } from "../stores/store.ts";
-import type { Alarm, OnAlarm } from "./alarm.ts";
+import { type Alarm, alarmOf, type OnAlarm } from "./alarm.ts";
 import { Echo } from "./echo.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import type { Headroom } from "./headroom.ts";
@@ -356,7 +356,7 @@ export class ShardOwner {
       } catch (error) {
         if (!(error instanceof YardmasterError) || !error.retryable || this.ending !== null) throw error;
         if (isFinal(error)) throw error;
-        if (delayMs === RETRY_MS.first) this.alarm(alarmOf(error), error.message);
+        if (delayMs === RETRY_MS.first) this.alarm(codeOf(error), error.message);
       }
       if (!this.keeper.isTrusted)
         throw new YardmasterError("FENCED", "The lease ran out while the engine was away.");
@@ -411,7 +411,7 @@ export class ShardOwner {
       this.end("full", message);
       return;
     }
-    this.alarm(alarmOf(error), message);
+    this.alarm(codeOf(error), message);
     this.end("reload", message);
   }
 
@@ -447,7 +447,7 @@ export class ShardOwner {
   }
 
   private alarm(code: Alarm["code"], message: string): void {
-    this.onAlarm({ code, shard: this.lease.shard, message });
+    this.onAlarm(alarmOf(code, this.lease.shard, message));
   }
 
   private now(): number {
@@ -459,7 +459,7 @@ function isNew({ type }: Change): boolean {
   return type === "insert" || type === "adopt";
 }
 
-function alarmOf(error: unknown): Alarm["code"] {
+function codeOf(error: unknown): Alarm["code"] {
   if (isCode(error, "STORE_FULL")) return "STORE_FULL";
   return error instanceof YardmasterError && error.retryable ? "ENGINE_UNAVAILABLE" : "COMMIT_REFUSED";
 }

@@ -5,7 +5,7 @@ import type { Limits } from "../kernel/shard.ts";
 import type { Handover } from "../protocol/envelope.ts";
 import { messageOf } from "../protocol/errors.ts";
 import type { Lease } from "../stores/store.ts";
-import type { Alarm, OnAlarm } from "./alarm.ts";
+import { type Alarm, alarmOf, type OnAlarm } from "./alarm.ts";
 import { Headroom } from "./headroom.ts";
 import { LEASE_TIMES, type LeaseTimes } from "./lease-keeper.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -205,7 +205,7 @@ export class ShardPost {
   }
 
   private alarm(code: Alarm["code"], message: string): void {
-    this.options.onAlarm?.({ code, shard: this.shard, message });
+    this.options.onAlarm?.(alarmOf(code, this.shard, message));
   }
 
   /** Until the time is over, or closed. Spread, so that standbys do not all ask at the same moment. */

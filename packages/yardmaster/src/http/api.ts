@@ -1,8 +1,12 @@
+import type { QueueStatus, WorkerStatus, YardActivity, YardStats } from "../client/directory.ts";
+import type { GraphSummary } from "../client/graphs.ts";
 import type { TaskUpdate } from "../client/handle.ts";
+import type { ScheduleStatus } from "../client/schedules.ts";
 import type { TaskChapter, TaskStatus } from "../client/task-status.ts";
 import type { BackoffOptions } from "../definition/backoff.ts";
 import type { LabelOptions } from "../definition/requirements.ts";
 import type { State, TaskId, TerminalState } from "../protocol/task.ts";
+import type { ShardStatus } from "../shard-status.ts";
 
 /**
  * What a token may do. A viewer sees how tasks, queues and workers stand; a producer submits and fetches results; an
@@ -110,6 +114,10 @@ export interface ListQuery {
   readonly state?: State;
   readonly queue?: string;
   readonly name?: string;
+  /** Only those that have not ended. */
+  readonly unfinished?: boolean;
+  /** Only unfinished ones behind this: the last of a page that was full. */
+  readonly after?: string;
   readonly limit?: number;
 }
 
@@ -171,6 +179,46 @@ export interface BulkAnswer {
   readonly more: boolean;
   readonly cursor: string | null;
 }
+
+/** What a token may do, and how many shards the yard has. */
+export interface SessionAnswer {
+  readonly role: Role;
+  readonly shards: number;
+}
+
+/** When a schedule comes next, and the latest tasks that it made, the last one first. */
+export interface ScheduleTicks {
+  readonly next: readonly string[];
+  readonly past: readonly { readonly at: string; readonly task: TaskStatus }[];
+}
+
+/** What can be watched. */
+export const LIVE_TOPICS = [
+  "activity",
+  "queues",
+  "stats",
+  "workers",
+  "graphs",
+  "schedules",
+  "shards",
+] as const;
+export type LiveTopic = (typeof LIVE_TOPICS)[number];
+
+export interface LiveQuery {
+  readonly topic: LiveTopic | readonly LiveTopic[];
+}
+
+/** How a topic stands now; that it has not changed; or that it could not be asked for. */
+export type LiveNews =
+  | { readonly type: "activity"; readonly value: Omit<YardActivity, "mark"> }
+  | { readonly type: "queues"; readonly value: readonly QueueStatus[] }
+  | { readonly type: "stats"; readonly value: YardStats }
+  | { readonly type: "workers"; readonly value: readonly WorkerStatus[] }
+  | { readonly type: "graphs"; readonly value: readonly GraphSummary[] }
+  | { readonly type: "schedules"; readonly value: readonly ScheduleStatus[] }
+  | { readonly type: "shards"; readonly value: readonly ShardStatus[] }
+  | { readonly type: "same"; readonly topic: LiveTopic; readonly at: number }
+  | ({ readonly type: "trouble"; readonly topic: LiveTopic; readonly at: number } & Failure);
 
 /** What the events of a task carry, by their `event` name. */
 export type TaskNews = TaskUpdate;

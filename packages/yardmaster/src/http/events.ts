@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Host } from "../host.ts";
-import type { TaskNews } from "./api.ts";
 import { problemOf } from "./problem.ts";
+import type { StreamEvent } from "./route.ts";
 
 /** Proxies cut what is silent, and only a write finds out that the reader has gone. */
 const KEEP_ALIVE_MS = 15_000;
@@ -11,7 +11,7 @@ const KEEP_ALIVE_MS = 15_000;
 export async function sendEvents(
   host: Host,
   response: ServerResponse,
-  events: AsyncIterable<TaskNews>,
+  events: AsyncIterable<StreamEvent>,
   signal: AbortSignal,
   requestId: string,
 ): Promise<void> {

@@ -1,7 +1,13 @@
 import type { z } from "zod";
 import type { Host } from "../host.ts";
 import type { Yard } from "../yard.ts";
-import type { Role, TaskNews } from "./api.ts";
+import type { Role } from "./api.ts";
+import type { LiveFeed } from "./live-feed.ts";
+
+/** What a stream tells, named by its `type`. */
+export interface StreamEvent {
+  readonly type: string;
+}
 
 /** What every handler may use. */
 export interface Context {
@@ -9,6 +15,8 @@ export interface Context {
   readonly host: Host;
   /** Keys whose values people are not shown, beside those that everybody hides. */
   readonly secretKeys: readonly string[];
+  /** What all who watch share. */
+  readonly feed: LiveFeed;
 }
 
 /** One request, checked. */
@@ -16,6 +24,8 @@ export interface Call<Params, Query, Body> extends Context {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** Of the caller's token; a route that needs none has a viewer. */
+  readonly role: Role;
   /** Aborted when the caller has gone or the server closes. */
   readonly signal: AbortSignal;
 }
@@ -42,7 +52,7 @@ export interface Route extends Shape<unknown, unknown, unknown> {
   /** Null where the answer is a stream of server-sent events. */
   readonly answer: z.ZodType | null;
   /** The answer's body, or the events. */
-  handle(call: Call<unknown, unknown, unknown>): Promise<unknown> | AsyncIterable<TaskNews>;
+  handle(call: Call<unknown, unknown, unknown>): Promise<unknown> | AsyncIterable<StreamEvent>;
 }
 
 /** Holds a handler to its schemas. */
@@ -59,7 +69,7 @@ export function route<Params, Query, Body, Answer>(
 /** As `route`, for an answer that is a stream of events. */
 export function streamRoute<Params, Query>(
   checked: Shape<Params, Query, never> & {
-    handle(call: Call<Params, Query, never>): AsyncIterable<TaskNews>;
+    handle(call: Call<Params, Query, never>): AsyncIterable<StreamEvent>;
   },
 ): Route {
   // As in `route`.

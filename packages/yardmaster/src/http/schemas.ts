@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "../client/directory.ts";
+import type { QueueChanges } from "../client/queue-changes.ts";
 import type { ScheduleStatus } from "../client/schedules.ts";
 import type { TaskStatus } from "../client/task-status.ts";
 import type { BackoffOptions } from "../definition/backoff.ts";
@@ -57,7 +58,7 @@ export const WAITING_STATES: readonly WaitingState[] = STATES.filter((state) => 
 /** What the document names. Of its own: the global one may hold schemas of whoever embeds the server. */
 export const documentSchemas: z.core.$ZodRegistry<{ id?: string }> = z.registry<{ id?: string }>();
 
-const taskId = z.string().refine(isTaskId, "must be a task's id");
+export const taskId: z.ZodType<string> = z.string().refine(isTaskId, "must be a task's id");
 const name = z.string().refine(isName, "must have 1 to 256 bytes and no control characters");
 const key = z.string().refine(isKey, "must have 1 to 1,024 bytes and no control characters");
 const delayMs = z.number().min(0).max(MAX_DELAY_MS);
@@ -201,6 +202,8 @@ export const listQuery: z.ZodType<ListQuery> = z.strictObject({
   state: z.exactOptional(z.enum(STATES)),
   queue: z.exactOptional(name),
   name: z.exactOptional(name),
+  unfinished: z.exactOptional(z.stringbool()),
+  after: z.exactOptional(taskId),
   limit: z.exactOptional(limit),
 });
 export const taskList: z.ZodType<TaskListAnswer> = z.object({ tasks: z.array(taskStatus) });
@@ -263,22 +266,34 @@ const queueSettings: z.ZodType<QueueSettings> = z.object({
   rate: z.object({ limit: z.number(), perMs: z.number(), burst: z.number() }).nullable(),
   admission: z.enum(ADMISSIONS),
 });
+export const queueStatus: z.ZodType<QueueStatus> = z.object({
+  name: z.string(),
+  order: z.enum(ORDERS),
+  placement: z.enum(PLACEMENTS),
+  paused: z.boolean(),
+  revision: z.int(),
+  settings: z.exactOptional(queueSettings),
+  scheduled: z.int(),
+  ready: z.int(),
+  active: z.int(),
+  blocked: z.int(),
+  parked: z.int(),
+});
 export const queueList: z.ZodType<{ readonly queues: readonly QueueStatus[] }> = z.object({
-  queues: z.array(
-    z.object({
-      name: z.string(),
-      order: z.enum(ORDERS),
-      placement: z.enum(PLACEMENTS),
-      paused: z.boolean(),
-      revision: z.int(),
-      settings: z.exactOptional(queueSettings),
-      scheduled: z.int(),
-      ready: z.int(),
-      active: z.int(),
-      blocked: z.int(),
-      parked: z.int(),
-    }),
+  queues: z.array(queueStatus),
+});
+/** What a declaration takes; `configure` says what does not go together. */
+export const queueChanges: z.ZodType<QueueChanges> = z.strictObject({
+  order: z.exactOptional(z.enum(ORDERS)),
+  placement: z.exactOptional(z.enum(PLACEMENTS)),
+  weight: z.exactOptional(z.int()),
+  precedence: z.exactOptional(z.int()),
+  agingMs: z.exactOptional(z.int()),
+  concurrency: z.exactOptional(z.int().nullable()),
+  rate: z.exactOptional(
+    z.strictObject({ limit: z.int(), perMs: z.int(), burst: z.exactOptional(z.int()) }).nullable(),
   ),
+  admission: z.exactOptional(z.enum(ADMISSIONS)),
 });
 export const pausedAnswer: z.ZodType<{ readonly queue: string; readonly paused: boolean }> = z.object({
   queue: z.string(),
@@ -345,6 +360,14 @@ export const scheduleList: z.ZodType<{ readonly schedules: readonly ScheduleStat
 });
 export const startedAnswer: z.ZodType<{ readonly id: TaskId }> = z.object({ id: taskId });
 
+export const drainBody: z.ZodType<{ readonly withinMs?: number }> = z.strictObject({
+  withinMs: z.exactOptional(z.int().min(0)),
+});
+export const slotsBody: z.ZodType<{ readonly slots: number }> = z.strictObject({ slots: z.int().min(1) });
+export const slotsAnswer: z.ZodType<{ readonly worker: string; readonly slots: number }> = z.object({
+  worker: z.string(),
+  slots: z.int(),
+});
 export const drainAnswer: z.ZodType<{ readonly worker: string; readonly draining: true }> = z.object({
   worker: z.string(),
   draining: z.literal(true),

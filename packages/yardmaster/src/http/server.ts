@@ -20,7 +20,9 @@ import { type Host, systemHost } from "../host.ts";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import type { Yard } from "../yard.ts";
+import { type PageConfig, serveDashboard } from "./dashboard.ts";
 import { callerOf, checkContentType, checkNames, checkRole, namesOf, setSecurityHeaders } from "./guard.ts";
+import { LiveFeed } from "./live-feed.ts";
 import { documented, OPENAPI } from "./openapi.ts";
 import { type CheckedOptions, checkOptions, type HttpOptions } from "./options.ts";
 import { HttpRefusal, problemOf } from "./problem.ts";
@@ -35,6 +37,8 @@ export interface HttpServer {
   readonly port: number;
   /** What to open or call, such as `http://127.0.0.1:4400`. */
   readonly url: string;
+  /** Whether the dashboard is there: a package that was built without it serves the API alone. */
+  readonly hasDashboard: boolean;
   /** Answers whoever waits, then ends; settles within `timeoutMs` (default 5,000). */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -56,7 +60,8 @@ export async function startServer(yard: Yard, options: HttpOptions): Promise<Htt
   const checked = checkOptions(options);
   const host = systemHost;
   const app = createApp(checked, host);
-  const service = new Service({ yard, host, secretKeys: checked.secretKeys }, checked.limits.longAtOnce);
+  const context = { yard, host, secretKeys: checked.secretKeys, feed: new LiveFeed(yard, host) };
+  const service = new Service(context, checked.limits.longAtOnce);
   const callers = new WeakMap<FastifyRequest, TokenRecord>();
   let port = checked.port;
 
@@ -74,13 +79,16 @@ export async function startServer(yard: Yard, options: HttpOptions): Promise<Htt
     });
   const known = limiter(checked.limits.requestsPerS);
   const strange = limiter(checked.limits.strangersPerS);
+  const visits = limiter(checked.limits.requestsPerS);
   let names = namesOf(checked, port);
 
   app.addHook("onRequest", async (request, reply) => {
     setSecurityHeaders(reply, request.id, checked.tls !== undefined);
-    const { route, isOpen } = request.routeOptions.config as RouteConfig;
+    const { route, isOpen, isPage } = request.routeOptions.config as RouteConfig;
     // Probes come by address; they change nothing and say nothing that a page could use.
     if (isOpen !== true) checkNames(request, names);
+    // The page is the same for all, and comes from memory: its many files are no guesses of a token.
+    if (isPage === true) return checkRate(request, visits);
     const caller = callerOf(request, checked.tokens);
     if (caller !== null) callers.set(request, caller);
     await checkRate(request, caller === null ? strange : known);
@@ -103,18 +111,21 @@ export async function startServer(yard: Yard, options: HttpOptions): Promise<Htt
   app.get(OPENAPI_PATH, { schema: { hide: true } as object }, async (_, reply) =>
     reply.type("application/json").send(document),
   );
+  const hasDashboard = serveDashboard(app);
   await app.ready();
   document = JSON.stringify(app.swagger());
   await listen(app, checked);
   ({ port } = app.server.address() as AddressInfo);
   names = namesOf(checked, port);
-  return running(app, service, host, port, urlOf(checked, port));
+  const close = closeOnce(app, service, host);
+  return { port, url: urlOf(checked, port), hasDashboard, close, [Symbol.asyncDispose]: () => close() };
 }
 
 /** What a route carries for the checks before it. */
 interface RouteConfig {
   readonly route?: Route;
   readonly isOpen?: boolean;
+  readonly isPage?: PageConfig["isPage"];
 }
 
 function createApp(options: CheckedOptions, host: Host): FastifyInstance {
@@ -234,7 +245,7 @@ function malformed(code: string | undefined): HttpRefusal {
   return new HttpRefusal("INVALID_REQUEST", "This is not well-formed HTTP/1.1.");
 }
 
-function running(app: FastifyInstance, service: Service, host: Host, port: number, url: string): HttpServer {
+function closeOnce(app: FastifyInstance, service: Service, host: Host): HttpServer["close"] {
   let closing: Promise<void> | null = null;
   const shut = async (timeoutMs: number): Promise<void> => {
     service.close();
@@ -242,11 +253,10 @@ function running(app: FastifyInstance, service: Service, host: Host, port: numbe
     if (!(await endedWithin(host, timeoutMs, closed))) app.server.closeAllConnections();
     await closed;
   };
-  const close: HttpServer["close"] = ({ timeoutMs = CLOSE_MS } = {}) => {
+  return ({ timeoutMs = CLOSE_MS } = {}) => {
     closing ??= shut(timeoutMs);
     return closing;
   };
-  return { port, url, close, [Symbol.asyncDispose]: () => close() };
 }
 
 function urlOf({ tls, address }: CheckedOptions, port: number): string {

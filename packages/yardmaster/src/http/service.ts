@@ -1,8 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { TaskNews } from "./api.ts";
 import { sendEvents } from "./events.ts";
 import { HttpRefusal } from "./problem.ts";
-import type { Context, Route } from "./route.ts";
+import type { Context, Route, StreamEvent } from "./route.ts";
 import type { TokenRecord } from "./tokens.ts";
 
 /** Runs the handlers: counts those that take long, and ends them when their caller goes or the server closes. */
@@ -31,9 +30,10 @@ export class Service {
     if (this.isClosed || reply.raw.destroyed) gone.abort();
     try {
       const { params, query, body } = request;
-      const answer = route.handle({ ...this.context, params, query, body, signal: gone.signal });
+      const role = caller?.role ?? "viewer";
+      const answer = route.handle({ ...this.context, params, query, body, role, signal: gone.signal });
       if (route.answer === null)
-        return await this.stream(answer as AsyncIterable<TaskNews>, request, reply, gone);
+        return await this.stream(answer as AsyncIterable<StreamEvent>, request, reply, gone);
       reply.code(route.status ?? 200);
       if (route.textType === undefined) return await answer;
       // Past the serializer, which would make JSON of it.
@@ -51,7 +51,7 @@ export class Service {
   }
 
   private async stream(
-    events: AsyncIterable<TaskNews>,
+    events: AsyncIterable<StreamEvent>,
     { id }: FastifyRequest,
     reply: FastifyReply,
     gone: AbortController,

@@ -1,16 +1,16 @@
 import { metricsText } from "./metrics.ts";
 import { type Route, route } from "./route.ts";
 import {
-  drainAnswer,
   nameParams,
   nothing,
   pausedAnswer,
+  queueChanges,
   queueList,
+  queueStatus,
   scheduleList,
   scheduleStatus,
   startedAnswer,
   text,
-  workerList,
   yardStats,
 } from "./schemas.ts";
 
@@ -50,25 +50,14 @@ export const yardRoutes: readonly Route[] = [
     },
   }),
   route({
-    method: "GET",
-    path: "/api/v1/workers",
-    summary: "All workers that a dispatcher knows.",
-    roles: ["viewer", "operator"],
-    answer: workerList,
-    handle: async ({ yard }) => ({ workers: await yard.workers() }),
-  }),
-  route({
     method: "POST",
-    path: "/api/v1/workers/:name/drain",
-    summary: "Tell a worker to take no more and to end when it is done.",
+    path: "/api/v1/queues/:name/configure",
+    summary: "Change some settings of a queue: its order, placement, weight, limits. What is left out stays.",
     roles: ["operator"],
     params: nameParams,
-    body: nothing,
-    answer: drainAnswer,
-    async handle({ yard, params: { name } }) {
-      await yard.drain(name);
-      return { worker: name, draining: true };
-    },
+    body: queueChanges,
+    answer: queueStatus,
+    handle: ({ yard, params: { name }, body }) => yard.configure(name, body),
   }),
   route({
     method: "GET",

@@ -1,4 +1,5 @@
 import type { ByteString } from "../protocol/bytes.ts";
+import type { Assign } from "../protocol/envelope.ts";
 import { INLINE_BYTES, type Millis } from "../protocol/task.ts";
 import { givePlaceBack, takePlace, useRates } from "./limits.ts";
 import { Attempt, type LiveTask, type Worker } from "./live.ts";
@@ -51,6 +52,8 @@ export function restartDeadline(shard: Shard, attempt: Attempt, now: Millis): vo
 export function release(shard: Shard, attempt: Attempt, usedMs: Millis): void {
   const { worker } = attempt;
   if (worker === null) return;
+  // What was handed back has not run.
+  if (usedMs > 0) shard.recent.add(attempt, attempt.assignedAt + usedMs);
   const last = worker.held.pop();
   if (last !== undefined && last !== attempt) {
     worker.held[attempt.heldSlot] = last;
@@ -136,20 +139,22 @@ export function forgetWorker(shard: Shard, worker: Worker): void {
 function sendAssign(shard: Shard, task: LiveTask, worker: Worker): number {
   const { spec } = task.kind;
   const payload = inlinePayload(task);
+  const trace = task.terms?.trace;
+  const assign: Assign = {
+    type: "assign",
+    id: task.id,
+    attempt: task.attempt,
+    name: spec.name,
+    version: spec.version,
+    attempts: spec.attempts,
+    timeoutMs: spec.timeoutMs,
+    graceMs: spec.graceMs,
+    expiresAt: task.details === null ? 0 : task.details.expiresAt,
+    payload,
+  };
   return shard.outbox.tell(
     worker.mailbox,
-    {
-      type: "assign",
-      id: task.id,
-      attempt: task.attempt,
-      name: spec.name,
-      version: spec.version,
-      attempts: spec.attempts,
-      timeoutMs: spec.timeoutMs,
-      graceMs: spec.graceMs,
-      expiresAt: task.details === null ? 0 : task.details.expiresAt,
-      payload,
-    },
+    trace === undefined ? assign : { ...assign, trace },
     payload === null ? 0 : payload.length,
   );
 }

@@ -6,7 +6,7 @@ import { type Need, type Requirement, shownAmount } from "./requirement.ts";
 import type { Shard } from "./shard.ts";
 
 /** Why no worker has taken a task that nothing else keeps from starting. */
-export function whyNoWorker(shard: Shard, task: LiveTask): Why {
+export function whyNoWorker(shard: Shard, task: LiveTask, isHead: boolean): Why {
   const { name, version } = task.kind.spec;
   const { skill, requirement } = task.kind.line;
   const groups = shard.roster.candidates(skill);
@@ -20,8 +20,9 @@ export function whyNoWorker(shard: Shard, task: LiveTask): Why {
       data: { name, version },
     };
   const workers = groups.flatMap((group) => [...group.workers]);
-  if (skill.stranded) return whyNotNow(shard, task, workers, what);
-  return whyImpossible(requirement, workers, what) ?? whyNotNow(shard, task, workers, what);
+  const notNow = (): Why => whyNotNow(shard, task, workers, what, isHead);
+  if (skill.stranded) return notNow();
+  return whyImpossible(requirement, workers, what) ?? notNow();
 }
 
 /** What the task asks for that no worker could ever give: not an error, as such a worker may come. */
@@ -49,11 +50,17 @@ function whyImpossible(requirement: Requirement, workers: readonly Worker[], wha
   return { reason: "no-such-resource", sentence, data: { needs: amounts(needs), mostOffered: most } };
 }
 
-function whyNotNow(shard: Shard, task: LiveTask, workers: readonly Worker[], what: string): Why {
+function whyNotNow(
+  shard: Shard,
+  task: LiveTask,
+  workers: readonly Worker[],
+  what: string,
+  isHead: boolean,
+): Why {
   const { skill, requirement } = task.kind.line;
   const able = skill.stranded ? workers : workers.filter((worker) => suits(worker, requirement));
   const willing = able.filter(({ takesWork }) => takesWork);
-  const data = { ...placeIn(shard, task), workers: able.length, willing: willing.length };
+  const data = { ...placeIn(shard, task, isHead), workers: able.length, willing: willing.length };
   if (willing.length === 0) {
     const sentence = `None of the ${able.length} workers that know ${what} takes new work.`;
     return { reason: "no-willing-worker", sentence, data };

@@ -98,7 +98,12 @@ describe("explain", () => {
     const yard = new KernelYard();
     const worker = yard.worker("w");
     const id = yard.submit();
-    expect(explained(yard, id)).toMatchObject({ reason: "next" });
+    expect(explained(yard, id)).toMatchObject({
+      state: "ready",
+      reason: "next",
+      sentence: "The task is handed out with the next tick.",
+      data: { queue: "default", position: 1, ready: 1, workers: 1, willing: 1 },
+    });
     yard.tick();
     expect(explained(yard, id)).toEqual({
       id,
@@ -149,6 +154,53 @@ describe("explain", () => {
       sentence: "Attempt 1 failed; the next one may start in 1000 ms.",
       data: { error: { code: "HANDLER_FAILED" } },
     });
+  });
+
+  it("tells that a later task may take the place of one that is debounced", () => {
+    const yard = new KernelYard();
+    const replace = { key: "k", waitMs: 900, maxWaitMs: 5_000, until: 0 };
+    const id = yard.submit({ terms: { ...NO_TERMS, replace } });
+    yard.tick(100);
+    expect(explained(yard, id)).toEqual({
+      id,
+      state: "scheduled",
+      reason: "replaceable",
+      sentence: "For 800 ms more a later task of key k of work may take its place; then it is due.",
+      data: { name: "work", key: "k", runAt: yard.now + 800, inMs: 800, until: yard.now + 4_900 },
+    });
+  });
+
+  it("keeps a doubtful deadline in sight until the end", () => {
+    const yard = new KernelYard();
+    declare(yard, { admission: "flag" }, "deadline");
+    const worker = yard.worker("w");
+    yard.submit();
+    yard.tick();
+    yard.now += 100;
+    worker.finish();
+    yard.submit();
+    yard.tick();
+    const id = yard.submit({ terms: { ...NO_TERMS, deadline: yard.now + 60 } });
+    yard.tick();
+    const doubt = { deadline: yard.now + 60, deadlineInMs: 60, deadlineDoubtful: true };
+    expect(explained(yard, id)).toMatchObject({
+      reason: "workers-busy",
+      sentence:
+        "All 1 workers that know work are busy; position about 1 of 1 in queue default. " +
+        "Its deadline is in 60 ms; that it can be met was doubted when it was accepted.",
+      data: { position: 1, ...doubt },
+    });
+    worker.finish();
+    yard.tick(80);
+    expect(explained(yard, id)).toMatchObject({
+      reason: "assigned",
+      sentence:
+        "Attempt 1 was given to worker w. " +
+        "Its deadline was 20 ms ago; that it can be met was doubted when it was accepted.",
+      data: { worker: "w", deadlineInMs: -20, deadlineDoubtful: true },
+    });
+    worker.finish();
+    expect(explained(yard, id)).toMatchObject({ sentence: "The task has ended as succeeded." });
   });
 
   it("says that the deaths of its workers are not certain yet", () => {
@@ -226,6 +278,7 @@ describe("explain", () => {
     expect(explained(yard, id)).toMatchObject({
       reason: "queue-concurrency",
       sentence: "Queue default runs as many tasks as it may (1 of 1).",
+      data: { queue: "default", limit: 1, held: 1 },
     });
     declare(yard, { rate: { limit: 1, perMs: 1_000, burst: 1 } });
     yard.tick();
@@ -234,11 +287,13 @@ describe("explain", () => {
     expect(explained(yard, next)).toMatchObject({
       reason: "queue-rate",
       sentence: "The rate of queue default allows the next start in 1000 ms.",
+      data: { queue: "default", limit: 1, perMs: 1_000, burst: 1, inMs: 1_000, opensAt: yard.now + 1_000 },
     });
     yard.order({ type: "pause", queue: "default" });
     expect(explained(yard, next)).toMatchObject({
       reason: "queue-paused",
       sentence: "Queue default is paused.",
+      data: { queue: "default", position: 1, ready: 1 },
     });
   });
 
@@ -271,6 +326,7 @@ describe("explain", () => {
     expect(explained(yard, waiting)).toMatchObject({
       reason: "no-willing-worker",
       sentence: "None of the 1 workers that know work takes new work.",
+      data: { workers: 1, willing: 0, position: 2, ready: 2 },
     });
   });
 

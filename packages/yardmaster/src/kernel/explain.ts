@@ -1,5 +1,6 @@
-import { type Explanation, type Why, whyEnded, withTick } from "../protocol/explanation.ts";
-import type { Millis, Rate } from "../protocol/task.ts";
+import { type Explanation, type Why, whyEnded, withDoubt, withTick } from "../protocol/explanation.ts";
+import { isTerminal, type Millis, type Rate } from "../protocol/task.ts";
+import { DOUBTFUL } from "./admission.ts";
 import { whyNoWorker } from "./explain-placement.ts";
 import { opensAt } from "./gates.ts";
 import { closedGate, countWaiting } from "./limits.ts";
@@ -13,7 +14,16 @@ const NAMED_HOLDERS = 10;
 
 export function explain(shard: Shard, task: LiveTask, now: Millis): Explanation {
   const { id, state, replyTo, details } = task;
-  return { id, state, ...withTick(whyOf(shard, task, now), { key: details?.key ?? "", replyTo }) };
+  const isDoubtful = details?.code === DOUBTFUL && !isTerminal(state);
+  const why = whyOf(shard, task, now);
+  const whole = isDoubtful ? withDoubt(why, task.deadline, now) : why;
+  return { id, state, ...withTick(whole, { key: details?.key ?? "", replyTo }) };
+}
+
+/** As `explain`, of a task that is the first of its line: nobody need count those before it. */
+export function explainHead(shard: Shard, task: LiveTask, now: Millis): Explanation {
+  const { id, state } = task;
+  return { id, state, ...whyReady(shard, task, now, true) };
 }
 
 function whyOf(shard: Shard, task: LiveTask, now: Millis): Why {
@@ -51,9 +61,16 @@ function whyActive(task: LiveTask): Why {
     : { reason: "assigned", sentence: `Attempt ${attempt} was given to worker ${worker}.`, data };
 }
 
-function whyScheduled(shard: Shard, { attempt, details }: LiveTask, now: Millis): Why {
+function whyScheduled(shard: Shard, task: LiveTask, now: Millis): Why {
+  const { attempt, details, terms } = task;
   const { runAt = 0, deaths = 0, error = null } = details ?? {};
   const inMs = Math.max(0, runAt - now);
+  if (attempt === 0 && terms?.replace !== undefined) {
+    const { key, until } = terms.replace;
+    const { name } = task.kind.spec;
+    const sentence = `For ${inMs} ms more a later task of key ${key} of ${name} may take its place; then it is due.`;
+    return { reason: "replaceable", sentence, data: { name, key, runAt, inMs, until } };
+  }
   if (attempt === 0)
     return {
       reason: "delay",
@@ -91,19 +108,19 @@ function whyBlocked(shard: Shard, task: LiveTask): Why {
   return { reason: "dependencies", sentence, data };
 }
 
-function whyReady(shard: Shard, task: LiveTask, now: Millis): Why {
+function whyReady(shard: Shard, task: LiveTask, now: Millis, isHead = false): Why {
   const { queue } = task.kind.line;
   if (queue.record.paused)
     return {
       reason: "queue-paused",
       sentence: `Queue ${queue.record.name} is paused.`,
-      data: { ...placeIn(shard, task) },
+      data: { ...placeIn(shard, task, isHead) },
     };
   const gate = task.gate ?? closedGate(shard, task, now);
   return (
     (gate === null ? null : whyLimited(gate, task, now)) ??
     whyQueueWaits(queue, now) ??
-    whyNoWorker(shard, task)
+    whyNoWorker(shard, task, isHead)
   );
 }
 

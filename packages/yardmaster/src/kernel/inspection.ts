@@ -1,38 +1,18 @@
+import type { ShardActivity } from "../protocol/activity.ts";
 import type { Query } from "../protocol/envelope.ts";
 import type { Explanation } from "../protocol/explanation.ts";
 import type { ShardStats } from "../protocol/stats.ts";
 import { type Chapter, storyOf } from "../protocol/story.ts";
-import {
-  isTerminal,
-  type Millis,
-  type QueueRecord,
-  type State,
-  type TaskError,
-  type TaskId,
-} from "../protocol/task.ts";
+import { isTerminal, type Millis, type QueueRecord } from "../protocol/task.ts";
+import { viewActivity } from "./activity.ts";
 import { explain } from "./explain.ts";
+import { type GraphView, viewGraph, viewGraphs } from "./graph-views.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
 import { type DeclaredSchedule, type ScheduleView, showSchedule, viewSchedule } from "./schedule-orders.ts";
 import type { Shard } from "./shard.ts";
 import { viewStats } from "./stats.ts";
 import { recordOf } from "./task-record.ts";
-
-/** A task as people are shown it; times are milliseconds since the Unix epoch, null when they have not come. */
-interface TaskView {
-  readonly id: TaskId;
-  readonly name: string;
-  readonly queue: string;
-  readonly state: State;
-  readonly code: string;
-  readonly attempt: number;
-  readonly attempts: number;
-  readonly priority: number;
-  readonly submittedAt: Millis;
-  readonly startedAt: Millis | null;
-  readonly finishedAt: Millis | null;
-  readonly worker: string | null;
-  readonly error: TaskError | null;
-}
+import { type TaskView, viewTask } from "./task-view.ts";
 
 interface QueueView extends QueueRecord {
   readonly scheduled: number;
@@ -71,7 +51,10 @@ export type Answer =
   | readonly QueueView[]
   | readonly WorkerView[]
   | readonly ScheduleView[]
+  | GraphView
+  | readonly GraphView[]
   | DeclaredSchedule
+  | ShardActivity
   | ShardStats;
 
 /** Answers from memory; a task that is not there is null: the store may know it. */
@@ -94,13 +77,23 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
     case "queues":
       return Array.from(shard.queues.all, viewQueue);
     case "stats":
-      return viewStats(shard);
+      return viewStats(shard, now);
+    case "graph":
+      return viewGraph(shard, query);
+    case "graphs":
+      return viewGraphs(shard, query.limit);
     case "schedules":
       return Array.from(shard.schedules.all.values(), viewSchedule);
     case "schedule":
       return showSchedule(shard, query.name);
+    case "activity":
+      return viewActivity(shard, query.after, query.limit, now);
     case "workers":
       return Array.from(shard.roster.workers.values(), viewWorker);
+    case "active": {
+      const worker = shard.roster.workers.get(query.worker);
+      return worker === undefined ? null : worker.held.map(({ task }) => viewTask(task));
+    }
   }
 }
 
@@ -132,26 +125,6 @@ function matches(task: LiveTask, { state, queue, name }: Extract<Query, { type: 
 
 function firstById(tasks: LiveTask[], limit: number): LiveTask[] {
   return tasks.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
-}
-
-function viewTask(task: LiveTask): TaskView {
-  const { kind, details, last } = task;
-  const { name, queue, attempts } = kind.spec;
-  return {
-    id: task.id,
-    name,
-    queue,
-    state: task.state,
-    code: details?.code ?? "",
-    attempt: task.attempt,
-    attempts,
-    priority: task.priority,
-    submittedAt: task.accepted.at,
-    startedAt: last?.startedAt ?? null,
-    finishedAt: null,
-    worker: last?.workerId ?? null,
-    error: details?.error ?? null,
-  };
 }
 
 function viewQueue({ record, live, ready, limited, active, parked, blocked }: Queue): QueueView {

@@ -63,7 +63,7 @@ export class Journal {
     } else if (mark === "adopt") {
       this.#changes.push({ type: "adopt", task: record, payload, keepUntil });
     } else {
-      this.#changes.push({ type: "finish", task: record, result, keepUntil });
+      this.#changes.push({ type: "finish", task: record, payload: task.payload, result, keepUntil });
     }
     task.mark = "done";
     this.mortals++;
@@ -98,7 +98,7 @@ export class Journal {
   finishStored(record: TaskRecord, keepUntil: Millis): void {
     this.mortals++;
     this.#rows.set(record.id, record);
-    this.#changes.push({ type: "finish", task: record, result: null, keepUntil });
+    this.#changes.push({ type: "finish", task: record, payload: null, result: null, keepUntil });
   }
 
   /** What this tick has written about a task that is not in memory, which the store does not know yet. */

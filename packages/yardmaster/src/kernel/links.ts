@@ -5,6 +5,7 @@ import { Graph, type LiveTask } from "./live.ts";
 
 /** The value of an edge to a member of its graph that has not arrived. */
 const AWAITED = "?";
+const MAX_PAST = 100;
 
 interface End {
   readonly id: TaskId;
@@ -17,6 +18,8 @@ interface End {
  */
 export class Links {
   readonly graphs: Map<TaskId, Graph> = new Map();
+  /** The last graphs that have ended, for who looks at them; the oldest first. */
+  readonly past: Graph[] = [];
   /** What others wait for and nobody has seen yet. */
   readonly awaited: Set<TaskId> = new Set();
   /** What has ended and is waited for, and graphs that have all their members: dealt with at the end of the tick. */
@@ -122,8 +125,7 @@ export class Links {
     graph.ended++;
     if (state !== "succeeded") graph.failed++;
     if (graph.ended === graph.members) {
-      this.graphs.delete(graph.id);
-      this.#journal.graphGone(graph);
+      this.#forget(graph);
     } else this.#journal.graphMoved(graph);
     return graph;
   }
@@ -132,9 +134,15 @@ export class Links {
   forgetClosed(now: Millis): void {
     for (const graph of this.graphs.values()) {
       if (graph.closedUntil === 0 || graph.closedUntil > now || graph.open.size > 0) continue;
-      this.graphs.delete(graph.id);
-      this.#journal.graphGone(graph);
+      this.#forget(graph);
     }
+  }
+
+  #forget(graph: Graph): void {
+    this.graphs.delete(graph.id);
+    this.#journal.graphGone(graph);
+    this.past.push(graph);
+    if (this.past.length > MAX_PAST) this.past.shift();
   }
 
   #writeEdge(dependent: TaskId, dependency: TaskId, value: string | null): void {

@@ -201,6 +201,8 @@ export class Attempt {
   guessMs = 0;
   /** The limit of its definition of which it takes a place. */
   places: Places | null = null;
+  /** Its number among those that have ended; 0 before. */
+  ended = 0;
   /** Its worker may still run it, although it does not count any more: it keeps its place until that is over. */
   isGhost = false;
   /** Whose share of a fair queue it uses. */

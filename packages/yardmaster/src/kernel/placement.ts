@@ -11,9 +11,12 @@ interface Choice {
   readonly tier: number;
 }
 
+/** What a placement asks of a task. */
+type Placed = Pick<LiveTask, "affinityKey">;
+
 interface Placement extends Ranking {
   /** One of them; there is at least one. */
-  choose(choice: Choice, task: LiveTask, random: Random): Worker | undefined;
+  choose(choice: Choice, task: Placed, random: Random): Worker | undefined;
 }
 
 /** Who has room is known at any time, so that a choice looks at two workers, at the first of a heap, or, for `sticky`, at all. */
@@ -31,7 +34,7 @@ export const PLACEMENTS: Readonly<Record<PlacementName, Placement>> = {
 export function pick(
   { choose }: Placement,
   pools: readonly Pool<Worker>[],
-  task: LiveTask,
+  task: Placed,
   random: Random,
 ): Worker | undefined {
   const tier = bestTier(pools);
@@ -55,7 +58,7 @@ function bestTier(pools: readonly Pool<Worker>[]): number {
  * is Join-Idle-Queue: Y. Lu, Q. Xie, G. Kliot, A. Geller, J. Larus, A. Greenberg, "Join-Idle-Queue", Performance
  * Evaluation 68 (2011).
  */
-function chooseAny(choice: Choice, _task: LiveTask, random: Random): Worker | undefined {
+function chooseAny(choice: Choice, _task: Placed, random: Random): Worker | undefined {
   return seatAt(choice, random.below(countOf(choice)))?.worker;
 }
 
@@ -64,7 +67,7 @@ function chooseAny(choice: Choice, _task: LiveTask, random: Random): Worker | un
  * Balancing", IEEE Transactions on Parallel and Distributed Systems 12 (2001); N. Vvedenskaya, R. Dobrushin, F.
  * Karpelevich (1996).
  */
-function chooseOfTwo(choice: Choice, _task: LiveTask, random: Random): Worker | undefined {
+function chooseOfTwo(choice: Choice, _task: Placed, random: Random): Worker | undefined {
   const count = countOf(choice);
   if (count === 1) return seatAt(choice, 0)?.worker;
   const index = random.below(count);
@@ -98,7 +101,7 @@ const STICKY_SLACK = 1.25;
  * Thorup, M. Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018). Loads are counted in parts of a
  * worker's credit. When a worker comes or goes, only the keys that it gets or had move.
  */
-function chooseSticky(choice: Choice, task: LiveTask, random: Random): Worker | undefined {
+function chooseSticky(choice: Choice, task: Placed, random: Random): Worker | undefined {
   const { affinityKey } = task;
   if (affinityKey === "") return chooseOfTwo(choice, task, random);
   const key = hashOf(affinityKey);

@@ -12,10 +12,10 @@ interface Place {
   readonly position: number | null;
 }
 
-/** Where a ready task stands in its queue. */
-export function placeIn(shard: Shard, task: LiveTask): Place {
+/** Where a ready task stands in its queue. The head of a line is first of it, about. */
+export function placeIn(shard: Shard, task: LiveTask, isHead: boolean): Place {
   const { queue } = task.kind.line;
-  return { queue: queue.record.name, ready: queue.ready, position: positionOf(shard, task) };
+  return { queue: queue.record.name, ready: queue.ready, position: isHead ? 1 : positionOf(shard, task) };
 }
 
 function positionOf(shard: Shard, task: LiveTask): number | null {

@@ -30,6 +30,7 @@ export interface ScheduleView
 /** An encoded `ScheduleRecord` in base 64. */
 export interface DeclaredSchedule {
   readonly schedule: string;
+  readonly paused: boolean;
 }
 
 interface Refusal {
@@ -148,7 +149,8 @@ export function viewSchedule({ record, ...state }: Schedule): ScheduleView {
 export function showSchedule(shard: Shard, name: string): DeclaredSchedule | null {
   const schedule = shard.schedules.all.get(name);
   if (schedule === undefined) return null;
-  return { schedule: toBuffer(encodeSchedule(schedule.record)).toString("base64") };
+  const { record, paused } = schedule;
+  return { schedule: toBuffer(encodeSchedule(record)).toString("base64"), paused };
 }
 
 function saltOf({ random }: Shard): string {

@@ -1,5 +1,7 @@
+import { YardmasterError } from "../protocol/errors.ts";
 import type { ScheduleRecord } from "../protocol/schedule.ts";
 import type { Millis, TaskId } from "../protocol/task.ts";
+import { rowNumbers } from "./row-text.ts";
 
 /** Rows of the store: what was declared, and how far its ticks have come. */
 export const SCHEDULE_ROW = "schedule";
@@ -8,6 +10,8 @@ export const SCHEDULE_STATE_ROW = "schedule-state";
 const PAUSED = 1;
 const HELD = 2;
 const OPEN = 4;
+const NUMBERS = 5;
+const SALT = /^[0-9a-f]{16}$/;
 
 /** A schedule in memory. Also the timer of its next tick. */
 export class Schedule {
@@ -54,14 +58,17 @@ export function stateText({ nextAt, anchor, fired, lastAt, lastTask, salt, ...fl
 }
 
 export function readState(schedule: Schedule, text: string): void {
-  const [nextAt, anchor, bits, fired, lastAt, salt = "", lastTask = ""] = text.split(" ");
-  schedule.nextAt = Number(nextAt);
-  schedule.anchor = Number(anchor);
-  schedule.fired = Number(fired);
-  schedule.lastAt = Number(lastAt);
+  const words = text.split(" ");
+  const [nextAt = 0, anchor = 0, bits = 0, fired = 0, lastAt = 0] = rowNumbers(words, NUMBERS, "a schedule");
+  const [salt = "", lastTask = ""] = words.slice(NUMBERS);
+  if (!SALT.test(salt)) throw new YardmasterError("INVALID_FRAME", "The row of a schedule is damaged: it has no salt.");
+  schedule.nextAt = nextAt;
+  schedule.anchor = anchor;
+  schedule.fired = fired;
+  schedule.lastAt = lastAt;
   schedule.salt = salt;
   schedule.lastTask = lastTask;
-  schedule.paused = (Number(bits) & PAUSED) !== 0;
-  schedule.held = (Number(bits) & HELD) !== 0;
-  schedule.isOpen = (Number(bits) & OPEN) !== 0;
+  schedule.paused = (bits & PAUSED) !== 0;
+  schedule.held = (bits & HELD) !== 0;
+  schedule.isOpen = (bits & OPEN) !== 0;
 }

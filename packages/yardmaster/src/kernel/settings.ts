@@ -1,4 +1,4 @@
-import type { QueueOrder } from "../protocol/envelope.ts";
+import type { QueueOrder, WorkerOrder } from "../protocol/envelope.ts";
 import type { Millis, QueueRecord } from "../protocol/task.ts";
 import type { KernelEvent } from "./event.ts";
 import { watchQueueRate } from "./limits.ts";
@@ -39,7 +39,7 @@ function overtaken(
 }
 
 /** Null when what the order names does not exist. */
-function carryOut(shard: Shard, order: QueueOrder, now: Millis): unknown {
+function carryOut(shard: Shard, order: QueueOrder | WorkerOrder, now: Millis): unknown {
   switch (order.type) {
     case "pause":
       return pause(shard, shard.queues.get(order.queue), true, now);
@@ -48,7 +48,9 @@ function carryOut(shard: Shard, order: QueueOrder, now: Millis): unknown {
     case "apply":
       return order.queues.map((queue) => apply(shard, queue, now));
     case "drain":
-      return drain(shard, order.worker);
+      return drain(shard, order);
+    case "slots":
+      return setSlots(shard, order);
   }
 }
 
@@ -71,11 +73,20 @@ function configure(shard: Shard, queue: Queue, record: QueueRecord, now: Millis)
   return record;
 }
 
-function drain(shard: Shard, id: string): unknown {
+/** The worker says what it made of it with its next registration: only then does its credit change here. */
+function setSlots(shard: Shard, { worker: id, slots }: Extract<WorkerOrder, { type: "slots" }>): unknown {
+  const worker = shard.roster.workers.get(id);
+  if (worker === undefined) return null;
+  shard.outbox.tell(worker.mailbox, { type: "slots", slots }, 0);
+  return { worker: id, slots };
+}
+
+function drain(shard: Shard, { worker: id, withinMs }: Extract<WorkerOrder, { type: "drain" }>): unknown {
   const worker = shard.roster.workers.get(id);
   if (worker === undefined) return null;
   worker.draining = true;
   shard.roster.loadChanged(worker);
-  shard.outbox.tell(worker.mailbox, { type: "drain" }, 0);
+  const order = withinMs === undefined ? {} : { withinMs };
+  shard.outbox.tell(worker.mailbox, { type: "drain", ...order }, 0);
   return { worker: id };
 }

@@ -75,6 +75,7 @@ function end(
   const runMs = task.last === null ? 0 : now - task.last.assignedAt;
   task.kind.line.queue.tally.ended(state, now - task.accepted.at, runMs);
   detach(shard, task, now);
+  if (task.last !== null) shard.recent.endedAs(task.last, state);
   if (task.mark === "park") shard.parking.unparked(task.kind.line.queue, task.state === "ready");
   else uncount(shard, task);
   if (task.state === "blocked") stopBlocking(shard, task);

@@ -10,6 +10,7 @@ import { Outbox } from "./outbox.ts";
 import { Parking } from "./parking.ts";
 import { Queues } from "./queues.ts";
 import { Random } from "./random.ts";
+import { Recent } from "./recent.ts";
 import { Replaceable } from "./replaceable.ts";
 import { Roster } from "./roster.ts";
 import { Schedules } from "./schedule.ts";
@@ -70,6 +71,7 @@ export class Shard {
   readonly lostAttempts: LostAttempts = new LostAttempts();
   readonly replaceable: Replaceable = new Replaceable();
   readonly schedules: Schedules = new Schedules();
+  readonly recent: Recent = new Recent();
   readonly nextFire: NextFire;
   readonly sweep: Sweep = new Sweep();
   readonly oddities: Oddities = { impossible: 0, lateOutcomes: 0 };

@@ -1,15 +1,16 @@
 import type { QueueStats, ShardStats } from "../protocol/stats.ts";
+import type { Millis } from "../protocol/task.ts";
 import type { Queue } from "./live.ts";
 import type { Shard } from "./shard.ts";
 
 /** What was counted, and what waits by what it is expected to take: looks at queues and workers, never at tasks. */
-export function viewStats({ queues, roster }: Shard): ShardStats {
+export function viewStats({ queues, roster }: Shard, now: Millis): ShardStats {
   let [credit, used] = [0, 0];
   for (const worker of roster.workers.values()) {
     if (worker.takesWork) credit += worker.credit;
     used += worker.used;
   }
-  return { queues: Array.from(queues.all, viewQueue), credit, used };
+  return { queues: Array.from(queues.all, viewQueue), credit, used, at: now };
 }
 
 function viewQueue({ record, lines, limited, parked, tally }: Queue): QueueStats {

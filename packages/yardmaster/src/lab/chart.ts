@@ -11,13 +11,26 @@ const INK = ["#8a8f98", "#2563eb", "#d97706", "#059669", "#c026d3", "#dc2626", "
 const LEAST_SHARE = 0.001;
 const STEPS = 160;
 
-/** How the waits of each policy are spread: which share of the tasks waited longer than so long. Both axes are logarithmic. */
+/** One line of a chart: sorted durations, in milliseconds. */
+export interface Curve {
+  readonly name: string;
+  readonly sorted: ArrayLike<number>;
+}
+
+/** How the waits of each policy are spread. */
 export function waitChart(measures: readonly Measure[]): string {
   const [first] = measures;
   if (first === undefined) return "";
-  const longest = Math.max(10, ...measures.map((measure) => measure.figures.waitMs.max));
+  const curves = measures.map((measure) => ({ name: measure.policy.name, sorted: measure.sortedWaits() }));
+  return shareChart(first.scenario.name, "share of the tasks that waited longer than …", curves);
+}
+
+/** Which share of some durations is longer than so long. Both axes are logarithmic. */
+export function shareChart(title: string, subtitle: string, curves: readonly Curve[]): string {
+  const longest = Math.max(10, ...curves.map(({ sorted }) => sorted[sorted.length - 1] ?? 0));
   const decades = Math.ceil(Math.log10(longest));
-  const from = Math.max(0, decades - 6);
+  const shortest = Math.min(longest, ...curves.map(({ sorted }) => sorted[0] ?? 0));
+  const from = Math.max(0, decades - 6, Math.floor(Math.log10(Math.max(1, shortest))));
   const x = (ms: number): number =>
     LEFT + ((Math.log10(Math.max(ms, 10 ** from)) - from) / (decades - from)) * (WIDTH - LEFT - RIGHT);
   const y = (share: number): number =>
@@ -26,11 +39,11 @@ export function waitChart(measures: readonly Measure[]): string {
     ...range(from, decades).map((decade) => vertical(x(10 ** decade), spoken(10 ** decade))),
     ...[1, 0.1, 0.01, 0.001].map((share) => horizontal(y(share), `${share * 100} %`)),
   ];
-  const lines = measures.map((measure, index) => line(measure, INK[index % INK.length] ?? "", index, x, y));
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(`Waits in ${first.scenario.name}`)}" font-family="system-ui, sans-serif" font-size="12">
+  const lines = curves.map((curve, index) => line(curve, INK[index % INK.length] ?? "", index, x, y));
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(`Waits in ${title}`)}" font-family="system-ui, sans-serif" font-size="12">
 <style>.t{fill:#374151}.g{stroke:#9ca3af;stroke-opacity:.35}@media(prefers-color-scheme:dark){.t{fill:#d1d5db}}</style>
-<text class="t" x="${LEFT}" y="20" font-size="15" font-weight="600">${escaped(first.scenario.name)}</text>
-<text class="t" x="${LEFT}" y="37">share of the tasks that waited longer than …</text>
+<text class="t" x="${LEFT}" y="20" font-size="15" font-weight="600">${escaped(title)}</text>
+<text class="t" x="${LEFT}" y="37">${escaped(subtitle)}</text>
 ${grid.join("\n")}
 ${lines.join("\n")}
 </svg>
@@ -38,23 +51,22 @@ ${lines.join("\n")}
 }
 
 function line(
-  measure: Measure,
+  { name, sorted }: Curve,
   ink: string,
   index: number,
   x: (ms: number) => number,
   y: (share: number) => number,
 ): string {
-  const waits = measure.sortedWaits();
   const points: string[] = [];
   for (let step = 0; step <= STEPS; step++) {
     const share = LEAST_SHARE ** (step / STEPS);
-    const at = Math.min(waits.length - 1, Math.floor((1 - share) * waits.length));
-    points.push(`${x(waits[at] ?? 0).toFixed(1)},${y(share).toFixed(1)}`);
+    const at = Math.min(sorted.length - 1, Math.floor((1 - share) * sorted.length));
+    points.push(`${x(sorted[at] ?? 0).toFixed(1)},${y(share).toFixed(1)}`);
   }
   const labelY = TOP + 14 + 18 * index;
   const labelX = WIDTH - RIGHT + 16;
   return `<polyline points="${points.join(" ")}" fill="none" stroke="${ink}" stroke-width="2" stroke-linejoin="round"/>
-<rect x="${labelX}" y="${labelY - 9}" width="14" height="4" rx="2" fill="${ink}"/><text class="t" x="${labelX + 20}" y="${labelY - 3}">${escaped(measure.policy.name)}</text>`;
+<rect x="${labelX}" y="${labelY - 9}" width="14" height="4" rx="2" fill="${ink}"/><text class="t" x="${labelX + 20}" y="${labelY - 3}">${escaped(name)}</text>`;
 }
 
 function vertical(at: number, text: string): string {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { waitChart } from "./chart.ts";
@@ -34,6 +34,7 @@ function queueOf(servers: number, load: number, seed: number): Scenario {
         labels: {},
         concurrency: 0,
         affinities: 0,
+        coldMs: 0,
       },
     ],
     policies: [],
@@ -43,7 +44,17 @@ function queueOf(servers: number, load: number, seed: number): Scenario {
 
 function workers(count: number): Scenario["workers"][number] {
   const downMs = { type: "constant", value: 0 } as const;
-  return { count, slots: 1, speed: 1, labels: {}, resources: {}, livesMs: null, downMs };
+  return {
+    count,
+    slots: 1,
+    threads: 1,
+    warmKeys: 1,
+    speed: 1,
+    labels: {},
+    resources: {},
+    livesMs: null,
+    downMs,
+  };
 }
 
 /** The mean wait by A. Erlang's formula C, in service times. */
@@ -115,8 +126,8 @@ describe("the scenarios", () => {
   });
 
   it("are all valid", () => {
-    for (const name of ["bursty-tenants", "diurnal", "heavy-tails", "large", "unequal-workers"])
-      expect(scenario(name).policies.length).toBeGreaterThan(0);
+    for (const file of readdirSync(SCENARIOS))
+      expect(scenario(file.replace(".yaml", "")).policies.length, file).toBeGreaterThan(0);
   });
 
   it("are drawn and told without a script, whatever their names are", () => {

@@ -31,6 +31,10 @@ interface LabWorker {
   alive: boolean;
   /** When each attempt began that it runs. */
   readonly running: Map<string, number>;
+  /** What it was given and has no thread for. */
+  readonly waiting: Assign[];
+  /** The affinity keys that it has served last, the latest at the end. */
+  readonly warm: Set<number>;
 }
 
 const START = 1_790_000_000_000;
@@ -184,11 +188,29 @@ export class LabRun {
   #begin(worker: LabWorker, assign: Assign): void {
     const arrival = this.#tasks.get(assign.id);
     if (arrival === undefined || !worker.alive) return;
-    if (worker.running.size >= worker.plan.slots)
+    const { running, waiting, plan } = worker;
+    if (running.size + waiting.length >= plan.slots)
       throw new InvariantError(`${worker.id} was given more than its slots.`);
+    if (running.size < plan.threads) this.#start(worker, assign, arrival);
+    else waiting.push(assign);
+  }
+
+  #start(worker: LabWorker, assign: Assign, arrival: Arrival): void {
     worker.running.set(assign.id, this.#now);
     this.#measure.started(arrival, this.#now);
-    this.#agenda.add(this.#now + arrival.serviceMs / worker.plan.speed, { type: "ends", worker, assign });
+    const takesMs = (arrival.serviceMs + this.#coldMs(worker, arrival)) / worker.plan.speed;
+    this.#agenda.add(this.#now + takesMs, { type: "ends", worker, assign });
+  }
+
+  /** What it takes to get what a key needs, where the worker has not kept it. */
+  #coldMs({ warm, plan }: LabWorker, { plan: kind, affinity }: Arrival): number {
+    const { coldMs = 0 } = this.#scenario.tasks[kind] ?? {};
+    if (coldMs === 0 || affinity === -1) return 0;
+    const isWarm = warm.delete(affinity);
+    warm.add(affinity);
+    const [oldest] = warm;
+    if (warm.size > plan.warmKeys && oldest !== undefined) warm.delete(oldest);
+    return isWarm ? 0 : coldMs;
   }
 
   #end(worker: LabWorker, assign: Assign): void {
@@ -210,12 +232,16 @@ export class LabRun {
       startedAt: START + Math.floor(startedAt),
     };
     this.#later({ type: "reported", worker, outcome });
+    const next = worker.waiting.shift();
+    const following = next === undefined ? undefined : this.#tasks.get(next.id);
+    if (next !== undefined && following !== undefined) this.#start(worker, next, following);
   }
 
   #boot(place: Place): void {
     const { plan, lives } = place;
     const id = `w${++this.#boots}`;
-    const worker: LabWorker = { id, plan, place, alive: true, running: new Map() };
+    const nothing = { running: new Map(), waiting: [], warm: new Set<number>() };
+    const worker: LabWorker = { id, plan, place, alive: true, ...nothing };
     const mailbox = `worker:${id}`;
     this.#workers.set(mailbox, worker);
     const tasks = this.#specs.map(({ name, version }) => ({ name, version }));

@@ -21,6 +21,10 @@ export interface Scenario {
 export interface WorkerPlan {
   readonly count: number;
   readonly slots: number;
+  /** How many of the tasks in its slots it works on at a time; the others wait there. */
+  readonly threads: number;
+  /** Of so many affinity keys it keeps what their tasks need. */
+  readonly warmKeys: number;
   /** A task takes its service time divided by this. */
   readonly speed: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -47,6 +51,8 @@ export interface TaskPlan {
   readonly concurrency: number;
   /** Keys that go to the same worker; 0 for none. */
   readonly affinities: number;
+  /** What a task takes longer where its worker has not kept what its affinity key needs. */
+  readonly coldMs: number;
 }
 
 type Arrivals =
@@ -98,9 +104,12 @@ export function readScenario(text: string): Scenario {
 }
 
 function workersOf(fields: Fields): WorkerPlan {
+  const slots = fields.whole("slots", 1, { min: 1, max: 10_000 });
   const plan: WorkerPlan = {
     count: fields.whole("count", 1, { min: 1, max: MOST_WORKERS }),
-    slots: fields.whole("slots", 1, { min: 1, max: 10_000 }),
+    slots,
+    threads: fields.whole("threads", slots, { min: 1, max: slots }),
+    warmKeys: fields.whole("warmKeys", 10, { min: 1, max: 1_000_000 }),
     speed: fields.number("speed", 1, { min: 0.001, max: 1000 }),
     labels: fields.texts("labels"),
     resources: fields.numbers("resources"),
@@ -126,6 +135,7 @@ function tasksOf(fields: Fields): TaskPlan {
     labels: fields.texts("labels"),
     concurrency: fields.whole("concurrency", 0, { min: 0, max: 1_000_000 }),
     affinities: fields.whole("affinities", 0, { min: 0, max: 1_000_000 }),
+    coldMs: fields.number("coldMs", 0, { min: 0, max: 1e12 }),
   };
   fields.done();
   return plan;

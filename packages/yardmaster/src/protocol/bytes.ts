@@ -1,4 +1,4 @@
-import "./native-strings.ts";
+import type {} from "./native-strings.ts";
 
 /**
  * Bytes held as a string with one character (0 to 255) for each byte.

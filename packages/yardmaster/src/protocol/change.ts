@@ -14,10 +14,11 @@ export type Change =
     }
   /** New values of an unfinished task's record; the payload stays. */
   | { readonly type: "update"; readonly task: TaskRecord; readonly parked: boolean }
-  /** An unfinished task becomes terminal; the payload stays. */
+  /** An unfinished task becomes terminal; the payload stays, and is named where the kernel still has it. */
   | {
       readonly type: "finish";
       readonly task: TaskRecord;
+      readonly payload: ByteString | null;
       readonly result: ByteString | null;
       readonly keepUntil: Millis;
     }

@@ -1,4 +1,5 @@
 import { YardmasterError } from "./errors.ts";
+import { quoted } from "./quotation.ts";
 import { MAX_AMOUNT, MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_PRIORITY } from "./task.ts";
 
 /** The longest delay, timeout or window: ten years. */
@@ -16,6 +17,11 @@ export function isKey(text: string): boolean {
   return flaw(text, MAX_KEY_BYTES) === null;
 }
 
+/** Whether a text is one line, which a broker and a log can take: no control characters, and no half of a pair. */
+export function isLine(text: string): boolean {
+  return !CONTROL_CHARACTER.test(text) && text.isWellFormed();
+}
+
 /** Whether a number can be so much of a resource: from 0, in thousandths. */
 export function isAmount(amount: unknown): amount is number {
   return (
@@ -26,14 +32,14 @@ export function isAmount(amount: unknown): amount is number {
   );
 }
 
-/** Throws INVALID_NAME unless `name` has 1 to 256 bytes and no control characters. `what` says whose name it is. */
-export function checkName(name: string, what: string): void {
-  refuseFlawed(name, what, MAX_NAME_BYTES);
+/** Throws INVALID_NAME unless `name` has 1 to 256 bytes and no control characters, naming the field. `what` says whose name it is. */
+export function checkName(name: string, what: string, field = "name"): void {
+  refuseFlawed(name, what, MAX_NAME_BYTES, field);
 }
 
 /** Throws INVALID_NAME unless `key` has 1 to 1,024 bytes and no control characters. */
-export function checkKey(key: string, what: string): void {
-  refuseFlawed(key, what, MAX_KEY_BYTES);
+export function checkKey(key: string, what: string, field: string = what): void {
+  refuseFlawed(key, what, MAX_KEY_BYTES, field);
 }
 
 /** Throws INVALID_OPTIONS unless `delayMs` is 0 to ten years. `what` names the option. */
@@ -42,6 +48,7 @@ export function checkDelay(delayMs: number, what: string): void {
   throw new YardmasterError(
     "INVALID_OPTIONS",
     `${what} is ${String(delayMs)}: give milliseconds from 0 to ${MAX_DELAY_MS} (ten years).`,
+    { details: { field: what } },
   );
 }
 
@@ -51,13 +58,16 @@ export function checkPriority(priority: number, what: string): void {
   throw new YardmasterError(
     "INVALID_OPTIONS",
     `${what} is ${String(priority)}: give a whole number from 0 to ${MAX_PRIORITY}; larger goes first.`,
+    { details: { field: what } },
   );
 }
 
-function refuseFlawed(text: string, what: string, maxBytes: number): void {
+function refuseFlawed(text: string, what: string, maxBytes: number, field: string): void {
   const found = flaw(text, maxBytes);
   if (found === null) return;
-  throw new YardmasterError("INVALID_NAME", `${what} ${JSON.stringify(shortened(text))} ${found}.`);
+  throw new YardmasterError("INVALID_NAME", `${what} ${quoted(text)} ${found}.`, {
+    details: { field },
+  });
 }
 
 function flaw(text: string, maxBytes: number): string | null {
@@ -69,8 +79,4 @@ function flaw(text: string, maxBytes: number): string | null {
     return "holds control characters: leave out line breaks, tabs and the like";
   if (!text.isWellFormed()) return "holds half a surrogate pair: give well-formed text";
   return null;
-}
-
-function shortened(text: string): string {
-  return typeof text === "string" && text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

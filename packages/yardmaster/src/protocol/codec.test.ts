@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isKey, isName } from "./check.ts";
+import { isKey, isLine, isName } from "./check.ts";
 import type { Envelope, Frame, LogLine } from "./envelope.ts";
 import { YardmasterError } from "./errors.ts";
 import { decodeFrame, encodeFrame, readHeader } from "./frame.ts";
@@ -28,20 +28,24 @@ import {
   type TaskTerms,
   TERMINAL_STATES,
 } from "./task.ts";
+import { MAX_ASKED_MS } from "./writer.ts";
 
 const number = fc.oneof(fc.nat(200), fc.nat(), fc.maxSafeNat());
+/** What somebody asks for, in milliseconds. */
+const asked = fc.oneof(fc.nat(200), fc.nat(), fc.integer({ min: 0, max: MAX_ASKED_MS }));
 const text = fc.string({ unit: "binary", maxLength: 60 });
 const name = fc.oneof(fc.constantFrom("image.resize", "media"), text.filter(isName));
-const mailbox = fc.oneof(fc.constantFrom("", "client:a", "worker:b"), text);
+const oneLine = text.filter(isLine);
+const mailbox = fc.oneof(fc.constantFrom("", "client:a", "worker:b"), oneLine);
 const byteString = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).latin1Slice());
 const id = fc.uuid({ version: 7 });
 const idOrNone = fc.oneof(fc.constant(""), id);
 const jitter = fc.constantFrom("none", "full");
 
 const backoff: fc.Arbitrary<Backoff> = fc.oneof(
-  fc.record({ type: fc.constant("fixed"), baseMs: number, jitter }),
-  fc.record({ type: fc.constant("exponential"), baseMs: number, maxMs: number, jitter }),
-  fc.record({ type: fc.constant("list"), delaysMs: fc.array(number, { maxLength: 5 }), jitter }),
+  fc.record({ type: fc.constant("fixed"), baseMs: asked, jitter }),
+  fc.record({ type: fc.constant("exponential"), baseMs: asked, maxMs: asked, jitter }),
+  fc.record({ type: fc.constant("list"), delaysMs: fc.array(asked, { maxLength: 5 }), jitter }),
 );
 const positive = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1 }));
 const rateOrNull: fc.Arbitrary<Rate | null> = fc.option(
@@ -53,11 +57,11 @@ const plainSpec: fc.Arbitrary<TaskSpec> = fc.record({
   version: number,
   attempts: number,
   backoff,
-  timeoutMs: number,
-  graceMs: number,
+  timeoutMs: asked,
+  graceMs: asked,
   delivery: fc.constantFrom("at-least-once", "at-most-once"),
-  keepResultMs: number,
-  keepFailureMs: number,
+  keepResultMs: asked,
+  keepFailureMs: asked,
 });
 const limits = fc.record({ concurrency: number, rate: rateOrNull });
 const limitedSpec: fc.Arbitrary<TaskSpec> = fc.oneof(
@@ -72,23 +76,24 @@ const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
   limitedSpec,
   fc.tuple(limitedSpec, requirements).map(([limited, requirements]) => ({ ...limited, requirements })),
 );
-const error: fc.Arbitrary<TaskError> = fc.record({ code: text, message: text, stack: text });
+const error: fc.Arbitrary<TaskError> = fc.record({ code: oneLine, message: text, stack: text });
 const errorOrNull = fc.option(error);
 const keyOrNone = fc.oneof(fc.constantFrom("", "tenant-7"), text.filter(isKey));
 const plainTerms: fc.Arbitrary<TaskTerms> = fc.record({
   deadline: number,
-  deadlineInMs: number,
+  deadlineInMs: asked,
   fairnessKey: keyOrNone,
   weight: fc.constantFrom(1, 0.5, MIN_WEIGHT, MAX_WEIGHT),
   concurrencyKey: keyOrNone,
   rateKey: keyOrNone,
   affinityKey: keyOrNone,
 });
-const replace = fc.record({ key: text.filter(isKey), waitMs: number, maxWaitMs: number, until: number });
+const replace = fc.record({ key: text.filter(isKey), waitMs: asked, maxWaitMs: asked, until: number });
 const termsOrNull: fc.Arbitrary<TaskTerms | null> = fc.option(
   fc.oneof(
     plainTerms,
     fc.tuple(plainTerms, replace).map(([plain, replace]) => ({ ...plain, replace })),
+    fc.tuple(plainTerms, text).map(([plain, trace]) => ({ ...plain, trace })),
   ),
 );
 const links: fc.Arbitrary<TaskLinks> = fc.oneof(
@@ -123,13 +128,13 @@ const submission: fc.Arbitrary<Submission> = orLinked(
     id,
     spec,
     priority: fc.nat(255),
-    runAt: number,
-    delayMs: number,
-    expiresInMs: number,
+    runAt: asked,
+    delayMs: asked,
+    expiresInMs: asked,
     key: fc.option(
       fc.record({
         key: text.filter(isKey),
-        windowMs: number,
+        windowMs: asked,
         inputHash: byteString.map((bytes) => bytes.slice(0, 64)),
       }),
     ),
@@ -166,7 +171,7 @@ const jsonValue: fc.Arbitrary<unknown> = fc
   .map((json) => JSON.parse(JSON.stringify(JSON.parse(json))));
 const fraction = fc.double({ min: 0, max: 1, noNaN: true });
 const line: fc.Arbitrary<LogLine> = fc.record({
-  at: number,
+  at: asked,
   level: fc.constantFrom("debug", "info", "warn", "error"),
   message: text,
 });
@@ -217,13 +222,13 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
     epoch: number,
     attempt: number,
     kind: fc.constantFrom("succeeded", "failed", "final", "retryIn", "returned", "cancelled"),
-    delayMs: number,
+    delayMs: asked,
     result: byteString,
     error: errorOrNull,
-    startedAt: number,
+    startedAt: asked,
   }),
   register: envelope("register", {
-    worker: text,
+    worker: oneLine,
     mailbox,
     credit: number,
     tasks: fc.array(fc.record({ name, version: number }), { maxLength: 3 }),
@@ -231,9 +236,9 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
     labels: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
     resources: fc.dictionary(text, amount, { maxKeys: 3, noNullPrototype: true }),
   }),
-  heartbeat: envelope("heartbeat", { worker: text, number, credit: number, stalledMs: number }),
+  heartbeat: envelope("heartbeat", { worker: oneLine, number, credit: number, stalledMs: asked }),
   held: envelope("held", {
-    worker: text,
+    worker: oneLine,
     epoch: number,
     seen: number,
     attempts: fc.array(
@@ -246,14 +251,14 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
       { maxLength: 3 },
     ),
   }),
-  goodbye: envelope("goodbye", { worker: text }),
+  goodbye: envelope("goodbye", { worker: oneLine }),
   cancel: envelope("cancel", { id, reason: text, request: number }),
   watch: envelope("watch", { id }),
   note: envelope("note", {
     note: fc.record({
       id,
       attempt: number,
-      startedAt: number,
+      startedAt: asked,
       progress: fc.option(fc.record({ fraction, note: text })),
       logs: fc.array(line, { maxLength: 3 }),
     }),
@@ -267,29 +272,32 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
         { requiredKeys: ["type", "limit"] },
       ),
       fc.record({ type: fc.constantFrom("queues", "workers") }),
+      fc.record({ type: fc.constant("activity"), after: number, limit: fc.nat(1000) }),
+      fc.record({ type: fc.constant("graph"), id, from: fc.nat(1000), limit: fc.nat(1000) }),
+      fc.record({ type: fc.constant("graphs"), limit: fc.nat(1000) }),
     ),
   }),
   command: envelope("command", {
     request: number,
     command: fc.oneof(
-      fc.record({ type: fc.constantFrom("pause", "resume"), queue: text }),
+      fc.record({ type: fc.constantFrom("pause", "resume"), queue: name }),
       fc.record({ type: fc.constant("apply"), queues }),
-      fc.record({ type: fc.constant("drain"), worker: text }),
+      fc.record({ type: fc.constant("drain"), worker: oneLine }),
       fc.record({ type: fc.constant("schedule"), schedule: text }),
       fc.record({ type: fc.constantFrom("pauseSchedule", "resumeSchedule", "unschedule"), schedule: name }),
     ),
   }),
-  marker: envelope("marker", { worker: text, boot: text, heardAt: number }),
+  marker: envelope("marker", { worker: oneLine, boot: oneLine, heardAt: number }),
   echo: envelope("echo", { nonce: number }),
-  handover: envelope("handover", { owner: text, epoch: number, shards: number }),
+  handover: envelope("handover", { owner: oneLine, epoch: number, shards: number }),
   assign: envelope("assign", {
     id,
     attempt: number,
     name,
     version: number,
     attempts: number,
-    timeoutMs: number,
-    graceMs: number,
+    timeoutMs: asked,
+    graceMs: asked,
     expiresAt: number,
     payload: fc.option(byteString),
   }),
@@ -307,18 +315,19 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
     ready: number,
   }),
   takeover: fc.constant({ type: "takeover" }),
-  drain: fc.constant({ type: "drain" }),
+  drain: fc.oneof(fc.constant({ type: "drain" } as const), envelope("drain", { withinMs: number })),
+  slots: envelope("slots", { slots: number }),
   accepted: envelope("accepted", {
     id,
     outcome: fc.constantFrom("duplicate", "refused"),
     of: idOrNone,
-    code: text,
+    code: oneLine,
     message: text,
   }),
   settled: envelope("settled", {
     id,
     state: fc.constantFrom(...TERMINAL_STATES),
-    code: text,
+    code: oneLine,
     attempt: number,
     result: fc.option(byteString),
     resultBytes: fc.nat(4096),
@@ -327,7 +336,7 @@ const arbitraries: { [T in Envelope["type"]]: fc.Arbitrary<Extract<Envelope, { r
   event: envelope("event", {
     id,
     event: fc.oneof(
-      fc.record({ type: fc.constant("started"), attempt: number, worker: text, at: number }),
+      fc.record({ type: fc.constant("started"), attempt: number, worker: oneLine, at: asked }),
       fc.record({ type: fc.constant("progress"), attempt: number, fraction, note: text }),
       fc.record({ type: fc.constant("log"), attempt: number, line }),
       fc.record({ type: fc.constant("retried"), attempt: number, runAt: number, error: errorOrNull }),

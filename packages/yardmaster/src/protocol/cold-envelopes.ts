@@ -2,6 +2,7 @@ import type { Command, Envelope, HeldAttempt, LogLine, Note, Query, TaskEvent } 
 import type { Shape } from "./shape.ts";
 import {
   ADMISSIONS,
+  MAX_GRAPH_TASKS,
   MAX_KEY_BYTES,
   MAX_LABELS,
   MAX_PRIORITY,
@@ -15,7 +16,7 @@ import {
   type TaskError,
   TERMINAL_STATES,
 } from "./task.ts";
-import { MAX_TEXT_BYTES } from "./writer.ts";
+import { MAX_ASKED_MS, MAX_TEXT_BYTES } from "./writer.ts";
 
 type HotType = "submit" | "assign" | "outcome" | "answered" | "settled";
 export type ColdType = Exclude<Envelope["type"], HotType>;
@@ -28,6 +29,7 @@ const MAX_QUEUES = 10_000;
 const MAX_HELD = 1_000_000;
 /** More than the longest schedule takes in base 64. */
 const MAX_SCHEDULE_TEXT = 256 * 1024;
+const MAX_ANSWERED_TASKS = 10_000;
 const MAX_LOG_LINES = 100_000;
 /** As deep as an answer may nest, so that whoever walks it by recursion is safe. */
 const MAX_DEPTH = 64;
@@ -44,6 +46,10 @@ const QUERIES = [
   "schedules",
   "schedule",
   "stats",
+  "activity",
+  "graph",
+  "graphs",
+  "active",
 ] as const;
 const COMMANDS = [
   "pause",
@@ -54,6 +60,7 @@ const COMMANDS = [
   "pauseSchedule",
   "resumeSchedule",
   "unschedule",
+  "slots",
 ] as const;
 const EVENTS = ["started", "progress", "log", "retried"] as const;
 
@@ -130,7 +137,8 @@ export const COLD: ColdReaders = {
     ready: body.uint("ready"),
   }),
   takeover: () => ({ type: "takeover" }),
-  drain: () => ({ type: "drain" }),
+  drain: (body) => ({ type: "drain", ...readWithin(body) }),
+  slots: (body) => ({ type: "slots", slots: body.uint("slots") }),
   accepted: (body) => ({
     type: "accepted",
     id: body.id("id"),
@@ -171,7 +179,7 @@ function readSettings(settings: Shape): QueueSettings {
     // A share or a time of nothing would divide by zero.
     weight: Math.max(1, settings.uint("weight", MAX_QUEUE_WEIGHT)),
     precedence: settings.uint("precedence", MAX_PRIORITY),
-    agingMs: Math.max(1, settings.uint("agingMs")),
+    agingMs: Math.max(1, settings.uint("agingMs", MAX_ASKED_MS)),
     concurrency: settings.uint("concurrency"),
     rate: settings.isNull("rate") ? null : readRate(settings.shape("rate")),
     admission: settings.oneOf("admission", ADMISSIONS),
@@ -179,7 +187,7 @@ function readSettings(settings: Shape): QueueSettings {
 }
 
 function readRate(rate: Shape): Rate {
-  const [limit, perMs, burst] = [rate.uint("limit"), rate.uint("perMs"), rate.uint("burst")];
+  const [limit, perMs, burst] = [rate.uint("limit"), rate.uint("perMs", MAX_ASKED_MS), rate.uint("burst")];
   return { limit: Math.max(1, limit), perMs: Math.max(1, perMs), burst: Math.max(1, burst) };
 }
 
@@ -218,12 +226,23 @@ function readQuery(query: Shape): Query {
   const type = query.oneOf("type", QUERIES);
   if (type === "status" || type === "explain" || type === "story") return { type, id: query.id("id") };
   if (type === "schedule") return { type, name: query.name("name") };
+  if (type === "activity")
+    return { type, after: query.uint("after"), limit: query.uint("limit", MAX_ANSWERED_TASKS) };
+  if (type === "graph")
+    return {
+      type,
+      id: query.id("id"),
+      from: query.uint("from", MAX_GRAPH_TASKS),
+      limit: query.uint("limit", MAX_ANSWERED_TASKS),
+    };
+  if (type === "graphs") return { type, limit: query.uint("limit", MAX_ANSWERED_TASKS) };
+  if (type === "active") return { type, worker: text(query, "worker") };
   if (type !== "list") return { type };
   return {
     type,
-    ...(query.has("state") ? { state: text(query, "state") } : {}),
-    ...(query.has("queue") ? { queue: text(query, "queue") } : {}),
-    ...(query.has("name") ? { name: text(query, "name") } : {}),
+    ...(query.has("state") ? { state: sought(query, "state") } : {}),
+    ...(query.has("queue") ? { queue: sought(query, "queue") } : {}),
+    ...(query.has("name") ? { name: sought(query, "name") } : {}),
     ...(query.has("after") ? { after: query.id("after") } : {}),
     limit: query.uint("limit"),
   };
@@ -232,10 +251,15 @@ function readQuery(query: Shape): Query {
 function readCommand(command: Shape): Command {
   const type = command.oneOf("type", COMMANDS);
   if (type === "apply") return { type, queues: command.list("queues", MAX_QUEUES, readQueue) };
-  if (type === "drain") return { type, worker: text(command, "worker") };
+  if (type === "drain") return { type, worker: text(command, "worker"), ...readWithin(command) };
+  if (type === "slots") return { type, worker: text(command, "worker"), slots: command.uint("slots") };
   if (type === "schedule") return { type, schedule: command.text("schedule", MAX_SCHEDULE_TEXT) };
-  if (type === "pause" || type === "resume") return { type, queue: text(command, "queue") };
+  if (type === "pause" || type === "resume") return { type, queue: command.name("queue") };
   return { type, schedule: command.name("schedule") };
+}
+
+function readWithin(drain: Shape): { readonly withinMs?: number } {
+  return drain.has("withinMs") ? { withinMs: drain.uint("withinMs") } : {};
 }
 
 function readEvent(event: Shape): TaskEvent {
@@ -245,7 +269,7 @@ function readEvent(event: Shape): TaskEvent {
   if (type === "progress") return { type, attempt, ...readProgress(event) };
   if (type === "log") return { type, attempt, line: readLogLine(event.shape("line")) };
   const error = event.isNull("error") ? null : readError(event.shape("error"));
-  return { type, attempt, runAt: event.millis("runAt"), error };
+  return { type, attempt, runAt: event.uint("runAt"), error };
 }
 
 function readError(error: Shape): TaskError {
@@ -256,7 +280,12 @@ function readError(error: Shape): TaskError {
   };
 }
 
-/** A mailbox, a worker's id, a code or what a person typed. */
+/** A mailbox, a worker's id or a code. */
 function text(shape: Shape, field: string): string {
+  return shape.line(field, MAX_KEY_BYTES);
+}
+
+/** What a person looks for. */
+function sought(shape: Shape, field: string): string {
   return shape.text(field, MAX_KEY_BYTES);
 }

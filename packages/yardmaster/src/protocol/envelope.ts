@@ -151,21 +151,33 @@ export type Query =
       readonly limit: number;
     }
   | { readonly type: "queues" }
+  /** How far a graph is, and how its unfinished tasks stand, from a place in its row of ids on. */
+  | { readonly type: "graph"; readonly id: TaskId; readonly from: number; readonly limit: number }
+  /** The newest open graphs, and the last ones that ended. */
+  | { readonly type: "graphs"; readonly limit: number }
   | { readonly type: "schedules" }
   /** What was counted since the owner took the shard over. */
   | { readonly type: "stats" }
+  /** What goes on; `after` is how many ended attempts were told before. */
+  | { readonly type: "activity"; readonly after: number; readonly limit: number }
   /** What was declared under a name, for who runs it at once. */
   | { readonly type: "schedule"; readonly name: string }
-  | { readonly type: "workers" };
+  | { readonly type: "workers" }
+  /** The unfinished tasks that a worker has. */
+  | { readonly type: "active"; readonly worker: string };
 
 /** Orders that change something; answered when committed. */
-export type Command = QueueOrder | ScheduleOrder;
+export type Command = QueueOrder | WorkerOrder | ScheduleOrder;
 
 export type QueueOrder =
   | { readonly type: "pause"; readonly queue: string }
   | { readonly type: "resume"; readonly queue: string }
-  | { readonly type: "apply"; readonly queues: readonly QueueRecord[] }
-  | { readonly type: "drain"; readonly worker: string };
+  | { readonly type: "apply"; readonly queues: readonly QueueRecord[] };
+
+export type WorkerOrder =
+  /** With `withinMs`, what still runs by then is aborted and ended; without it, everything may finish. */
+  | { readonly type: "drain"; readonly worker: string; readonly withinMs?: number }
+  | { readonly type: "slots"; readonly worker: string; readonly slots: number };
 
 export type ScheduleOrder =
   /** `schedule` is an encoded `ScheduleRecord` in base 64; in the others, a name. */
@@ -185,8 +197,10 @@ export type ToWorker =
   | HeartbeatAnswer
   /** A new owner: register, say what you hold and send your unanswered outcomes again. */
   | { readonly type: "takeover" }
-  /** Take no more work and end when done. */
-  | { readonly type: "drain" };
+  /** Take no more work and end when done, or within a time. */
+  | { readonly type: "drain"; readonly withinMs?: number }
+  /** Run so many attempts at a time from now on. Only ever sent because somebody ordered it. */
+  | { readonly type: "slots"; readonly slots: number };
 
 /** Repeated unasked when `ready` changes, in a yard of more than one shard. */
 export interface HeartbeatAnswer {
@@ -216,6 +230,8 @@ export interface Assign {
   readonly expiresAt: Millis;
   /** Null when it is over INLINE_BYTES: read it from the store. */
   readonly payload: ByteString | null;
+  /** What ties it to the trace of its submission; absent where nobody traces. */
+  readonly trace?: string;
 }
 
 export type ToClient =

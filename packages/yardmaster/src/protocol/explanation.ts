@@ -1,5 +1,5 @@
 import { tickOf, tickSentence } from "./schedule.ts";
-import { isTerminal, type State, type TaskId, type TaskRecord } from "./task.ts";
+import { isTerminal, type Millis, type State, type TaskId, type TaskRecord } from "./task.ts";
 
 /** Every answer to why a task is not running, and that it is. */
 export const REASONS = [
@@ -10,6 +10,7 @@ export const REASONS = [
   "retry",
   "held-back",
   "delay",
+  "replaceable",
   "dependencies",
   "graph-incomplete",
   "concurrency",
@@ -49,6 +50,14 @@ export function whyEnded({
 }: Pick<TaskRecord, "code" | "error"> & { readonly state: State }): Why {
   const because = error === null ? "" : ` (${error.code}: ${error.message})`;
   return { reason: "ended", sentence: `The task has ended as ${state}${because}.`, data: { code, error } };
+}
+
+/** A deadline that was doubted at submission stays in sight until the task has ended. */
+export function withDoubt(why: Why, deadline: Millis, now: Millis): Why {
+  const inMs = deadline - now;
+  const when = inMs >= 0 ? `is in ${inMs} ms` : `was ${-inMs} ms ago`;
+  const sentence = `${why.sentence} Its deadline ${when}; that it can be met was doubted when it was accepted.`;
+  return { ...why, sentence, data: { ...why.data, deadline, deadlineInMs: inMs, deadlineDoubtful: true } };
 }
 
 /** Where a tick of a schedule made the task, that is told too. */

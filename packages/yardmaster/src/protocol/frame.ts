@@ -15,6 +15,7 @@ import {
 } from "./hot-envelopes.ts";
 import { MAX_SHARD } from "./ids.ts";
 import { internText } from "./interner.ts";
+import { quoted } from "./quotation.ts";
 import { Reader } from "./reader.ts";
 import { Shape } from "./shape.ts";
 import { MAX_TABLE_TEXT_BYTES, ReaderTables, WriterTables } from "./tables.ts";
@@ -63,6 +64,7 @@ const TYPES = [
   "unknown",
   "cancelDone",
   "handover",
+  "slots",
 ] as const satisfies readonly Envelope["type"][];
 
 const NUMBERS: ReadonlyMap<Envelope["type"], number> = new Map(TYPES.map((type, number) => [type, number]));
@@ -102,7 +104,7 @@ export class FrameWriter {
     this.header.byte(MAGIC);
     this.header.byte(MAGIC_FRAME);
     this.header.byte(FRAME_VERSION);
-    this.header.text(from, MAX_TABLE_TEXT_BYTES);
+    this.header.line(from, MAX_TABLE_TEXT_BYTES);
     this.header.uint(shard);
     this.header.uint(epoch);
     this.header.uint(sequence);
@@ -198,7 +200,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   if (version > FRAME_VERSION) {
     throw new YardmasterError(
       "UNSUPPORTED_VERSION",
-      `A frame from ${JSON.stringify(from)} has version ${version}, and this Yardmaster reads up to ${FRAME_VERSION}: update it.`,
+      `A frame from ${quoted(from)} has version ${version}, and this Yardmaster reads up to ${FRAME_VERSION}: update it.`,
       { details: { version, supported: FRAME_VERSION } },
     );
   }
@@ -227,7 +229,7 @@ function takeHeader(reader: Reader): FrameHeader {
   if (reader.byte() !== MAGIC || reader.byte() !== MAGIC_FRAME) reader.fail("it does not start as a frame");
   const version = reader.byte();
   if (version === 0) reader.fail("version 0 does not exist");
-  const from = internText(reader.text(MAX_TABLE_TEXT_BYTES));
+  const from = internText(reader.line(MAX_TABLE_TEXT_BYTES));
   const shard = reader.uintUpTo(MAX_SHARD, "the shard");
   return { version, from, shard, epoch: reader.uint(), sequence: reader.uint() };
 }

@@ -22,6 +22,7 @@ import type {
  */
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
 
+const TRACE = '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}';
 const ID = "01a20a41-b509-7bda-b299-aa96b368d005";
 const OTHER_ID = "01a20a41-b50a-7000-8000-00000000f005";
 const NOW = 1_795_468_800_123;
@@ -247,6 +248,7 @@ const samples: Samples = {
   heartbeatAnswer: [{ type: "heartbeatAnswer", number: 4, sent: 12, known: true, credit: 5, ready: 8 }],
   takeover: [{ type: "takeover" }],
   drain: [{ type: "drain" }],
+  slots: [{ type: "slots", slots: 40 }],
   accepted: [{ type: "accepted", id: ID, outcome: "duplicate", of: OTHER_ID, code: "", message: "" }],
   settled: [
     {
@@ -395,6 +397,25 @@ describe("the bytes of version 1", () => {
     );
   });
 
+  it("of a submission and an assignment that carry a trace stay what they are", () => {
+    const submission: Submission = { ...plain, terms: { ...terms, trace: TRACE } };
+    const assign: Envelope = {
+      type: "assign",
+      id: ID,
+      attempt: 1,
+      name: "image.resize",
+      version: 2,
+      attempts: 5,
+      timeoutMs: 0,
+      graceMs: 0,
+      expiresAt: 0,
+      payload: "{}",
+      trace: TRACE,
+    };
+    const frame = frameOf([{ type: "submit", submission }, assign, { ...assign, payload: null }]);
+    expect(decodeFrame(expectGolden("frames.json", "traced tasks", encodeFrame(frame)))).toEqual(frame);
+  });
+
   it("of a submission that is linked to others stay what they are", () => {
     const frame = frameOf([{ type: "submit", submission: linked }]);
     expect(decodeFrame(expectGolden("frames.json", "submit with links", encodeFrame(frame)))).toEqual(frame);
@@ -404,6 +425,7 @@ describe("the bytes of version 1", () => {
     "waiting task": waiting,
     "ended task": ended,
     "bound task": { ...ended, spec: limited, terms },
+    "traced task": { ...ended, terms: { ...terms, trace: TRACE } },
     "demanding task": { ...waiting, spec: demanding },
     "task that was tried again": { ...ended, past: [past] },
     "linked task": {

@@ -1,6 +1,7 @@
 import { isKey } from "./check.ts";
 import type { Answered, Assign, Outcome, Settled } from "./envelope.ts";
 import { readLinks, writeLinks } from "./links.ts";
+import { quoted } from "./quotation.ts";
 import type { Reader } from "./reader.ts";
 import type { ReaderTables, WriterTables } from "./tables.ts";
 import {
@@ -8,6 +9,7 @@ import {
   MAX_BYTES,
   MAX_KEY_BYTES,
   MAX_PRIORITY,
+  MAX_TRACE_BYTES,
   type Submission,
   TERMINAL_STATES,
 } from "./task.ts";
@@ -33,6 +35,9 @@ const SUBMISSION_FLAGS = 63;
 const CHOICE = 15;
 const WITH_ERROR = 16;
 const BY_REFERENCE = 32;
+// Of an assignment.
+const TRACED = 64;
+const ASSIGN_FLAGS = BY_REFERENCE | TRACED;
 
 export function writeSubmission(writer: Writer, submission: Submission, tables: WriterTables): void {
   const { key, retryOf, runAt, delayMs, expiresInMs } = submission;
@@ -52,9 +57,9 @@ export function writeSubmission(writer: Writer, submission: Submission, tables: 
     throw unwritable(`priority ${submission.priority} is too large`);
   writer.uint(submission.priority);
   if (timed) {
-    writer.millis(runAt);
-    writer.millis(delayMs);
-    writer.millis(expiresInMs);
+    writer.askedMillis(runAt);
+    writer.askedMillis(delayMs);
+    writer.askedMillis(expiresInMs);
   }
   if (key) writeKey(writer, key);
   if (retryOf !== "") writer.id(retryOf);
@@ -71,9 +76,9 @@ export function readSubmission(reader: Reader, tables: ReaderTables): Submission
   if (flags > SUBMISSION_FLAGS) reader.fail(`flags ${flags} of a submission are unknown`);
   const priority = reader.uintUpTo(MAX_PRIORITY, "priority");
   const timed = (flags & TIMED) !== 0;
-  const runAt = timed ? reader.uint() : 0;
-  const delayMs = timed ? reader.uint() : 0;
-  const expiresInMs = timed ? reader.uint() : 0;
+  const runAt = timed ? reader.askedMillis() : 0;
+  const delayMs = timed ? reader.askedMillis() : 0;
+  const expiresInMs = timed ? reader.askedMillis() : 0;
   const key = (flags & KEYED) === 0 ? null : readKey(reader);
   const retryOf = (flags & REPEATS) === 0 ? "" : reader.id();
   const copy = (flags & COPY) !== 0;
@@ -100,17 +105,17 @@ export function readSubmission(reader: Reader, tables: ReaderTables): Submission
 }
 
 function writeKey(writer: Writer, key: IdempotencyKey): void {
-  if (!isKey(key.key)) throw unwritable(`${JSON.stringify(key.key.slice(0, 60))} is not an idempotency key`);
+  if (!isKey(key.key)) throw unwritable(`${quoted(key.key)} is not an idempotency key`);
   if (key.inputHash.length > MAX_HASH_BYTES) throw unwritable("an input's hash is too long");
   writer.text(key.key, MAX_KEY_BYTES);
-  writer.millis(key.windowMs);
+  writer.askedMillis(key.windowMs);
   writer.bytes(key.inputHash);
 }
 
 function readKey(reader: Reader): IdempotencyKey {
   const key = reader.text(MAX_KEY_BYTES);
   if (!isKey(key)) reader.fail("an idempotency key is empty or holds control characters");
-  const windowMs = reader.uint();
+  const windowMs = reader.askedMillis();
   return { key, windowMs, inputHash: reader.raw(reader.uintUpTo(MAX_HASH_BYTES, "a hash's size")) };
 }
 
@@ -120,11 +125,13 @@ export function writeAssign(writer: Writer, assign: Assign, tables: WriterTables
   writer.uint(tables.text(assign.name));
   writer.uint(assign.version);
   writer.uint(assign.attempts);
-  writer.millis(assign.timeoutMs);
-  writer.millis(assign.graceMs);
+  writer.askedMillis(assign.timeoutMs);
+  writer.askedMillis(assign.graceMs);
   writer.millis(assign.expiresAt);
-  writer.byte(assign.payload === null ? BY_REFERENCE : 0);
-  if (assign.payload !== null) writer.bytes(assign.payload);
+  const { payload, trace } = assign;
+  writer.byte((payload === null ? BY_REFERENCE : 0) | (trace === undefined ? 0 : TRACED));
+  if (payload !== null) writer.bytes(payload);
+  if (trace !== undefined) writer.text(trace, MAX_TRACE_BYTES);
 }
 
 export function readAssign(reader: Reader, tables: ReaderTables): Assign {
@@ -133,13 +140,13 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
   const name = tables.text(reader);
   const version = reader.uint();
   const attempts = reader.uint();
-  const timeoutMs = reader.uint();
-  const graceMs = reader.uint();
+  const timeoutMs = reader.askedMillis();
+  const graceMs = reader.askedMillis();
   const expiresAt = reader.uint();
   const flags = reader.byte();
-  if ((flags & ~BY_REFERENCE) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
-  const payload = flags === BY_REFERENCE ? null : reader.bytes();
-  return {
+  if ((flags & ~ASSIGN_FLAGS) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
+  const payload = (flags & BY_REFERENCE) === 0 ? reader.bytes() : null;
+  const assign: Assign = {
     type: "assign",
     id,
     attempt,
@@ -151,6 +158,7 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
     expiresAt,
     payload,
   };
+  return (flags & TRACED) === 0 ? assign : { ...assign, trace: reader.text(MAX_TRACE_BYTES) };
 }
 
 export function writeOutcome(writer: Writer, outcome: Outcome): void {
@@ -160,8 +168,8 @@ export function writeOutcome(writer: Writer, outcome: Outcome): void {
   writer.id(outcome.id);
   writer.uint(outcome.epoch);
   writer.uint(outcome.attempt);
-  writer.millis(outcome.delayMs);
-  writer.millis(outcome.startedAt);
+  writer.askedMillis(outcome.delayMs);
+  writer.askedMillis(outcome.startedAt);
   writer.bytes(outcome.result);
   if (outcome.error) writer.error(outcome.error);
 }
@@ -174,8 +182,8 @@ export function readOutcome(reader: Reader): Outcome {
   const id = reader.id();
   const epoch = reader.uint();
   const attempt = reader.uint();
-  const delayMs = reader.uint();
-  const startedAt = reader.uint();
+  const delayMs = reader.askedMillis();
+  const startedAt = reader.askedMillis();
   const result = reader.bytes();
   const error = (flags & WITH_ERROR) === 0 ? null : reader.error();
   return { type: "outcome", id, epoch, attempt, kind, delayMs, result, error, startedAt };

@@ -4,8 +4,10 @@ import { YardmasterError } from "./errors.ts";
 import {
   createTaskIds,
   type IdSource,
+  idAfter,
   isTaskId,
   MAX_SHARD,
+  placeAfter,
   randomId,
   shardOf,
   submittedAtOf,
@@ -46,6 +48,32 @@ describe("task ids", () => {
     });
     expect(made.toSorted()).toEqual(made);
     expect(new Set(made).size).toBe(made.length);
+  });
+
+  it("are made in rows, which no later id is part of", () => {
+    const counts = fc.integer({ min: 1, max: 300 });
+    fc.assert(
+      fc.property(fc.nat(MAX_SHARD), counts, fc.nat(2 ** 32 - 1), (shard, count, random) => {
+        const ids = createTaskIds({ now: () => NOW, random: () => random });
+        const row = ids.series(shard, count);
+        const later = ids.next(shard);
+        expect(row).toEqual(row.map((_, place) => idAfter(row[0] ?? "", place)));
+        expect(row.every((id) => isTaskId(id) && shardOf(id) === shard)).toBe(true);
+        expect(row.map((id) => placeAfter(row[0] ?? "", id))).toEqual(row.map((_, place) => place));
+        expect([...row, later].toSorted()).toEqual([...row, later]);
+        expect(row).toHaveLength(count);
+      }),
+    );
+  });
+
+  it("are made in rows that do not cross the counter's end", () => {
+    // All bits set: the counter of a millisecond starts at its last value.
+    const draws = [2 ** 32 - 1, 2 ** 32 - 1];
+    const ids = createTaskIds({ now: () => NOW, random: () => draws.shift() ?? 7 });
+    const row = ids.series(3, 5);
+    expect(row.map((id) => placeAfter(row[0] ?? "", id))).toEqual([0, 1, 2, 3, 4]);
+    expect(new Set(row).size).toBe(5);
+    expect(placeAfter(row[0] ?? "", createTaskIds(sourceAt({ now: NOW - 9 })).next(3))).toBe(null);
   });
 
   it("take a clock with fractions", () => {

@@ -12,12 +12,16 @@ export interface IdSource {
 export interface TaskIds {
   /** A new id of this shard, larger than all before it unless the clock was set back by more than 10 s. */
   next(shard: number): TaskId;
+  /** So many new ids in a row: each is `idAfter` the one before. */
+  series(shard: number, count: number): TaskId[];
 }
 
 /** The largest shard number: what the last 12 bits of an id can hold. */
 export const MAX_SHARD = 4095;
 
 const SHARD_DIGITS = 3;
+/** An id's counter within its millisecond. */
+const COUNTER_BITS = 42;
 const TASK_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const BASE32 = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -27,18 +31,57 @@ const BASE32 = "0123456789abcdefghjkmnpqrstvwxyz";
  */
 export function createTaskIds(source: IdSource): TaskIds {
   const generator = new V7Generator({ nextUint32: () => source.random() });
+  const nextAt = (now: number, shard: number): TaskId => {
+    if (!Number.isInteger(shard) || shard < 0 || shard > MAX_SHARD) {
+      throw new YardmasterError(
+        "INVALID_OPTIONS",
+        `Shard ${shard} does not exist: shards are 0 to ${MAX_SHARD}.`,
+      );
+    }
+    const text = generator.generateOrResetWithTs(now).toString();
+    return text.slice(0, -SHARD_DIGITS) + shard.toString(16).padStart(SHARD_DIGITS, "0");
+  };
   return {
-    next(shard) {
-      if (!Number.isInteger(shard) || shard < 0 || shard > MAX_SHARD) {
-        throw new YardmasterError(
-          "INVALID_OPTIONS",
-          `Shard ${shard} does not exist: shards are 0 to ${MAX_SHARD}.`,
-        );
+    next: (shard) => nextAt(Math.floor(source.now()), shard),
+    series(shard, count) {
+      const now = Math.floor(source.now());
+      for (;;) {
+        const first = nextAt(now, shard);
+        let last = first;
+        // The generator goes through the numbers of the row, so that no later id can be one of it.
+        for (let made = 1; made < count; made++) last = nextAt(now, shard);
+        // At the counter's end the generator goes on in the next millisecond: then the next row is tried.
+        if (placeAfter(first, last) === count - 1)
+          return Array.from({ length: count }, (_, place) => idAfter(first, place));
       }
-      const text = generator.generateOrResetWithTs(Math.floor(source.now())).toString();
-      return text.slice(0, -SHARD_DIGITS) + shard.toString(16).padStart(SHARD_DIGITS, "0");
     },
   };
+}
+
+/** The id so many places after another in a row that one maker has made at once. */
+export function idAfter(id: TaskId, places: number): TaskId {
+  const digits = (counterOf(id) + places).toString(2).padStart(COUNTER_BITS, "0");
+  const [high, middle, low] = [digits.slice(0, 12), `10${digits.slice(12, 26)}`, digits.slice(26)];
+  return `${id.slice(0, 15)}${hex(high)}-${hex(middle)}-${hex(low)}${id.slice(28)}`;
+}
+
+/** How many places an id is after another; null when they are not of the same millisecond. */
+export function placeAfter(id: TaskId, later: TaskId): number | null {
+  return id.slice(0, 14) === later.slice(0, 14) ? counterOf(later) - counterOf(id) : null;
+}
+
+/** The 42 bits behind the time and its version, the two of the variant left out. */
+function counterOf(id: TaskId): number {
+  const high = Number.parseInt(id.slice(15, 18), 16);
+  const middle = Number.parseInt(id.slice(19, 23), 16) & 0x3fff;
+  const low = Number.parseInt(id.slice(24, 28), 16);
+  return (high * 0x4000 + middle) * 0x10000 + low;
+}
+
+function hex(bits: string): string {
+  return Number.parseInt(bits, 2)
+    .toString(16)
+    .padStart(bits.length / 4, "0");
 }
 
 export function isTaskId(text: string): boolean {

@@ -1,8 +1,9 @@
-import "./native-strings.ts";
 import type { ByteString } from "./bytes.ts";
+import { isLine } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
+import type {} from "./native-strings.ts";
 import { MAX_BYTES, MAX_KEY_BYTES, type TaskError, type TaskId } from "./task.ts";
-import { MAX_TEXT_BYTES } from "./writer.ts";
+import { MAX_ASKED_MS, MAX_TEXT_BYTES } from "./writer.ts";
 
 const HYPHEN = 45;
 const HIGH_DIGITS = hexDigits(4);
@@ -57,6 +58,11 @@ export class Reader {
     const value = this.uint();
     if (value > max) this.fail(`${what} is ${value}, more than ${max}`);
     return value;
+  }
+
+  /** Milliseconds that somebody asks for. */
+  askedMillis(): number {
+    return this.uintUpTo(MAX_ASKED_MS, "a time in milliseconds");
   }
 
   fixed32(): number {
@@ -118,6 +124,12 @@ export class Reader {
     return length === 0 ? "" : this.buffer.utf8Slice(this.position, this.advance(length));
   }
 
+  /** A text in which nothing starts another line, such as a mailbox or a code. */
+  line(maxBytes: number): string {
+    const text = this.text(maxBytes);
+    return isLine(text) ? text : this.fail("a mailbox, name or code holds control characters");
+  }
+
   bytes(): ByteString {
     return this.raw(this.length(MAX_BYTES, "a payload or result"));
   }
@@ -129,7 +141,7 @@ export class Reader {
   }
 
   error(): TaskError {
-    const code = this.text(MAX_KEY_BYTES);
+    const code = this.line(MAX_KEY_BYTES);
     const message = this.text(MAX_TEXT_BYTES);
     return { code, message, stack: this.text(MAX_TEXT_BYTES) };
   }

@@ -3,6 +3,7 @@ import { YardmasterError } from "./errors.ts";
 import { internText } from "./interner.ts";
 import { readLinks, writeLinks } from "./links.ts";
 import { readPast, writePast } from "./past-attempts.ts";
+import { quoted } from "./quotation.ts";
 import { Reader } from "./reader.ts";
 import { readSpec, writeSpec } from "./spec.ts";
 import {
@@ -46,6 +47,11 @@ const writer = new Writer();
 
 /** A task's record as stores keep it, without payload and result. */
 export function encodeRecord(task: TaskRecord): Buffer {
+  return writeRecord(task).toBuffer();
+}
+
+/** The same without a copy: what the writer holds until the next record is written. Hot. */
+export function writeRecord(task: TaskRecord): Writer {
   begin(MAGIC_TASK);
   writer.id(task.id);
   writer.choice(STATES, task.state, "state");
@@ -73,7 +79,7 @@ export function encodeRecord(task: TaskRecord): Buffer {
   if (task.past) writePast(writer, task.past);
   if (task.links) writeLinks(writer, task.links);
   if (task.skipped) writer.uint(task.skipped);
-  return writer.toBuffer();
+  return writer;
 }
 
 /** @throws UNSUPPORTED_VERSION for a record of a newer version, INVALID_FRAME for what is not one. */
@@ -142,7 +148,7 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
 
 export function encodeQueue(queue: QueueRecord): Buffer {
   begin(MAGIC_QUEUE);
-  if (!isName(queue.name)) throw unwritable(`${JSON.stringify(queue.name.slice(0, 60))} is not a name`);
+  if (!isName(queue.name)) throw unwritable(`${quoted(queue.name)} is not a name`);
   writer.text(queue.name, MAX_NAME_BYTES);
   writer.choice(ORDERS, queue.order, "order");
   writer.choice(PLACEMENTS, queue.placement, "placement");

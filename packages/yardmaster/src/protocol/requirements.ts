@@ -1,4 +1,5 @@
 import { isAmount, isName } from "./check.ts";
+import { quoted } from "./quotation.ts";
 import type { Reader } from "./reader.ts";
 import { MAX_ASKED, MAX_NAME_BYTES, type TaskRequirements } from "./task.ts";
 import { unwritable, type Writer } from "./writer.ts";
@@ -53,7 +54,7 @@ function readLabels(reader: Reader): Readonly<Record<string, string>> {
 }
 
 function writeName(writer: Writer, name: string): void {
-  if (!isName(name)) throw unwritable(`${JSON.stringify(name.slice(0, 60))} is not a name`);
+  if (!isName(name)) throw unwritable(`${quoted(name)} is not a name`);
   writer.text(name, MAX_NAME_BYTES);
 }
 

@@ -58,16 +58,16 @@ export function encodeSchedule(schedule: ScheduleRecord): ByteString {
     throw unwritable(`a schedule's input takes ${payload.length} bytes`);
   writer.clear();
   writer.byte(VERSION);
-  writer.text(schedule.name, MAX_NAME_BYTES);
+  writer.line(schedule.name, MAX_NAME_BYTES);
   writer.text(schedule.cron, MAX_CRON_BYTES);
   writer.text(schedule.timeZone, MAX_NAME_BYTES);
-  writer.uint(schedule.everyMs);
+  writer.askedMillis(schedule.everyMs);
   writer.choice(MISSED_POLICIES, schedule.missed, "missed policy");
   writer.uint(schedule.missedLimit);
   writer.choice(OVERLAP_POLICIES, schedule.overlap, "overlap policy");
   writeSpec(writer, schedule.spec);
   writer.uint(schedule.priority);
-  writer.millis(schedule.expiresInMs);
+  writer.askedMillis(schedule.expiresInMs);
   writer.text(schedule.route, MAX_NAME_BYTES);
   writer.byte(terms === null ? 0 : 1);
   if (terms !== null) writeTerms(writer, terms);
@@ -82,16 +82,16 @@ export function decodeSchedule(bytes: ByteString): ScheduleRecord {
   const version = reader.byte();
   if (version !== VERSION) reader.fail(`a schedule has version ${version}`);
   const schedule: ScheduleRecord = {
-    name: reader.text(MAX_NAME_BYTES),
+    name: reader.line(MAX_NAME_BYTES),
     cron: reader.text(MAX_CRON_BYTES),
     timeZone: reader.text(MAX_NAME_BYTES),
-    everyMs: reader.uint(),
+    everyMs: reader.askedMillis(),
     missed: reader.choice(MISSED_POLICIES, "missed policy"),
     missedLimit: reader.uintUpTo(MAX_MISSED, "the limit of missed ticks"),
     overlap: reader.choice(OVERLAP_POLICIES, "overlap policy"),
     spec: readSpec(reader),
     priority: reader.uintUpTo(MAX_PRIORITY, "a priority"),
-    expiresInMs: reader.uint(),
+    expiresInMs: reader.askedMillis(),
     route: reader.text(MAX_NAME_BYTES),
     terms: reader.byte() === 0 ? null : readTerms(reader),
     payload: reader.raw(reader.uintUpTo(MAX_SCHEDULE_BYTES, "a schedule's input")),

@@ -1,6 +1,8 @@
-import { isAmount, isName } from "./check.ts";
+import { isAmount, isLine, isName } from "./check.ts";
 import { isTaskId } from "./ids.ts";
+import { quoted } from "./quotation.ts";
 import type { TaskId } from "./task.ts";
+import { MAX_ASKED_MS } from "./writer.ts";
 
 /** Told what is wrong with a value; throws. */
 export type Refuse = (what: string) => never;
@@ -40,6 +42,12 @@ export class Shape {
     return this.within(name, value, maxBytes);
   }
 
+  /** A text in which nothing starts another line. */
+  line(name: string, maxBytes: number): string {
+    const value = this.text(name, maxBytes);
+    return isLine(value) ? value : this.wrong(name, "text without control characters");
+  }
+
   /** The name of a task or a queue. */
   name(name: string): string {
     const value = this.value(name);
@@ -66,7 +74,7 @@ export class Shape {
   millis(name: string): number {
     const value = this.value(name);
     const whole = typeof value === "number" ? Math.ceil(value) : -1;
-    return Number.isSafeInteger(whole) && whole >= 0 ? whole : this.wrong(name, "milliseconds from 0");
+    return whole >= 0 && whole <= MAX_ASKED_MS ? whole : this.wrong(name, "milliseconds from 0");
   }
 
   /** A number from 0 to 1. */
@@ -137,8 +145,13 @@ export class Shape {
   }
 
   private wrong(name: string, expected: string): never {
-    return this.refuse(`${this.path}.${name} is not what it should be (${expected})`);
+    return this.refuse(`${this.path}.${shown(name)} is not what it should be (${expected})`);
   }
+}
+
+/** A field's name may come from outside too. */
+function shown(name: string): string {
+  return /^\w{1,60}$/.test(name) ? name : quoted(name);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,6 +1,7 @@
 import type { ByteString } from "./bytes.ts";
 import { isName } from "./check.ts";
 import { Interner } from "./interner.ts";
+import { quoted } from "./quotation.ts";
 import type { Reader } from "./reader.ts";
 import { readRequirements, writeRequirements } from "./requirements.ts";
 import { type Backoff, MAX_NAME_BYTES, type TaskLimits, type TaskSpec } from "./task.ts";
@@ -56,11 +57,11 @@ function encodeSpec(spec: TaskSpec): ByteString {
   scratch.uint(spec.version);
   scratch.uint(spec.attempts);
   writeBackoff(scratch, spec.backoff);
-  scratch.millis(spec.timeoutMs);
-  scratch.millis(spec.graceMs);
+  scratch.askedMillis(spec.timeoutMs);
+  scratch.askedMillis(spec.graceMs);
   scratch.choice(DELIVERIES, spec.delivery, "delivery");
-  scratch.millis(spec.keepResultMs);
-  scratch.millis(spec.keepFailureMs);
+  scratch.askedMillis(spec.keepResultMs);
+  scratch.askedMillis(spec.keepFailureMs);
   writeOptional(spec);
   const bytes = scratch.toBuffer().latin1Slice();
   encoded.set(spec, bytes);
@@ -86,11 +87,11 @@ function decodeSpec(reader: Reader): TaskSpec {
     version: reader.uint(),
     attempts: reader.uint(),
     backoff: Object.freeze(readBackoff(reader)),
-    timeoutMs: reader.uint(),
-    graceMs: reader.uint(),
+    timeoutMs: reader.askedMillis(),
+    graceMs: reader.askedMillis(),
     delivery: reader.choice(DELIVERIES, "delivery"),
-    keepResultMs: reader.uint(),
-    keepFailureMs: reader.uint(),
+    keepResultMs: reader.askedMillis(),
+    keepFailureMs: reader.askedMillis(),
     // A spec has its length in front: a plain one ends here.
     ...(reader.position < reader.end ? readOptional(reader) : {}),
   });
@@ -117,26 +118,27 @@ function writeBackoff(writer: Writer, backoff: Backoff): void {
       throw unwritable(`a backoff lists ${backoff.delaysMs.length} delays, more than ${MAX_BACKOFF_DELAYS}`);
     }
     writer.uint(backoff.delaysMs.length);
-    for (const delayMs of backoff.delaysMs) writer.millis(delayMs);
+    for (const delayMs of backoff.delaysMs) writer.askedMillis(delayMs);
     return;
   }
-  writer.millis(backoff.baseMs);
-  if (backoff.type === "exponential") writer.millis(backoff.maxMs);
+  writer.askedMillis(backoff.baseMs);
+  if (backoff.type === "exponential") writer.askedMillis(backoff.maxMs);
 }
 
 function readBackoff(reader: Reader): Backoff {
   const type = reader.choice(BACKOFFS, "backoff");
   const jitter = reader.choice(JITTERS, "jitter");
-  if (type === "fixed") return { type, baseMs: reader.uint(), jitter };
-  if (type === "exponential") return { type, baseMs: reader.uint(), maxMs: reader.uint(), jitter };
+  if (type === "fixed") return { type, baseMs: reader.askedMillis(), jitter };
+  if (type === "exponential")
+    return { type, baseMs: reader.askedMillis(), maxMs: reader.askedMillis(), jitter };
   const count = reader.count(1, "a backoff");
   if (count > MAX_BACKOFF_DELAYS) reader.fail(`a backoff lists ${count} delays`);
-  const delaysMs = Object.freeze(Array.from({ length: count }, () => reader.uint()));
+  const delaysMs = Object.freeze(Array.from({ length: count }, () => reader.askedMillis()));
   return { type, delaysMs, jitter };
 }
 
 function writeName(writer: Writer, name: string): void {
-  if (!isName(name)) throw unwritable(`${JSON.stringify(name.slice(0, 60))} is not a name`);
+  if (!isName(name)) throw unwritable(`${quoted(name)} is not a name`);
   writer.text(name, MAX_NAME_BYTES);
 }
 

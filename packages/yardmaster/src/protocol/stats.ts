@@ -1,3 +1,5 @@
+import type { Millis } from "./task.ts";
+
 /** The upper bounds of histograms, in milliseconds; what is longer is in the last bucket, which has none. */
 export const BOUNDS_MS = [
   5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 7_200_000,
@@ -33,4 +35,6 @@ export interface ShardStats {
   /** How many attempts its workers take at a time, and how many they have. */
   readonly credit: number;
   readonly used: number;
+  /** The owner's wall clock when it answered. */
+  readonly at: Millis;
 }

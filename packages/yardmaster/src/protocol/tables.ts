@@ -66,7 +66,7 @@ export class WriterTables {
   }
 
   private addText(text: string): number {
-    this.textBytes.text(text, MAX_TABLE_TEXT_BYTES);
+    this.textBytes.line(text, MAX_TABLE_TEXT_BYTES);
     const number = this.texts.size + 1;
     this.texts.set(text, number);
     return number;
@@ -90,7 +90,7 @@ export class ReaderTables {
     const specCount = this.size(reader, 8, "specs");
     this.texts = [
       "",
-      ...Array.from({ length: textCount }, () => internText(reader.text(MAX_TABLE_TEXT_BYTES))),
+      ...Array.from({ length: textCount }, () => internText(reader.line(MAX_TABLE_TEXT_BYTES))),
     ];
     this.specs = Array.from({ length: specCount }, () => readSpec(reader));
   }

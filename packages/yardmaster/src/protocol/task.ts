@@ -105,6 +105,8 @@ export interface TaskTerms {
   readonly affinityKey: string;
   /** Absent where it takes no other's place. */
   readonly replace?: ReplaceTerms;
+  /** What ties its attempts to the trace in which it was submitted, for the worker alone; absent where nobody traces. */
+  readonly trace?: string;
 }
 
 /** A later task of the same definition and key takes the place of one that has not started. */
@@ -295,6 +297,8 @@ export const INLINE_BYTES = 4096;
 export const MAX_BYTES: number = 64 * 1024 * 1024;
 export const MAX_NAME_BYTES = 256;
 export const MAX_KEY_BYTES = 1024;
+/** The most bytes of what ties a task to a trace. */
+export const MAX_TRACE_BYTES = 1024;
 export const MAX_PRIORITY = 255;
 /** The most tasks that one waits for, and that one graph has. */
 export const MAX_AFTER = 100_000;

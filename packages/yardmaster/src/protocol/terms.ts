@@ -3,6 +3,7 @@ import { Interner } from "./interner.ts";
 import type { Reader } from "./reader.ts";
 import {
   MAX_KEY_BYTES,
+  MAX_TRACE_BYTES,
   MAX_WEIGHT,
   MIN_WEIGHT,
   type Rate,
@@ -12,7 +13,7 @@ import {
 import { unwritable, Writer } from "./writer.ts";
 
 /** More than the longest valid ones can take. */
-const MAX_TERMS_BYTES = 6200;
+const MAX_TERMS_BYTES = 7300;
 
 // Which fields follow.
 const TIMED = 1;
@@ -22,15 +23,25 @@ const CONCURRENT = 8;
 const RATED = 16;
 const AFFINE = 32;
 const REPLACING = 64;
-const FLAGS = 127;
+const TRACED = 128;
+const FLAGS = 255;
 
 const decoded = new Interner<TaskTerms>(4096);
 const scratch = new Writer(512);
 
 /** Writes the terms of a task with their length in front. */
 export function writeTerms(writer: Writer, terms: TaskTerms): void {
-  const { deadline, deadlineInMs, fairnessKey, weight, concurrencyKey, rateKey, affinityKey, replace } =
-    terms;
+  const {
+    deadline,
+    deadlineInMs,
+    fairnessKey,
+    weight,
+    concurrencyKey,
+    rateKey,
+    affinityKey,
+    replace,
+    trace,
+  } = terms;
   const timed = deadline !== 0 || deadlineInMs !== 0;
   scratch.clear();
   scratch.byte(
@@ -40,11 +51,12 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
       (concurrencyKey === "" ? 0 : CONCURRENT) |
       (rateKey === "" ? 0 : RATED) |
       (affinityKey === "" ? 0 : AFFINE) |
-      (replace === undefined ? 0 : REPLACING),
+      (replace === undefined ? 0 : REPLACING) |
+      (trace === undefined ? 0 : TRACED),
   );
   if (timed) {
     scratch.millis(deadline);
-    scratch.millis(deadlineInMs);
+    scratch.askedMillis(deadlineInMs);
   }
   writeKey(fairnessKey, "a fairness key");
   if (weight !== 1) {
@@ -58,16 +70,17 @@ export function writeTerms(writer: Writer, terms: TaskTerms): void {
   if (replace !== undefined) {
     if (replace.key === "") throw unwritable("a key for replacing is empty");
     writeKey(replace.key, "a key for replacing");
-    scratch.millis(replace.waitMs);
-    scratch.millis(replace.maxWaitMs);
+    scratch.askedMillis(replace.waitMs);
+    scratch.askedMillis(replace.maxWaitMs);
     scratch.millis(replace.until);
   }
+  if (trace !== undefined) scratch.text(trace, MAX_TRACE_BYTES);
   const bytes = scratch.toBuffer().latin1Slice();
   writer.uint(bytes.length);
   writer.raw(bytes);
 }
 
-/** Reads terms; equal ones are one frozen object. */
+/** Reads terms; equal ones are one frozen object, but for traced ones, which are all different. */
 export function readTerms(reader: Reader): TaskTerms {
   const length = reader.uintUpTo(MAX_TERMS_BYTES, "the size of terms");
   const start = reader.position;
@@ -80,7 +93,7 @@ export function readTerms(reader: Reader): TaskTerms {
   const terms = decodeTerms(reader);
   reader.finish("terms");
   reader.end = end;
-  decoded.set(bytes, terms);
+  if (terms.trace === undefined) decoded.set(bytes, terms);
   return terms;
 }
 
@@ -89,7 +102,7 @@ function decodeTerms(reader: Reader): TaskTerms {
   if (flags > FLAGS) reader.fail(`flags ${flags} of terms are unknown`);
   const timed = (flags & TIMED) !== 0;
   const deadline = timed ? reader.uint() : 0;
-  const deadlineInMs = timed ? reader.uint() : 0;
+  const deadlineInMs = timed ? reader.askedMillis() : 0;
   const fairnessKey = (flags & FAIR) === 0 ? "" : readKey(reader);
   const weight = (flags & WEIGHED) === 0 ? 1 : reader.double();
   if (!isWeight(weight)) reader.fail(`the weight ${weight} is out of range`);
@@ -97,6 +110,7 @@ function decodeTerms(reader: Reader): TaskTerms {
   const rateKey = (flags & RATED) === 0 ? "" : readKey(reader);
   const affinityKey = (flags & AFFINE) === 0 ? "" : readKey(reader);
   const replace = (flags & REPLACING) === 0 ? {} : { replace: readReplace(reader) };
+  const trace = (flags & TRACED) === 0 ? {} : { trace: reader.text(MAX_TRACE_BYTES) };
   return Object.freeze({
     deadline,
     deadlineInMs,
@@ -106,14 +120,15 @@ function decodeTerms(reader: Reader): TaskTerms {
     rateKey,
     affinityKey,
     ...replace,
+    ...trace,
   });
 }
 
 function readReplace(reader: Reader): ReplaceTerms {
   return Object.freeze({
     key: readKey(reader),
-    waitMs: reader.uint(),
-    maxWaitMs: reader.uint(),
+    waitMs: reader.askedMillis(),
+    maxWaitMs: reader.askedMillis(),
     until: reader.uint(),
   });
 }

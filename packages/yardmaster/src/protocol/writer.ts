@@ -1,10 +1,18 @@
-import "./native-strings.ts";
 import type { ByteString } from "./bytes.ts";
+import { isLine } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
+import { HEX_VALUES } from "./hex.ts";
+import type {} from "./native-strings.ts";
+import { quoted } from "./quotation.ts";
 import { MAX_BYTES, MAX_KEY_BYTES, type TaskError, type TaskId } from "./task.ts";
 
 /** The most bytes of a message, a stack or another free text. */
 export const MAX_TEXT_BYTES: number = 1024 * 1024;
+/**
+ * The longest time that a frame may ask for, 71,000 years, and the latest moment that it may name. Small enough that a
+ * sum of several is a whole number and a date.
+ */
+export const MAX_ASKED_MS: number = 2 ** 51;
 /** The largest frame or record. */
 export const MAX_FRAME_BYTES: number = 128 * 1024 * 1024;
 
@@ -14,7 +22,6 @@ const SMALL = 2 ** 28;
 /** Must fit one byte of `uint`, and stay below every limit of a text. */
 const SHORT_TEXT = 48;
 const HYPHEN = 45;
-const NIBBLES = hexDigits();
 
 /**
  * Writes fields one after another into a buffer that grows.
@@ -70,6 +77,12 @@ export class Writer {
     this.uint(Math.ceil(value));
   }
 
+  /** As `millis`, where somebody asks for a time or a moment. */
+  askedMillis(value: number): void {
+    if (!(value <= MAX_ASKED_MS)) throw unwritable(`a time of ${value} ms is too long`);
+    this.millis(value);
+  }
+
   /** A whole number in four bytes, at a place that was left free for it. */
   fixed32At(position: number, value: number): void {
     this.buffer.writeUInt32LE(value, position);
@@ -101,12 +114,12 @@ export class Writer {
     all |= this.hex(id, 24) | this.hex(id, 26) | this.hex(id, 28);
     all |= this.hex(id, 30) | this.hex(id, 32) | this.hex(id, 34);
     if (all < 0 || id.length !== 36 || version >> 4 !== 7 || variant >> 6 !== 2 || !hasHyphens(id)) {
-      throw unwritable(`${JSON.stringify(String(id).slice(0, 60))} is not a task id`);
+      throw unwritable(`${quoted(id)} is not a task id`);
     }
   }
 
   private hex(id: string, at: number): number {
-    const value = ((NIBBLES[id.charCodeAt(at)] ?? -1) << 4) | (NIBBLES[id.charCodeAt(at + 1)] ?? -1);
+    const value = ((HEX_VALUES[id.charCodeAt(at)] ?? -1) << 4) | (HEX_VALUES[id.charCodeAt(at + 1)] ?? -1);
     this.buffer[this.position++] = value;
     return value;
   }
@@ -119,6 +132,12 @@ export class Writer {
     this.uint(length);
     this.reserve(length);
     if (length > 0) this.position += this.buffer.utf8Write(text, this.position, length);
+  }
+
+  /** A text in which nothing starts another line, such as a mailbox or a code. */
+  line(text: string, maxBytes: number): void {
+    if (!isLine(text)) throw unwritable(`${quoted(text)} holds control characters`);
+    this.text(text, maxBytes);
   }
 
   /** For a short ASCII text this loop takes a third of the time of two native calls. */
@@ -209,11 +228,4 @@ function hasHyphens(id: string): boolean {
     id.charCodeAt(18) === HYPHEN &&
     id.charCodeAt(23) === HYPHEN
   );
-}
-
-/** The value of each lower-case hexadecimal digit by its character code, -1 for the rest. */
-function hexDigits(): Int8Array {
-  const digits = new Int8Array(256).fill(-1);
-  for (let value = 0; value < 16; value++) digits[value.toString(16).charCodeAt(0)] = value;
-  return digits;
 }

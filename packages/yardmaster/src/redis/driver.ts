@@ -19,8 +19,11 @@ interface Driver {
   createClient(options: Readonly<Record<string, unknown>>): Client;
 }
 
-/** Has strings answered as buffers: frames and records are no text. The key is RESP's mark of a string, "$". */
-const AS_BUFFERS = { typeMapping: { 36: Buffer } } as const;
+/**
+ * Has strings answered as buffers: frames and records are no text. The key is RESP's mark of a string, "$". The driver's
+ * own time limit, a signal for each command, is off: a link has its own.
+ */
+const AS_BUFFERS = { typeMapping: { 36: Buffer }, timeout: 0 } as const;
 
 export function sendRaw(client: Client, args: readonly Argument[]): Promise<unknown> {
   return client.sendCommand(args, AS_BUFFERS);

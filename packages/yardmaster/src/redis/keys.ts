@@ -1,3 +1,4 @@
+import { HEX_VALUES } from "../protocol/hex.ts";
 import type { TaskId } from "../protocol/task.ts";
 
 /**
@@ -34,16 +35,29 @@ export function laneShard(mailbox: string): number | null {
 
 /** How long a task's field name is. */
 export const FIELD_BYTES = 14;
+/** Which digits of an id are in its field. */
+const FIELD_DIGITS = Uint8Array.of(
+  ...[0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 15, 16, 17, 19, 20, 21, 22],
+  ...[24, 25, 26, 27, 28, 29, 30, 31, 32],
+);
 
 /**
  * A task's name within its shard: its id without the version and the shard, which are the same for all. Fields sort
  * as ids do. Two bytes less than an id make each entry 16 bytes smaller: a string of 14 fits an allocation of 16.
  */
 export function fieldOf(id: TaskId): Buffer {
-  return Buffer.from(
-    id.slice(0, 8) + id.slice(9, 13) + id.slice(15, 18) + id.slice(19, 23) + id.slice(24, 33),
-    "hex",
-  );
+  const field = Buffer.allocUnsafe(FIELD_BYTES);
+  writeField(field, 0, id);
+  return field;
+}
+
+/** Writes a task's field into a buffer. Hot: four times in a task's life. */
+export function writeField(target: Uint8Array, at: number, id: TaskId): void {
+  for (let index = 0; index < FIELD_BYTES; index += 1) {
+    const high = HEX_VALUES[id.charCodeAt(FIELD_DIGITS[2 * index] ?? 0)] ?? 0;
+    const low = HEX_VALUES[id.charCodeAt(FIELD_DIGITS[2 * index + 1] ?? 0)] ?? 0;
+    target[at + index] = (high << 4) | low;
+  }
 }
 
 export function idOf(field: Buffer, shard: number): TaskId {

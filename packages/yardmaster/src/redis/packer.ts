@@ -1,4 +1,7 @@
 import type { ByteString } from "../protocol/bytes.ts";
+import type { TaskId } from "../protocol/task.ts";
+import type { Writer } from "../protocol/writer.ts";
+import { FIELD_BYTES, writeField } from "./keys.ts";
 
 const ARRAY = 0xdd;
 const BYTES = 0xdb;
@@ -42,13 +45,19 @@ export class Packer {
     this.#at += bytes.length;
   }
 
+  /** A task's field. */
+  field(id: TaskId): void {
+    this.#head(BYTES, FIELD_BYTES);
+    this.rawField(id);
+  }
+
   /** A byte string, or ASCII text. */
   text(text: ByteString): void {
     this.#head(BYTES, text.length);
     this.latin1(text);
   }
 
-  /** Starts bytes that `latin1`, `raw` and `uint16` add to, until `end`. */
+  /** Starts bytes that everything from `latin1` on adds to, until `end`. */
   begin(): void {
     this.#head(BYTES, 0);
     this.#open = this.#at;
@@ -67,6 +76,22 @@ export class Packer {
     this.#room(bytes.length);
     this.#buffer.set(bytes, this.#at);
     this.#at += bytes.length;
+  }
+
+  rawField(id: TaskId): void {
+    this.#room(FIELD_BYTES);
+    writeField(this.#buffer, this.#at, id);
+    this.#at += FIELD_BYTES;
+  }
+
+  written(writer: Writer): void {
+    this.#room(writer.position);
+    this.#at = writer.copyTo(this.#buffer, this.#at);
+  }
+
+  double(value: number): void {
+    this.#room(8);
+    this.#at = this.#buffer.writeDoubleLE(value, this.#at);
   }
 
   uint16(value: number): void {

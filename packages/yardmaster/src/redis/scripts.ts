@@ -46,6 +46,8 @@ local function each(command, key, list)
   end
 end
 local function values(key, fields)
+  if #fields == 0 then return fields end
+  if #fields <= 6000 then return redis.call("HMGET", key, unpack(fields)) end
   local all = {}
   for from = 1, #fields, 6000 do
     local some = redis.call("HMGET", key, unpack(fields, from, math.min(from + 5999, #fields)))
@@ -158,19 +160,21 @@ if tonumber(fence[4]) + 1 ~= tonumber(ARGV[3]) then return {${FENCED}, fence[4]}
 local base = KEYS[1]:sub(1, -6)
 local live, parked, due, done, walk, big = base .. "live", base .. "parked", base .. "due", base .. "done", base .. "walk", base .. "big"
 local p = cmsgpack.unpack(ARGV[4])
-local inserted, parking, ended, updated, parkingAgain, finished = p[1], p[2], p[3], p[4], p[5], p[6]
+local inserted, parking, ended, updated, parkingAgain, finished, whole = p[1], p[2], p[3], p[4], p[5], p[6], p[7]
 local sub, unpackBytes = string.sub, struct.unpack
 
 local function odd(list, step)
-  local names = {}
-  for i = 1, #list, step do names[#names + 1] = list[i] end
+  local names, n = {}, 0
+  for i = 1, #list, step do n = n + 1; names[n] = list[i] end
   return names
 end
+-- An empty one is not asked for each new task.
+local places = {live, done}
+if redis.call("EXISTS", parked) == 1 then places[3] = parked end
 
 local conflicts = {${CONFLICT}}
 local function check(fields)
-  if #fields == 0 then return end
-  for _, key in ipairs({live, parked, done}) do
+  for _, key in ipairs(places) do
     local found = values(key, fields)
     for i = 1, #fields do if found[i] then conflicts[#conflicts + 1] = fields[i] end end
   end
@@ -195,13 +199,14 @@ local function unpark(field)
   return value
 end
 local function renewed(list)
-  local fields, out = odd(list, 2), {}
+  local fields, out, n = odd(list, 2), {}, 0
   local old = values(live, fields)
   for i = 1, #fields do
     local value = old[i] or unpark(fields[i])
     if value then
-      out[#out + 1] = fields[i]
-      out[#out + 1] = sub(value, 1, kept(value)) .. list[2 * i]
+      out[n + 1] = fields[i]
+      out[n + 2] = sub(value, 1, kept(value)) .. list[2 * i]
+      n = n + 2
     end
   end
   return out
@@ -212,7 +217,7 @@ local function place(list)
   each("ZADD", walk, scored)
 end
 
-each("HDEL", base .. "tombs", p[8])
+each("HDEL", base .. "tombs", p[9])
 each("HSET", live, inserted)
 for i = 1, #parking, 3 do
   redis.call("HSET", parked, parking[i], parking[i + 1])
@@ -235,13 +240,21 @@ local over = renewed(finished)
 each("HDEL", live, odd(over, 2))
 each("HSET", done, over)
 place(over)
-each("HSET", big, p[7])
-each("HSET", base .. "tombs", p[9])
-each("HSET", base .. "keys", p[10])
-each("HSET", base .. "queues", p[11])
-each("HSET", base .. "side", p[12])
-each("HDEL", base .. "side", p[13])
-for _, bucket in ipairs(p[14]) do
+if #whole > 0 then
+  local fields = odd(whole, 2)
+  each("HDEL", live, fields)
+  -- One that was parked may end in the tick that it came back in.
+  if places[3] then for i = 1, #fields do unpark(fields[i]) end end
+  each("HSET", done, whole)
+  place(whole)
+end
+each("HSET", big, p[8])
+each("HSET", base .. "tombs", p[10])
+each("HSET", base .. "keys", p[11])
+each("HSET", base .. "queues", p[12])
+each("HSET", base .. "side", p[13])
+each("HDEL", base .. "side", p[14])
+for _, bucket in ipairs(p[15]) do
   local number = table.remove(bucket, 1)
   each("RPUSH", base .. "keep:" .. number, bucket)
   redis.call("ZADD", base .. "keeps", number, number)
@@ -278,9 +291,9 @@ local function sweep(before, limit)
     if redis.call("EXISTS", list) == 0 then redis.call("ZREM", base .. "keeps", number) end
   end
 end
-for _, range in ipairs(p[15]) do sweep(tonumber(range[1]), tonumber(range[2])) end
+for _, range in ipairs(p[16]) do sweep(tonumber(range[1]), tonumber(range[2])) end
 
-local outcomes = mail(p[16], p[17])
+local outcomes = mail(p[17], p[18])
 redis.call("HSET", KEYS[1], "sequence", ARGV[3], "outcomes", outcomes)
 return {${DONE}, outcomes}
 `);

@@ -1,8 +1,8 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import { toBuffer } from "../protocol/bytes.ts";
 import type { Change, KeyRecord } from "../protocol/change.ts";
-import { encodeQueue, encodeRecord } from "../protocol/record.ts";
-import { INLINE_BYTES, MAX_PRIORITY, type Millis, type TaskRecord } from "../protocol/task.ts";
+import { encodeQueue, writeRecord } from "../protocol/record.ts";
+import { INLINE_BYTES, MAX_PRIORITY, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import { fieldOf } from "../redis/keys.ts";
 import type { Packer } from "../redis/packer.ts";
 
@@ -14,6 +14,15 @@ export const PAYLOAD = "p";
 export const RESULT = "r";
 /** How many milliseconds one list of what goes in time is about; the script divides by the same. */
 const BUCKET_MS = 65_536;
+
+type Finish = Extract<Change, { type: "finish" }>;
+
+/** Something that goes after a time: a task (t) or tombstone (m) by its id, an idempotency key (k) by its field. */
+interface Kept {
+  readonly kind: "t" | "m" | "k";
+  readonly until: Millis;
+  readonly name: string;
+}
 
 /**
  * A commit's changes, sorted into the lists that the script takes.
@@ -27,22 +36,24 @@ export class PackedChanges {
   readonly #ended: Change[] = [];
   readonly #updated: TaskRecord[] = [];
   readonly #parkingAgain: TaskRecord[] = [];
-  readonly #finished: Extract<Change, { type: "finish" }>[] = [];
+  readonly #finished: Finish[] = [];
+  /** Those whose payload is at hand, so that the script need not read it. */
+  readonly #finishedWhole: Finish[] = [];
   readonly #large: [Buffer, Buffer][] = [];
-  readonly #adopted: Buffer[] = [];
-  readonly #tombstones: [Buffer, Buffer][] = [];
+  readonly #adopted: TaskId[] = [];
+  readonly #tombstones: [TaskId, Millis][] = [];
   readonly #keys: KeyRecord[] = [];
   readonly #queues: [string, Buffer][] = [];
   readonly #rows: [string, ByteString][] = [];
   readonly #droppedRows: string[] = [];
-  readonly #kept = new Map<number, Buffer[]>();
+  readonly #kept = new Map<number, Kept[]>();
   readonly #sweeps: (readonly [Millis, number])[] = [];
 
   constructor(changes: readonly Change[]) {
     for (const change of changes) this.#add(change);
   }
 
-  /** Writes the first fifteen lists of a commit. */
+  /** Writes the first sixteen lists of a commit. */
   pack(packer: Packer): void {
     packNew(packer, this.#inserted, false);
     packNew(packer, this.#parking, true);
@@ -56,10 +67,18 @@ export class PackedChanges {
     }
     packer.list(this.#finished.length * 2);
     for (const { task, result } of this.#finished) packRest(packer, task, result);
+    packer.list(this.#finishedWhole.length * 2);
+    for (const { task, payload, result } of this.#finishedWhole) packWhole(packer, task, payload, result);
     packPairs(packer, this.#large);
     packer.list(this.#adopted.length);
-    for (const field of this.#adopted) packer.bytes(field);
-    packPairs(packer, this.#tombstones);
+    for (const id of this.#adopted) packer.field(id);
+    packer.list(this.#tombstones.length * 2);
+    for (const [id, until] of this.#tombstones) {
+      packer.field(id);
+      packer.begin();
+      packer.double(until);
+      packer.end();
+    }
     packer.list(this.#keys.length * 2);
     for (const key of this.#keys) packKey(packer, key);
     packPairs(
@@ -76,7 +95,7 @@ export class PackedChanges {
     for (const [bucket, entries] of this.#kept) {
       packer.list(entries.length + 1);
       packer.text(String(bucket));
-      for (const entry of entries) packer.bytes(entry);
+      for (const entry of entries) packKept(packer, entry);
     }
     packer.list(this.#sweeps.length);
     for (const [before, limit] of this.#sweeps) {
@@ -95,7 +114,7 @@ export class PackedChanges {
         this.#keepLarge(change.task, RESULT, change.result);
         break;
       case "adopt":
-        this.#adopted.push(fieldOf(change.task.id));
+        this.#adopted.push(change.task.id);
         this.#end(change, change.task, change.keepUntil);
         this.#keepLarge(change.task, PAYLOAD, change.payload);
         break;
@@ -103,8 +122,9 @@ export class PackedChanges {
         (change.parked ? this.#parkingAgain : this.#updated).push(change.task);
         break;
       case "finish":
-        this.#finished.push(change);
-        this.#keep("t", change.keepUntil, fieldOf(change.task.id));
+        if (isInline(change.payload)) this.#finishedWhole.push(change);
+        else this.#finished.push(change);
+        this.#keep("t", change.keepUntil, change.task.id);
         this.#keepLarge(change.task, RESULT, change.result);
         break;
       case "tombstone":
@@ -125,12 +145,12 @@ export class PackedChanges {
       case "finish":
         break; // Tasks.
       case "tombstone":
-        this.#tombstones.push([fieldOf(change.id), timeBytes(change.keepUntil)]);
-        this.#keep("m", change.keepUntil, fieldOf(change.id));
+        this.#tombstones.push([change.id, change.keepUntil]);
+        this.#keep("m", change.keepUntil, change.id);
         break;
       case "key":
         this.#keys.push(change.key);
-        this.#keep("k", change.key.expiresAt, Buffer.from(keyField(change.key)));
+        this.#keep("k", change.key.expiresAt, keyField(change.key));
         break;
       case "queue":
         this.#queues.push([change.queue.name, encodeQueue(change.queue)]);
@@ -149,16 +169,14 @@ export class PackedChanges {
 
   #end(change: Change, task: TaskRecord, keepUntil: Millis): void {
     this.#ended.push(change);
-    this.#keep("t", keepUntil, fieldOf(task.id));
+    this.#keep("t", keepUntil, task.id);
   }
 
-  /** Notes that something goes after a time: a letter for what it is, the time, its field. */
-  #keep(kind: "t" | "m" | "k", until: Millis, field: Buffer): void {
+  #keep(kind: Kept["kind"], until: Millis, name: string): void {
     const bucket = Math.floor(until / BUCKET_MS);
-    const entry = Buffer.concat([Buffer.from(kind), timeBytes(until), field]);
     const entries = this.#kept.get(bucket);
-    if (entries === undefined) this.#kept.set(bucket, [entry]);
-    else entries.push(entry);
+    if (entries === undefined) this.#kept.set(bucket, [{ kind, until, name }]);
+    else entries.push({ kind, until, name });
   }
 
   /** Large bytes have an entry of their own, so that an update of the record does not copy them. */
@@ -177,17 +195,26 @@ function packNew(packer: Packer, changes: readonly Change[], isParked: boolean):
   for (const change of changes) {
     if (change.type !== "insert" && change.type !== "adopt") continue;
     const { task, payload } = change;
-    packer.bytes(fieldOf(task.id));
-    packer.begin();
-    packPart(packer, payload);
-    packBehind(packer, task, change.type === "insert" ? change.result : null);
-    packer.end();
+    packWhole(packer, task, payload, change.type === "insert" ? change.result : null);
     if (isParked) packer.text(String(task.runAt));
   }
 }
 
+function packWhole(
+  packer: Packer,
+  task: TaskRecord,
+  payload: ByteString | null,
+  result: ByteString | null,
+): void {
+  packer.field(task.id);
+  packer.begin();
+  packPart(packer, payload);
+  packBehind(packer, task, result);
+  packer.end();
+}
+
 function packRest(packer: Packer, task: TaskRecord, result: ByteString | null): void {
-  packer.bytes(fieldOf(task.id));
+  packer.field(task.id);
   packer.begin();
   packBehind(packer, task, result);
   packer.end();
@@ -197,7 +224,11 @@ function packBehind(packer: Packer, task: TaskRecord, result: ByteString | null)
   const isHeld = task.state === "assigned" || task.state === "running";
   packer.uint16((isHeld ? 0 : 1) | ((MAX_PRIORITY - task.priority) << 8));
   packPart(packer, result);
-  packer.raw(encodeRecord(task));
+  packer.written(writeRecord(task));
+}
+
+function isInline(payload: ByteString | null): boolean {
+  return payload !== null && payload.length <= INLINE_BYTES;
 }
 
 function packPart(packer: Packer, bytes: ByteString | null): void {
@@ -213,7 +244,7 @@ function packPart(packer: Packer, bytes: ByteString | null): void {
 function packKey(packer: Packer, key: KeyRecord): void {
   packer.bytes(Buffer.from(keyField(key)));
   packer.begin();
-  packer.raw(timeBytes(key.expiresAt));
+  packer.double(key.expiresAt);
   packer.latin1(key.id);
   packer.latin1(key.inputHash);
   packer.end();
@@ -227,8 +258,12 @@ function packPairs(packer: Packer, pairs: readonly (readonly [Buffer, Buffer])[]
   }
 }
 
-function timeBytes(time: Millis): Buffer {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeDoubleLE(time);
-  return bytes;
+/** A letter for what it is, the time, its field. */
+function packKept(packer: Packer, { kind, until, name }: Kept): void {
+  packer.begin();
+  packer.latin1(kind);
+  packer.double(until);
+  if (kind === "k") packer.raw(Buffer.from(name));
+  else packer.rawField(name);
+  packer.end();
 }

@@ -128,5 +128,5 @@ const NO_MAIL: PackedMail = {
     packer.list(0);
   },
 };
-/** Fifteen of changes, sends and acknowledgements. */
-const LISTS = 17;
+/** Sixteen of changes, sends and acknowledgements. */
+const LISTS = 18;

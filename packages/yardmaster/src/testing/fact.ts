@@ -43,6 +43,8 @@ export type Fact =
       readonly state: TerminalState;
       readonly result: string;
     }
+  /** Something was broken on purpose; for whoever reads the history. */
+  | { readonly type: "fault"; readonly at: number; readonly what: string }
   /** A schedule is about to be declared under a name of its own. */
   | {
       readonly type: "scheduling";

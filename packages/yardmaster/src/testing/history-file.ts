@@ -16,6 +16,7 @@ const FORMS: { readonly [T in Fact["type"]]: Readonly<Record<string, Kind>> } = 
   effect: { id: "text", attempt: "number", process: "text" },
   ended: { id: "text", attempt: "number", process: "text" },
   processGone: { process: "text" },
+  fault: { what: "text" },
   read: { id: "text", state: "text", result: "text" },
   scheduling: { name: "text", overlap: "text" },
   settled: { id: "text", state: "text" },

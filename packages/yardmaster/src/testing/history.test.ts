@@ -219,7 +219,7 @@ function life(...commits: [number, Change[]][]): Fact[] {
     { type: "effect", at: 1, ...RUN },
     { type: "ended", at: 1, ...RUN },
     committed(1, (commits.at(-1)?.[0] ?? 0) + 2, [
-      { type: "finish", task: record("succeeded"), result: null, keepUntil: 9 },
+      { type: "finish", task: record("succeeded"), payload: null, result: null, keepUntil: 9 },
     ]),
     settled("succeeded"),
   ];

@@ -85,6 +85,8 @@ export class HistoryChecker {
       case "processGone":
         this.#runs.processGone(fact.process);
         break;
+      case "fault":
+        break;
       case "read":
         this.#checkRead(fact);
         break;

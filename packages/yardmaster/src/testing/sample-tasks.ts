@@ -62,7 +62,8 @@ export function inserted(
 }
 
 export function finished(task: TaskRecord, result: string | null, keepUntil: number): Change {
-  return { type: "finish", task: { ...task, state: "succeeded", finishedAt: keepUntil }, result, keepUntil };
+  const ended: TaskRecord = { ...task, state: "succeeded", finishedAt: keepUntil };
+  return { type: "finish", task: ended, payload: null, result, keepUntil };
 }
 
 /** Everything that a load yields, in order. */

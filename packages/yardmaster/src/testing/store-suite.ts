@@ -222,7 +222,7 @@ function changeTests(under: EngineUnderTest, api: TestApi): void {
       finishedAt: 10,
       cancelRequested: true,
     };
-    await commit({ type: "finish", task: failed, result: null, keepUntil: 99 });
+    await commit({ type: "finish", task: failed, payload: null, result: null, keepUntil: 99 });
     expect(await whole(store, 1)).toEqual({ task: failed, payload: '{"a":1}', result: null });
   });
 

@@ -11,7 +11,8 @@ export interface IntakeParts {
   readonly runner: Runner;
   readonly heartbeats: Heartbeats;
   readonly division: Division;
-  readonly drain: () => void;
+  readonly drain: (withinMs: number | undefined) => void;
+  readonly setSlots: (slots: number) => void;
   readonly report: (what: string, error: unknown) => void;
 }
 
@@ -87,7 +88,9 @@ export class Intake {
       case "takeover":
         return this.#resync(link);
       case "drain":
-        return this.#parts.drain();
+        return this.#parts.drain(envelope.withinMs);
+      case "slots":
+        return this.#parts.setSlots(envelope.slots);
       default:
         return this.#parts.report("The worker does not take such envelopes", envelope.type);
     }

@@ -31,11 +31,20 @@ function whatIs(exported: unknown): string {
 
 async function importFile(file: string): Promise<unknown> {
   const url = file.startsWith("file:") ? file : pathToFileURL(resolve(file)).href;
-  if (!existsSync(fileURLToPath(url))) throw invalid(file, "there is no such file");
+  if (!isThere(url)) throw invalid(file, "there is no such file");
   try {
     return await import(url);
   } catch (error) {
     throw invalid(file, `it cannot be loaded: ${reasonOf(error, file)}`, error);
+  }
+}
+
+function isThere(url: string): boolean {
+  try {
+    return existsSync(fileURLToPath(url));
+  } catch {
+    // A URL that stands for no path.
+    return false;
   }
 }
 

@@ -4,7 +4,9 @@ import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { shardOf } from "../protocol/ids.ts";
 import type { Epoch, TaskId } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
+import type { AttemptNews, OnAttempt } from "./attempt-news.ts";
 import { Batcher } from "./batcher.ts";
 import type { Contexts } from "./contexts.ts";
 import type { Division } from "./division.ts";
@@ -40,6 +42,9 @@ export interface RunnerParts {
   readonly division: Division;
   readonly links: readonly ShardLink[];
   readonly submit: Submit;
+  readonly worker: string;
+  readonly tracing: Tracing | null;
+  readonly onAttempt: OnAttempt | null;
   readonly report: (what: string, error: unknown) => void;
   /** There is something to send, or something to wait for has happened. */
   readonly changed: () => void;
@@ -73,7 +78,7 @@ export class Runner {
 
   /** Slots less those that a handler fills beyond its attempt's end. */
   get credit(): number {
-    return this.#slots.size - this.#stuck;
+    return Math.max(0, this.#slots.size - this.#stuck);
   }
 
   /** The attempts whose handlers run, ended ones included. */
@@ -247,12 +252,23 @@ export class Runner {
       pulse.guard(attempt.slot, timesOutAt + attempt.assign.graceMs);
     }
     this.#sweep.by(Math.min(timesOutAt, attempt.startedMono + NOTE_AFTER_MS));
+    this.#tell(attempt, null);
     const ending = this.#execute(attempt, handler, payload);
     if (ending instanceof Promise) void ending.then((late) => this.#end(attempt, late));
     else this.#end(attempt, ending);
   }
 
   #execute(attempt: Attempt, handler: Handler, payload: ByteString): Ending | Promise<Ending> {
+    const { tracing, worker } = this.#parts;
+    if (tracing === null) return this.#handle(attempt, handler, payload);
+    const { name, id, attempt: number, trace = "" } = attempt.assign;
+    const { queue } = handler.definition.spec;
+    return tracing.processing({ name, queue, id, attempt: number, worker, trace }, () =>
+      this.#handle(attempt, handler, payload),
+    );
+  }
+
+  #handle(attempt: Attempt, handler: Handler, payload: ByteString): Ending | Promise<Ending> {
     const { isolation } = this.#parts;
     if (handler.isolate !== null && isolation !== null) {
       const progress: Call<unknown>["progress"] = (fraction, note = "") =>
@@ -335,8 +351,22 @@ export class Runner {
     const { id, attempt: number } = attempt.assign;
     const { epoch, startedAt } = attempt;
     if (attempt.news?.isPending) link.addNote(attempt.note(0, 0));
+    this.#tell(attempt, ending);
     link.finish(attempt, { type: "outcome", id, epoch, attempt: number, ...ending, startedAt });
     this.#parts.changed();
+  }
+
+  #tell(attempt: Attempt, ending: Ending | null): void {
+    const { onAttempt, worker, host } = this.#parts;
+    if (onAttempt === null || (attempt.startedAt === 0 && ending?.kind !== "final")) return;
+    const { id, name, attempt: number, attempts } = attempt.assign;
+    const news: AttemptNews = { worker, task: id, name, attempt: number, attempts };
+    if (ending === null) onAttempt(news);
+    else {
+      const { code = "", message = "" } = ending.error ?? {};
+      const tookMs = attempt.startedAt === 0 ? 0 : host.monotonic() - attempt.startedMono;
+      onAttempt({ ...news, end: { kind: ending.kind, code, message, tookMs } });
+    }
   }
 
   /** The attempt has ended though its handler goes on in its slot; a thread is ended. */
@@ -349,6 +379,18 @@ export class Runner {
   /** The lower credit travels before the outcome, so that the dispatcher does not fill a slot that is not free. */
   #setStuck(stuck: number): void {
     this.#stuck = stuck;
+    this.#offer();
+  }
+
+  /** Runs so many attempts at a time from now on; what runs goes on. */
+  resize(slots: number): void {
+    this.#slots.resize(slots);
+    this.#offer();
+    this.#parts.changed();
+    this.#slots.fill();
+  }
+
+  #offer(): void {
     this.#parts.division.resize(this.credit);
     if (this.#isTaking) for (const link of this.#parts.links) link.wantsRegister = true;
   }

@@ -10,6 +10,8 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
 import { MAX_LABELS, MAX_RESOURCES, type TaskId } from "../protocol/task.ts";
+import type { Tracing } from "../tracing.ts";
+import type { OnAttempt } from "./attempt-news.ts";
 import { Contexts } from "./contexts.ts";
 import { Division } from "./division.ts";
 import type { Handler, Submit } from "./handlers.ts";
@@ -46,6 +48,10 @@ export interface WorkerOptions {
   readonly graceMs?: number;
   /** What handlers submit tasks with. */
   readonly submit?: Submit;
+  /** Default: none. */
+  readonly tracing?: Tracing | null;
+  /** Told of each attempt that starts and ends here; must not throw. */
+  readonly onAttempt?: OnAttempt;
   /** Told what went wrong but is being tried again. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -58,6 +64,8 @@ export interface CloseReport {
   readonly unconfirmed: number;
 }
 
+/** Slots can be changed up to this many while a worker runs. */
+const SLOT_ROOM = 1_000;
 const CLOSE_MS = 30_000;
 const GRACE_MS = 5_000;
 /** Kept of the closing time for the last outcomes and the goodbye. */
@@ -81,6 +89,8 @@ const OPTIONS = [
   "heartbeats",
   "graceMs",
   "submit",
+  "tracing",
+  "onAttempt",
   "report",
 ];
 
@@ -158,6 +168,9 @@ export class Worker {
   #wasCutOff = false;
   readonly #greetedAt: number[] = [];
   #isEnding = false;
+  #slots: number;
+  /** The most slots that it can have: what watches over them is laid out for these. */
+  readonly #room: number;
   /** How long closing may take in all, and until when. */
   #budgetMs: number = Number.POSITIVE_INFINITY;
   #deadline: number = Number.POSITIVE_INFINITY;
@@ -167,11 +180,20 @@ export class Worker {
     this.id = id;
     this.mailbox = workerMailbox(id);
     this.#parts = parts;
+    this.#slots = slots;
+    this.#room = Math.max(slots, SLOT_ROOM);
     const report = this.#report.bind(this);
     const changed = (): void => this.#changed();
     this.#links = Array.from({ length: engine.shards }, (_, shard) => new ShardLink(shard, id, this.mailbox));
     const openHeartbeats = parts.heartbeats ?? inlineHeartbeats;
-    this.#heartbeats = openHeartbeats({ engine, host, worker: id, mailbox: this.mailbox, slots, report });
+    this.#heartbeats = openHeartbeats({
+      engine,
+      host,
+      worker: id,
+      mailbox: this.mailbox,
+      slots: this.#room,
+      report,
+    });
     const { pulse } = this.#heartbeats;
     const payloads = new Payloads(engine.store, host);
     const submit = parts.submit ?? submitNowhere;
@@ -195,6 +217,9 @@ export class Worker {
       division,
       links,
       submit,
+      worker: id,
+      tracing: parts.tracing ?? null,
+      onAttempt: parts.onAttempt ?? null,
       report,
       changed,
     });
@@ -203,7 +228,8 @@ export class Worker {
       runner: this.#runner,
       heartbeats: this.#heartbeats,
       division,
-      drain: () => void this.drain(),
+      drain: (withinMs) => void (withinMs === undefined ? this.drain() : this.close({ timeoutMs: withinMs })),
+      setSlots: (slots) => this.setSlots(Math.min(Math.max(1, slots), this.#room)),
       report,
     });
     this.#outgoing = new Outgoing(engine.broker, host, () => this.#collect(), report);
@@ -248,6 +274,22 @@ export class Worker {
   /** The attempts whose handlers run. */
   get running(): number {
     return this.#runner.running.length;
+  }
+
+  /** How many attempts run at a time. */
+  get slots(): number {
+    return this.#slots;
+  }
+
+  /**
+   * Runs so many attempts at a time from now on, 1 to 1,000, or what it was started with where that is more; what runs
+   * goes on. Throws INVALID_OPTIONS.
+   */
+  setSlots(slots: number): void {
+    optionCheck("setSlots").whole("slots", slots, { min: 1, max: this.#room, otherwise: 1 });
+    if (this.#isEnding || slots === this.#slots) return;
+    this.#slots = slots;
+    this.#runner.resize(slots);
   }
 
   /** Takes no more work, hands back what has not started, and ends when the rest has. */

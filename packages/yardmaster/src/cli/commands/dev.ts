@@ -8,6 +8,7 @@ import { EXIT } from "../exit-code.ts";
 import { GUIDE_VARIABLE } from "../guide.ts";
 import { whole } from "../options.ts";
 import type { Output } from "../output.ts";
+import { httpOption } from "../serve-http.ts";
 import { shutdownAsked } from "../shutdown.ts";
 import { watchSources } from "../source-watch.ts";
 import { outputOf, targetFlags, targetOf, usage, waitFlags } from "../target.ts";
@@ -22,10 +23,18 @@ export function addDev(program: Command, exit: Exit): void {
     .command("dev <file>")
     .description("run everything that a worker file needs, again after each change of its folder")
     .option("--slots <number>", "how many tasks run at the same time", whole(1, MAX_SLOTS), 10)
-    .action(async (file: string, { slots }: { slots: number }, command: Command) => {
+    .addOption(httpOption())
+    .action(async (file: string, { slots, http }: { slots: number; http?: number }, command: Command) => {
       const path = resolve(file);
       if (!existsSync(path)) throw usage(`there is no file ${file}`);
-      const flags = [...targetFlags(targetOf(command)), ...waitFlags(command), "--slots", String(slots)];
+      const faces = http === undefined ? [] : ["--http", String(http)];
+      const flags = [
+        ...targetFlags(targetOf(command)),
+        ...waitFlags(command),
+        "--slots",
+        String(slots),
+        ...faces,
+      ];
       exit(await develop(path, flags, outputOf(command)));
     });
 }

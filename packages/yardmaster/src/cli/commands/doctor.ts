@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { Answer, Health, ShardHealth } from "../../health.ts";
 import { YardmasterError } from "../../protocol/errors.ts";
-import { connect } from "../../yard.ts";
+import { connect, type Yard } from "../../yard.ts";
+import { type Check, clockChecks, permissionChecks, versionChecks } from "../doctor-checks.ts";
 import { EXIT, exitCodeOf } from "../exit-code.ts";
 import { errorLine } from "../output.ts";
 import { plain } from "../plain-text.ts";
@@ -15,20 +16,24 @@ export function addDoctor(program: Command, exit: Exit): void {
   program
     .command("doctor")
     .description(
-      "look at the engine, its durability, the dispatchers and this Node.js; ends with 4 if it is not up",
+      "look at the engine, durability, dispatchers, versions, clocks and permissions; ends with 4 if it is not up",
     )
     .action(async (_: unknown, command: Command) => exit(await doctor(command)));
 }
 
 async function doctor(command: Command): Promise<number> {
   const output = outputOf(command);
+  const target = targetOf(command);
   let health: Health;
+  let checks: readonly Check[];
   try {
-    const yard = await connect(
-      targetOf(command),
-      engineWaitOf(command, { ...output, emit: () => undefined }, 0),
-    );
+    const yard = await connect(target, engineWaitOf(command, { ...output, emit: () => undefined }, 0));
     health = await yard.health();
+    checks = [
+      ...versionChecks(target, versionOf(command)),
+      ...(await clocksOf(yard, health)),
+      ...permissionChecks(target),
+    ];
     // What the engine does not answer now was said above.
     await yard.close({ timeoutMs: CLOSE_MS }).catch(() => undefined);
   } catch (error) {
@@ -38,10 +43,28 @@ async function doctor(command: Command): Promise<number> {
     output.note(errorLine(error));
     return EXIT.unavailable;
   }
-  output.emit(health);
-  output.say(facts(factsOf(health)));
-  for (const line of advice(health)) output.note(line);
+  output.emit({ ...health, checks });
+  output.say(facts([...factsOf(health), ...checks.map(checked)]));
+  for (const line of [...advice(health), ...checks.flatMap(advised)]) output.note(line);
   return health.isUp ? EXIT.ok : EXIT.unavailable;
+}
+
+/** A clock is compared with those of dispatchers that answer. */
+async function clocksOf(yard: Yard, { shards }: Health): Promise<Check[]> {
+  if (shards.length === 0 || shards.some(({ lease }) => lease !== "held")) return [];
+  return clockChecks(await yard.clocks().catch(() => []));
+}
+
+function checked({ check, what, found }: Check): [string, string] {
+  return check === "versions" ? [plain(what), plain(found)] : [check, plain(`${what}: ${found}`)];
+}
+
+function advised({ check, what, found, advice: change }: Check): string[] {
+  return change === null ? [] : [`warning: ${check} of ${what} (${found}): ${change}`];
+}
+
+function versionOf(command: Command): string {
+  return command.parent?.version() ?? "unknown";
 }
 
 /** As `Health`, of a yard that could not be opened; `error` says why. */

@@ -51,11 +51,13 @@ async function simulate(
 }
 
 async function load(file: string): Promise<Scenario> {
+  return readScenario(await contentOf(file));
+}
+
+async function contentOf(file: string): Promise<string> {
   try {
-    return readScenario(await readFile(file, "utf8"));
+    return await readFile(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT")
-      throw usage(`there is no file ${file}: ${messageOf(error)}`);
-    throw error;
+    throw usage(`${file} cannot be read: ${messageOf(error)}`);
   }
 }

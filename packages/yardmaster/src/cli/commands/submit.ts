@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import type { Command } from "commander";
 import { isoTime, type TaskStatus } from "../../client/task-status.ts";
-import { defineTask } from "../../definition.ts";
+import { defineTask, type TaskDefinition } from "../../definition.ts";
 import { messageOf, YardmasterError } from "../../protocol/errors.ts";
 import { submittedAtOf } from "../../protocol/ids.ts";
 import { MAX_PRIORITY } from "../../protocol/task.ts";
@@ -11,6 +11,7 @@ import { plain } from "../plain-text.ts";
 import { outputOf, usage } from "../target.ts";
 import { waitForEnd } from "../wait.ts";
 import { type Exit, withYard } from "../yard-command.ts";
+import { submitMany } from "./submit-many.ts";
 
 interface SubmitOptions {
   readonly wait?: boolean;
@@ -21,12 +22,14 @@ interface SubmitOptions {
   readonly key?: string;
   readonly attempts?: number;
   readonly timeoutMs?: number;
+  readonly many?: boolean;
 }
 
 export function addSubmit(program: Command, exit: Exit): void {
   program
     .command("submit <name> <json>")
     .description("submit a task; its input is JSON text, or - to read it from stdin")
+    .option("--many", "stdin (-) has an input in JSON on each line, and each becomes a task")
     .option("--wait", "wait for the end and print the result")
     .option("--wait-ms <ms>", "as --wait, for at most this long", whole(1, MAX_MS))
     .option("--queue <queue>", "the queue (default: default)")
@@ -40,23 +43,47 @@ export function addSubmit(program: Command, exit: Exit): void {
     .option("--attempts <number>", "how often it is tried in all (default: 3)", whole(1, 1_000))
     .option("--timeout-ms <ms>", "how long an attempt may run, 0 for ever (default: 60000)", whole(0, MAX_MS))
     .action(async (name: string, json: string, options: SubmitOptions, command: Command) =>
-      exit(await submit(command, name, await inputOf(json), options)),
+      exit(
+        await (options.many === true
+          ? many(command, name, json, options)
+          : one(command, name, json, options)),
+      ),
     );
 }
 
-async function submit(
-  command: Command,
+function definitionOf(
   name: string,
-  input: unknown,
-  options: SubmitOptions,
-): Promise<number> {
-  const { queue, attempts, timeoutMs, priority, delayMs, key } = options;
-  const definition = defineTask({
+  { queue, attempts, timeoutMs }: SubmitOptions,
+): TaskDefinition<unknown, unknown> {
+  return defineTask<unknown, unknown>({
     name,
     ...(queue === undefined ? {} : { queue }),
     ...(attempts === undefined ? {} : { attempts }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
+}
+
+function many(command: Command, name: string, json: string, options: SubmitOptions): Promise<number> {
+  const { priority, delayMs, key, wait = false, waitMs } = options;
+  if (json !== "-") throw usage("--many reads stdin: say - in place of the input");
+  if (key !== undefined) throw usage("--many takes no --key: it would make all of them one task");
+  const submit = {
+    ...(priority === undefined ? {} : { priority }),
+    ...(delayMs === undefined ? {} : { delayMs }),
+  };
+  return withYard(command, (yard) =>
+    submitMany(yard, definitionOf(name, options), process.stdin, outputOf(command), {
+      submit,
+      wait: wait || waitMs !== undefined,
+      ...(waitMs === undefined ? {} : { timeoutMs: waitMs }),
+    }),
+  );
+}
+
+async function one(command: Command, name: string, json: string, options: SubmitOptions): Promise<number> {
+  const { priority, delayMs, key } = options;
+  const input = await inputOf(json);
+  const definition = definitionOf(name, options);
   const output = outputOf(command);
   return withYard(command, async (yard) => {
     const task = await yard.submit(definition, input, {

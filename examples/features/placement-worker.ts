@@ -1,0 +1,3 @@
+import { placementHandlers } from "./placements.ts";
+
+export default placementHandlers;

@@ -1,0 +1,3 @@
+import { HANDLERS } from "./all-features.ts";
+
+export default HANDLERS;

@@ -1,0 +1,242 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import {
+  STATES,
+  type State,
+  type TaskStatus,
+  TERMINAL_STATES,
+  type TerminalState,
+} from "yardmaster/http-client";
+import { useAnswer } from "../answer.ts";
+import { plural } from "../format.ts";
+import { queues, workers } from "../live.ts";
+import { Empty, Panel, Trouble, Waiting } from "../parts/basics.tsx";
+import { TaskTable } from "../parts/task-table.tsx";
+import { param, setQuery } from "../router.ts";
+import { client } from "../session.ts";
+import { BulkActions } from "./bulk-actions.tsx";
+import { fromOf, isEnded, type TaskSearch } from "./task-search.ts";
+
+const PAGE = 50;
+const AGAIN_MS = 5_000;
+const PERIODS = {
+  "": "any time",
+  "15m": "last 15 minutes",
+  "1h": "last hour",
+  "24h": "last 24 hours",
+  "7d": "last 7 days",
+};
+
+interface TaskRows {
+  readonly tasks: readonly TaskStatus[];
+  /** Leads to the next page; "" where there is none. */
+  readonly next: string;
+}
+
+export function TasksPage(): JSX.Element {
+  const search: TaskSearch = {
+    state: param("state") || "unfinished",
+    queue: param("queue"),
+    name: param("name"),
+    period: param("period"),
+  };
+  const about = JSON.stringify(search);
+  const [walked, setWalked] = useState<{ readonly about: string; readonly trail: readonly string[] }>({
+    about,
+    trail: [],
+  });
+  // Another search begins at its first page.
+  const trail = walked.about === about ? walked.trail : [];
+  const setTrail = (next: readonly string[]): void => setWalked({ about, trail: next });
+  const cursor = trail.at(-1) ?? "";
+  const key = about + cursor;
+  const { value, trouble, again } = useAnswer(key, (signal) => rowsOf(search, cursor, signal), {
+    everyMs: cursor === "" ? AGAIN_MS : 0,
+  });
+  return (
+    <div class="page">
+      <Panel
+        title={isEnded(search.state) ? "Ended" : "Unfinished"}
+        note={isEnded(search.state) ? "newest first" : "oldest first"}
+        actions={<BulkActions search={search} done={again} />}
+      >
+        <Filters search={search} change={setQuery} />
+        {trouble !== "" && <Trouble text={trouble} />}
+        <Rows value={value} search={search} />
+        <Pager trail={trail} rows={value} setTrail={setTrail} />
+      </Panel>
+    </div>
+  );
+}
+
+async function rowsOf(search: TaskSearch, cursor: string, signal: AbortSignal): Promise<TaskRows> {
+  const { state, queue, name, period } = search;
+  const wanted = { limit: PAGE, ...(queue === "" ? {} : { queue }), ...(name === "" ? {} : { name }) };
+  if (isEnded(state)) {
+    const states: readonly TerminalState[] = TERMINAL_STATES.filter(
+      (one) => state === "ended" || one === state,
+    );
+    const page = await client.value.history(
+      { ...wanted, ...fromOf(period), state: states, ...(cursor === "" ? {} : { cursor }) },
+      { signal },
+    );
+    return { tasks: page.tasks, next: page.cursor ?? "" };
+  }
+  const one = STATES.find((known) => known === state);
+  const tasks = await client.value.list(
+    {
+      ...wanted,
+      unfinished: true,
+      ...(one === undefined ? {} : { state: one }),
+      ...(cursor === "" ? {} : { after: cursor }),
+    },
+    { signal },
+  );
+  return { tasks, next: tasks.length === PAGE ? (tasks.at(-1)?.id ?? "") : "" };
+}
+
+function Filters({
+  search,
+  change,
+}: {
+  readonly search: TaskSearch;
+  readonly change: (changes: Record<string, string>) => void;
+}): JSX.Element {
+  const names = new Set(
+    (workers.value ?? []).flatMap(({ tasks }) => tasks.map((one) => one.replace(/@\d+$/, ""))),
+  );
+  const waiting: readonly State[] = STATES.filter((state) => !isEnded(state) && state !== "submitted");
+  return (
+    <form class="filters" role="search" aria-label="Tasks" onSubmit={(event) => event.preventDefault()}>
+      <label>
+        <span>State</span>
+        <select value={search.state} onChange={(event) => change({ state: event.currentTarget.value })}>
+          <optgroup label="Unfinished">
+            <option value="unfinished">all unfinished</option>
+            {waiting.map((state) => (
+              <option key={state}>{state}</option>
+            ))}
+          </optgroup>
+          <optgroup label="Ended">
+            <option value="ended">all ended</option>
+            {TERMINAL_STATES.map((state) => (
+              <option key={state}>{state}</option>
+            ))}
+          </optgroup>
+        </select>
+      </label>
+      <label>
+        <span>Queue</span>
+        <select value={search.queue} onChange={(event) => change({ queue: event.currentTarget.value })}>
+          <option value="">any queue</option>
+          {[
+            ...new Set([
+              ...(queues.value ?? []).map(({ name }) => name),
+              ...(search.queue === "" ? [] : [search.queue]),
+            ]),
+          ].map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="grow">
+        <span>Name</span>
+        <input
+          type="search"
+          list="task-names"
+          value={search.name}
+          placeholder="any task"
+          spellcheck={false}
+          onChange={(event) => change({ name: event.currentTarget.value.trim() })}
+        />
+        <datalist id="task-names">
+          {[...names].map((name) => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
+      </label>
+      <label>
+        <span>Submitted</span>
+        <select
+          value={search.period}
+          disabled={!isEnded(search.state)}
+          onChange={(event) => change({ period: event.currentTarget.value })}
+        >
+          {Object.entries(PERIODS).map(([value, text]) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      </label>
+    </form>
+  );
+}
+
+function Rows({
+  value,
+  search,
+}: {
+  readonly value: TaskRows | null;
+  readonly search: TaskSearch;
+}): JSX.Element {
+  if (value === null) return <Waiting rows={8} />;
+  if (value.tasks.length > 0)
+    return (
+      <TaskTable
+        tasks={value.tasks}
+        caption={`${plural(value.tasks.length, "task", "tasks")}, ${search.state}`}
+      />
+    );
+  const isFiltered = search.queue !== "" || search.name !== "" || search.period !== "";
+  if (isFiltered) {
+    return (
+      <Empty icon="search" title="No task fits">
+        <button type="button" class="link" onClick={() => setQuery({ queue: "", name: "", period: "" })}>
+          Take the filters out
+        </button>
+      </Empty>
+    );
+  }
+  return isEnded(search.state) ? (
+    <Empty icon="tasks" title="Nothing has ended this way" command="npx yardmaster list --state succeeded">
+      What ends is kept for a day, what fails for a week, unless its definition says otherwise.
+    </Empty>
+  ) : (
+    <Empty
+      icon="tasks"
+      title="Nothing waits and nothing runs"
+      command={`npx yardmaster submit greet '{"name":"world"}' --wait`}
+    >
+      <a href="/tasks?state=ended">See what has ended</a>
+    </Empty>
+  );
+}
+
+function Pager(props: {
+  readonly trail: readonly string[];
+  readonly rows: TaskRows | null;
+  readonly setTrail: (trail: readonly string[]) => void;
+}): JSX.Element {
+  const { trail, rows, setTrail } = props;
+  const next = rows?.next ?? "";
+  return (
+    <nav class="pager" aria-label="Pages of tasks">
+      <span class="faint">Page {trail.length + 1}</span>
+      <span class="spacer" />
+      <button
+        type="button"
+        class="button"
+        disabled={trail.length === 0}
+        onClick={() => setTrail(trail.slice(0, -1))}
+      >
+        Back
+      </button>
+      <button type="button" class="button" disabled={next === ""} onClick={() => setTrail([...trail, next])}>
+        Next
+      </button>
+    </nav>
+  );
+}
