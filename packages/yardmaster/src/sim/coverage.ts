@@ -8,7 +8,7 @@ import {
 import type { Fact } from "../testing/fact.ts";
 
 /** What can go wrong while a task is in a state. */
-export const FAULTS = [
+const FAULTS = [
   "dispatcher crash",
   "worker crash",
   "client crash",
@@ -33,7 +33,7 @@ export const FAULTS = [
   "lie about absence",
   "lie about a mailbox",
 ] as const;
-export type FaultKind = (typeof FAULTS)[number];
+type FaultKind = (typeof FAULTS)[number];
 
 /** The states in which a record says that a task can be hit. */
 const STATES = ["scheduled", "blocked", "ready", "held"] as const;

@@ -46,16 +46,6 @@ export interface DefinitionPlan {
 
 export type QueueShapes = { readonly [Q in QueueName]: QueueShape };
 
-export const PLAIN_QUEUE: QueueShape = {
-  order: "fifo",
-  placement: "two-choices",
-  concurrency: 0,
-  rate: null,
-  weight: 1,
-  precedence: 0,
-  admission: "any",
-};
-
 export function drawQueues(random: Random, features: ReadonlySet<Feature>): QueueShapes {
   const draw = (isSpread: boolean, order: Order): QueueShape => ({
     order,

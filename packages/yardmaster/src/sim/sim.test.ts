@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   acceptingStaleEpochs,
@@ -6,9 +8,13 @@ import {
   forgettingEnds,
   losingSubmissions,
 } from "../../test/planted-engines.ts";
+import { allCells } from "./coverage.ts";
 import { drawFaults, NO_FAULTS } from "./fault-plan.ts";
+import { FEATURES } from "./features.ts";
 import { Random } from "./random.ts";
+import { planOf, type RunPlan, readPlan, writePlan } from "./run-plan.ts";
 import { type RunOptions, type RunReport, runSeed } from "./scenario.ts";
+import { shrink } from "./shrink.ts";
 
 describe("a simulated yard", () => {
   it("does everything that it is asked for when nothing fails", async () => {
@@ -20,6 +26,14 @@ describe("a simulated yard", () => {
 
   it.each([1, 2, 3, 4, 5, 6, 7, 8])("keeps its promises under the faults of seed %i", async (seed) => {
     expect((await runSeed(seed)).violations).toEqual([]);
+  });
+
+  it.each([
+    ["a task that was tried ended as replaced when it was handed back", "handed-back-after-a-failure"],
+  ])("does not fail again under the plan of: %s", async (_, name) => {
+    const file = resolve(import.meta.dirname, `../../test/regressions/${name}.json`);
+    const plan = readPlan(readFileSync(file, "utf8"));
+    expect((await runSeed(plan.seed, { plan })).violations).toEqual([]);
   });
 
   it.each([
@@ -66,6 +80,36 @@ describe("a simulated yard", () => {
     expect(lines.some((line) => line.includes("assign"))).toBe(true);
   });
 
+  it("draws every feature and situation, and not all of them at once", () => {
+    const plans = Array.from({ length: 60 }, (_, seed) => planOf(seed));
+    expect(new Set(plans.flatMap(({ workload }) => workload.features)).size).toBe(FEATURES.length);
+    expect(new Set(plans.map(({ situation }) => situation)).size).toBe(4);
+    expect(plans.every(({ workload }) => workload.features.length < FEATURES.length)).toBe(true);
+  });
+
+  it("takes the same course from a plan that was written down", async () => {
+    const plan = readPlan(writePlan(planOf(42)));
+    expect((await runSeed(42, { plan })).hash).toBe(await seedHash(42));
+  });
+
+  it("counts the cells that its tasks come through", async () => {
+    const faults = { ...NO_FAULTS, healAt: 20_000, duplicateChance: 0.2 };
+    const { cells } = await runSeed(1, { faults });
+    expect(cells.get("frame duplicated | held | succeeded")).toBeGreaterThan(0);
+    expect([...cells.keys()].every((cell) => allCells().includes(cell))).toBe(true);
+  });
+
+  it("shrinks to the tasks and faults without which a promise holds", async () => {
+    const faults = { ...NO_FAULTS, healAt: 1_000, duplicateChance: 0.2 };
+    const breaks = async (plan: RunPlan): Promise<boolean> => {
+      const { violations } = await runSeed(3, { plan, plant: losingSubmissions });
+      return violations.some(({ rule }) => rule === "ACKNOWLEDGED_LOST");
+    };
+    const small = await shrink(planOf(3, { faults, workload: { schedules: [] } }), breaks);
+    expect(small.workload.tasks).toHaveLength(1);
+    expect(small.faults.duplicateChance).toBe(0);
+  });
+
   it("draws every kind of fault", () => {
     const plans = Array.from({ length: 400 }, (_, seed) => drawFaults(new Random(seed, "plan"), 2));
     for (const name of Object.keys(NO_FAULTS) as (keyof typeof NO_FAULTS)[]) {
@@ -103,15 +147,19 @@ describe("the checks notice", () => {
 
   it("a broker that acknowledges frames before they are committed", async () => {
     const faults = { ...NO_FAULTS, healAt: 20_000, crashChance: 0.01 };
-    expect(await rulesBroken({ faults, plant: acknowledgingAtOnce })).toContain("ACKNOWLEDGED_LOST");
-    expect(await rulesBroken({ faults })).toEqual([]);
+    const workload = { dispatchers: 2 };
+    expect(await rulesBroken({ faults, workload, plant: acknowledgingAtOnce }, 10)).toContain(
+      "ACKNOWLEDGED_LOST",
+    );
+    expect(await rulesBroken({ faults, workload })).toEqual([]);
   });
 
   it("a store that takes the commits of an owner that was replaced", async () => {
     const closes = [1, 2, 3, 4, 5, 6].map((turn) => ({ place: turn % 2, at: turn * 3_000, forMs: 0 }));
     const faults = { ...NO_FAULTS, healAt: 20_000, lateChance: 0.1, closes };
-    expect(await rulesBroken({ faults, plant: acceptingStaleEpochs })).toContain("STALE_EPOCH");
-    expect(await rulesBroken({ faults })).toEqual([]);
+    const workload = { dispatchers: 2, shards: 2 };
+    expect(await rulesBroken({ faults, workload, plant: acceptingStaleEpochs })).toContain("STALE_EPOCH");
+    expect(await rulesBroken({ faults, workload })).toEqual([]);
   });
 
   it("a store that forgets how tasks ended", async () => {
@@ -129,7 +177,7 @@ async function runSeeds(count: number, options: RunOptions): Promise<RunReport[]
   return reports;
 }
 
-async function rulesBroken(options: RunOptions): Promise<string[]> {
-  const reports = await runSeeds(5, options);
+async function rulesBroken(options: RunOptions, seeds = 5): Promise<string[]> {
+  const reports = await runSeeds(seeds, options);
   return [...new Set(reports.flatMap(({ violations }) => violations.map(({ rule }) => rule)))];
 }

@@ -1,3 +1,4 @@
+import type { DefinitionPlan } from "./definition-plan.ts";
 import type { FaultPlan } from "./fault-plan.ts";
 import type { Random } from "./random.ts";
 import type { TaskPlan } from "./task-plan.ts";
@@ -12,7 +13,7 @@ export interface Situation {
 
 type SituationName = (typeof NAMES)[number];
 
-const NAMES = ["misjudgedExpiry", "lateSuccess"] as const;
+const NAMES = ["misjudgedExpiry", "lateSuccess", "lostAssignments"] as const;
 
 /** So many seeds are turned towards a situation; the others stay as they were drawn. */
 const TURNED = 0.4;
@@ -22,6 +23,7 @@ type Turn = Omit<Situation, "name">;
 const SITUATIONS: { readonly [N in SituationName]: (random: Random) => Turn } = {
   misjudgedExpiry,
   lateSuccess,
+  lostAssignments,
 };
 
 export function drawSituation(random: Random): Situation | null {
@@ -80,6 +82,9 @@ function lateSuccess(random: Random): Turn {
     at: random.between(500, 4_000) + turn * 6_000,
     forMs: random.between(9_000, 16_000),
   }));
+  const batch = random.chance(0.4) ? { size: 5, withinMs: random.pick([1_000, 3_000]) } : null;
+  const gathered = (definition: DefinitionPlan): DefinitionPlan =>
+    batch === null ? definition : { ...definition, label: `${definition.label}.gathered`, batch };
   return {
     workload: (drawn) => ({
       ...drawn,
@@ -87,6 +92,7 @@ function lateSuccess(random: Random): Turn {
       slots: random.integer(1, 4),
       tasks: drawn.tasks.map((task) =>
         changed(task, {
+          definition: gathered(task.definition),
           submitAt: task.submitAt * 0.2,
           delayMs: 0,
           expiresInMs: 0,
@@ -104,6 +110,45 @@ function lateSuccess(random: Random): Turn {
       crashes: [],
       crashChance: 0,
       pauses: silences.map(({ turn, at, forMs }) => ({ place: dispatchers + (turn % workers), at, forMs })),
+    }),
+  };
+}
+
+/** Tasks that take each other's place and are tried again, while what tells workers of them is lost. */
+function lostAssignments(random: Random): Turn {
+  return {
+    workload: (drawn) => ({
+      ...drawn,
+      shards: 1,
+      workers: random.integer(1, 2),
+      slots: random.integer(1, 2),
+      tasks: drawn.tasks.map((task, _, [first = task]) =>
+        changed(task, {
+          definition: first.definition,
+          queue: first.queue,
+          kind: "usual",
+          submitAt: random.below(5_000),
+          delayMs: 0,
+          expiresInMs: 0,
+          timeoutMs: 60_000,
+          attempts: 5,
+          cancelAfterMs: null,
+          collapse: { how: "replace", key: `replace-${random.integer(0, 2)}`, ms: 0, maxWaitMs: 0 },
+          handler: {
+            ...task.handler,
+            runMs: random.between(50, 600),
+            failures: random.integer(1, 3),
+            failure: "retryIn",
+          },
+        }),
+      ),
+    }),
+    faults: (drawn) => ({
+      ...drawn,
+      healAt: Math.max(drawn.healAt, 12_000),
+      crashes: [],
+      crashChance: 0,
+      dropChance: random.pick([0.1, 0.2, 0.4]),
     }),
   };
 }

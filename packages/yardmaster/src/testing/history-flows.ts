@@ -46,6 +46,11 @@ export class FlowHistory {
     this.#overlaps.set(name, overlap);
   }
 
+  /** One that was taken away knows nothing of its ticks when it is declared again. */
+  unscheduled(name: string): void {
+    this.#ticks.delete(name);
+  }
+
   queue(queue: QueueRecord): void {
     this.#queues.set(queue.name, queue);
   }

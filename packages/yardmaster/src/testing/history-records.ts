@@ -170,6 +170,7 @@ export class RecordHistory {
         break;
       case "row":
         if (change.kind === SECOND_ROW && change.value !== null) this.#noteSecond(change.key, change.value);
+        if (change.kind === "schedule" && change.value === null) this.flows.unscheduled(change.key);
         break;
       case "sweep":
       case "key":

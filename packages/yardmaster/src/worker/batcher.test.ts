@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { defineTask } from "../definition.ts";
+import { createManualHost } from "../testing/manual-host.ts";
 import { startYard, type Yard } from "../yard.ts";
+import { Batcher } from "./batcher.ts";
 import { type BatchEnds, type Call, createHandlers, fail, type Handler, retryIn } from "./handlers.ts";
 
 const double = defineTask<number, number>({
@@ -40,6 +42,36 @@ async function resultsOf(of: Yard, inputs: readonly number[]): Promise<unknown[]
       return end.ok ? end.value : String((end.error.cause as Error).message);
     }),
   );
+}
+
+it("is not called after a standstill before a dispatcher has said that its tasks still count", async () => {
+  const host = createManualHost();
+  const called: string[] = [];
+  const handler = createHandlers().onBatch(double, { size: 4, withinMs: 30 }, (calls) => {
+    called.push(...calls.map(({ taskId }) => taskId));
+    return calls.map(({ input }) => 2 * input);
+  });
+  let inContact = false;
+  const batch = handler.batch ?? expect.fail("no handler of batches");
+  const batcher = new Batcher(handler, batch, 4, host, () => inContact);
+  const cancelled = new AbortController();
+  const ends = [
+    batcher.handler.run(callOf("cancelled", cancelled.signal)),
+    batcher.handler.run(callOf("wanted", new AbortController().signal)),
+  ];
+  const settled = Promise.allSettled(ends);
+  await host.advance(1_000);
+  expect(called).toEqual([]);
+  cancelled.abort(new Error("cancelled"));
+  inContact = true;
+  await host.advance(1_000);
+  expect(called).toEqual(["wanted"]);
+  expect((await settled).map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+});
+
+function callOf(taskId: string, signal: AbortSignal): Call<unknown> {
+  const submit = () => Promise.reject(new Error("nothing is submitted here"));
+  return { input: 1, signal, attempt: 1, taskId, progress: () => undefined, log: () => undefined, submit };
 }
 
 describe("a handler of batches", () => {
