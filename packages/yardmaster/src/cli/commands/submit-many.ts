@@ -1,8 +1,8 @@
 import { createInterface } from "node:readline";
 import type { TaskHandle } from "../../client/handle.ts";
 import type { SubmitOptions } from "../../client/submission.ts";
-import type { TaskDefinition } from "../../definition.ts";
 import { placeOf } from "../../definition/json.ts";
+import type { TaskDefinition } from "../../definition.ts";
 import type { Yard } from "../../yard.ts";
 import { EXIT } from "../exit-code.ts";
 import { errorText, type Output } from "../output.ts";
