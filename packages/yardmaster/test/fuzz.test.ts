@@ -26,7 +26,7 @@ const NOT_FED = [
   ". Yard",
 ];
 /** Of a client, for those within the package. */
-const NOT_PUBLIC = new Set(["post", "checkPlace", "nowFor", "shut", "open", "close"]);
+const NOT_PUBLIC = new Set(["post", "place", "checkPlace", "nowFor", "shut", "open", "close"]);
 
 const folder = mkdtempSync(join(tmpdir(), "yardmaster-fuzz-"));
 const before = process.cwd();

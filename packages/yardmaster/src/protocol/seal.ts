@@ -5,17 +5,17 @@ import { quoted } from "./quotation.ts";
  * What stands in front of a signed frame: `Y`, `S`, a version, the key's id with its length, the time in 8 bytes, a nonce,
  * and the signature. The frame itself follows, and stays as it is.
  */
-export const SEAL_MAGIC: readonly [number, number] = [0x59, 0x53];
+const SEAL_MAGIC: readonly [number, number] = [0x59, 0x53];
 /** What stands in place of a frame that was refused: `Y`, `X`, why, and then the frame. */
-export const REFUSED_MAGIC: readonly [number, number] = [0x59, 0x58];
+const REFUSED_MAGIC: readonly [number, number] = [0x59, 0x58];
 
 /** Why a frame is not trusted. A reason's index is its number. */
-export const DISTRUSTS = ["unsigned", "forged", "expired", "replayed", "unknown-key", "malformed"] as const;
+const DISTRUSTS = ["unsigned", "forged", "expired", "replayed", "unknown-key", "malformed"] as const;
 export type Distrust = (typeof DISTRUSTS)[number];
 
-export const SEAL_VERSION = 1;
+const SEAL_VERSION = 1;
 export const NONCE_BYTES = 12;
-export const MAC_BYTES = 32;
+const MAC_BYTES = 32;
 const TIME_BYTES = 8;
 const FIXED_BYTES = 4;
 

@@ -257,5 +257,7 @@ export const CLIENT_TARGETS: readonly Target[] = [
   ),
   ...["queues", "stats", "workers"].map((name) => method(name, values)),
   ...["pause", "resume", "drain"].map((name) => method(name, fc.tuple(hostileValue))),
+  ...["active", "clocks", "configure"].map((name) => method(name, values)),
+  method("setSlots", fc.tuple(hostileValue, hostileValue)),
   method("apply", fc.tuple(fc.oneof(hostileValue, fc.array(hostileValue, { maxLength: 2 })))),
 ];

@@ -95,7 +95,7 @@ export function jsonBody(json: string): Buffer {
   return Buffer.concat([varint(BigInt(bytes.length)), bytes]);
 }
 
-export function readVarint(bytes: Buffer, start: number): [value: bigint, next: number] {
+function readVarint(bytes: Buffer, start: number): [value: bigint, next: number] {
   let value = 0n;
   let shift = 0n;
   let at = start;

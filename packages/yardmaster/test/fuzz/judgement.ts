@@ -31,7 +31,7 @@ export async function judgedLater(run: () => unknown): Promise<Ending> {
 }
 
 /** Throws what is no refusal of ours, or one that does not fit into a log line. */
-export function refusalOf(thrown: unknown): Ending {
+function refusalOf(thrown: unknown): Ending {
   if (!(thrown instanceof YardmasterError)) throw thrown;
   expectLoggable(thrown.message);
   const { what } = thrown.details;
