@@ -53,7 +53,7 @@ const MAX_LIMIT = 1_000;
 const MAX_REASON = 1_000;
 const MAX_CURSOR = 4_096;
 /** Every state that is not an end. */
-export const WAITING_STATES: readonly WaitingState[] = STATES.filter((state) => !isTerminal(state));
+const WAITING_STATES: readonly WaitingState[] = STATES.filter((state) => !isTerminal(state));
 
 /** What the document names. Of its own: the global one may hold schemas of whoever embeds the server. */
 export const documentSchemas: z.core.$ZodRegistry<{ id?: string }> = z.registry<{ id?: string }>();
