@@ -3,8 +3,8 @@ import { ORDERS, PLACEMENTS } from "../src/protocol/task.ts";
 
 /** What a case may be made of. At most seven values each, see `rowOf`. */
 const FACTORS = {
-  order: ORDERS,
-  placement: PLACEMENTS,
+  order: ORDERS as typeof ORDERS,
+  placement: PLACEMENTS as typeof PLACEMENTS,
   limit: ["none", "queue", "definition", "key", "queue-rate", "definition-rate", "key-rate"],
   time: ["none", "delay", "run-at", "expiry", "deadline", "schedule", "retry"],
   dependency: ["none", "fail", "skip", "run-anyway", "graph", "graph-in-parts"],

@@ -21,6 +21,7 @@ import type { Candidate, Pool, Ranking, Seat } from "./pool.ts";
 import { hashOf } from "./rendezvous.ts";
 import { type Requirement, Resources } from "./requirement.ts";
 import type { Schedule } from "./schedule.ts";
+import type { Sweep } from "./sweep.ts";
 import { Tally } from "./tally.ts";
 
 // What lives in a shard's memory, as data alone. The rules are in the files that change them.
@@ -488,14 +489,6 @@ export class Silence {
   constructor(worker: Worker) {
     this.worker = worker;
   }
-}
-
-/** The timer of the sweep. */
-export class Sweep {
-  readonly fires = "sweep";
-  slot = -1;
-  dueAt: Millis = 0;
-  tie = 0;
 }
 
 export type LiveTimer = Details | Attempt | Lateness | Skill | Silence | Sweep | Pace | Schedule | Graph;

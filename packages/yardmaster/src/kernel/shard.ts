@@ -4,7 +4,6 @@ import { Gates } from "./gates.ts";
 import { Journal } from "./journal.ts";
 import { Links } from "./links.ts";
 import type { Attempt, Kind, Line, LiveTask, LiveTimer, Moment } from "./live.ts";
-import { Sweep } from "./live.ts";
 import { LostAttempts } from "./lost-attempts.ts";
 import { Outbox } from "./outbox.ts";
 import { Parking } from "./parking.ts";
@@ -14,6 +13,7 @@ import { Recent } from "./recent.ts";
 import { Replaceable } from "./replaceable.ts";
 import { Roster } from "./roster.ts";
 import { Schedules } from "./schedule.ts";
+import { Sweep } from "./sweep.ts";
 import type { NextFire } from "./ticks.ts";
 import { Timers } from "./timers.ts";
 
