@@ -38,7 +38,7 @@ export class HistoryChecker {
   #now = 0;
 
   constructor(limits: HistoryLimits) {
-    optionCheck("HistoryChecker").known(limits, ["slots"]);
+    optionCheck("HistoryChecker").known(limits, ["slots", "clockSlackMs"]);
     const report = (rule: string, message: string): void => this.report(rule, message);
     this.#records = new RecordHistory(limits, report);
     this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, report);
