@@ -151,7 +151,7 @@ describe("every route", () => {
 
 describe("other paths and methods", () => {
   it.each([
-    ["GET", "/"],
+    ["GET", "/api"],
     ["GET", "/api/v1/tasks/../../etc/passwd"],
     ["GET", "/%2e%2e/%2e%2e/etc/passwd"],
     ["GET", "/openapi.json/"],

@@ -275,17 +275,17 @@ describe("the yard", () => {
     expect((await http.get("/api/v1/workers/nobody/active")).status).toBe(400);
     expect((await http.post(`${path}/slots`, { slots: 12 })).body).toEqual({ worker: worker?.id, slots: 12 });
     expect((await http.post(`${path}/slots`, { slots: 0 })).status).toBe(400);
-    const [queue] = (await http.get("/api/v1/queues")).body["queues"] as unknown as { name: string }[];
+    await http.yard.apply([defineQueue({ name: "held" })]);
     const limits = { concurrency: 3, rate: { limit: 5, perMs: 1_000 } };
-    const changed = await http.post(`/api/v1/queues/${queue?.name}/configure`, limits);
+    const changed = await http.post("/api/v1/queues/held/configure", limits);
     expect(changed.body).toMatchObject({ settings: { concurrency: 3, rate: { limit: 5, burst: 1 } } });
-    const lifted = await http.post(`/api/v1/queues/${queue?.name}/configure`, {
+    const lifted = await http.post("/api/v1/queues/held/configure", {
       concurrency: null,
       rate: null,
     });
     expect(lifted.body["settings"]).toBeUndefined();
     expect((await http.post("/api/v1/queues/nothing/configure", limits)).status).toBe(400);
-    expect((await http.post(`/api/v1/queues/${queue?.name}/configure`, { speed: 1 })).status).toBe(400);
+    expect((await http.post("/api/v1/queues/held/configure", { speed: 1 })).status).toBe(400);
   });
 
   it("shows queues of every order with their settings", async () => {

@@ -175,9 +175,10 @@ function argumentsOf(pid: string): string {
 }
 
 describe("the sources", () => {
-  /** Everything that is loaded or evaluated by a name that is no literal: files that an operator names, and our own. */
+  /** Everything that is loaded, looked up or evaluated by a name that is no literal: files that an operator names, and our own. */
   const ALLOWED = [
     "cli/commands/queues.ts: import(pathToFileURL(resolve(file)).href)",
+    "cli/doctor-checks.ts: createRequire(",
     "worker/heartbeat-thread.ts: Runtime.evaluate",
     "worker/heartbeat-thread.ts: import(data.module)",
     "worker/loader.ts: import(url)",

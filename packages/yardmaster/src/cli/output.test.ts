@@ -64,7 +64,7 @@ describe("diagnostics", () => {
 
   it("name the code on one line", () => {
     expect(errorLine(new YardmasterError("TASK_FAILED", "no\nluck"))).toBe(
-      "yardmaster: TASK_FAILED: no\\x0aluck",
+      "yardmaster: TASK_FAILED: no\\u000aluck",
     );
     expect(errorLine("odd")).toBe("yardmaster: odd");
   });

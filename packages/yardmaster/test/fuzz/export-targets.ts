@@ -3,7 +3,7 @@ import { call, chain, chord, fanOut, group, map, type Plan, step } from "../../s
 import { defineQueue } from "../../src/definition/queue.ts";
 import { defineTask } from "../../src/definition.ts";
 import { createToken, hashToken, parseTokens, startHttp } from "../../src/http.ts";
-import { HttpClient, ProblemError } from "../../src/http-client.ts";
+import { BOUNDS_MS, HttpClient, ProblemError, STATES, TERMINAL_STATES } from "../../src/http-client.ts";
 import { ERRORS, type ErrorCode, isCode, YardmasterError } from "../../src/protocol/errors.ts";
 import { HistoryChecker } from "../../src/testing/history.ts";
 import { checkHistory } from "../../src/testing/history-file.ts";
@@ -179,6 +179,14 @@ export const EXPORT_TARGETS: Readonly<Record<string, Target>> = Object.fromEntri
       (options) =>
         judgedLater(async () => (await startHttp(untyped<never>({}), untyped<never>(options))).close()),
     ),
+    ...Object.entries({ BOUNDS_MS, STATES, TERMINAL_STATES }).map(([name, list]) =>
+      target(
+        `./http-client ${name}`,
+        1,
+        hostileValue,
+        plainly((input) => list.includes(untyped<never>(input))),
+      ),
+    ),
     target("./http-client HttpClient", 1, fc.tuple(text, text), ([url, token]) =>
       judged(() => new HttpClient({ url, token, fetch: untyped<never>(null) })),
     ),
@@ -257,7 +265,7 @@ export const CLIENT_TARGETS: readonly Target[] = [
   ),
   ...["queues", "stats", "workers"].map((name) => method(name, values)),
   ...["pause", "resume", "drain"].map((name) => method(name, fc.tuple(hostileValue))),
-  ...["active", "clocks", "configure"].map((name) => method(name, values)),
+  ...["active", "activity", "clocks", "configure"].map((name) => method(name, values)),
   method("setSlots", fc.tuple(hostileValue, hostileValue)),
   method("apply", fc.tuple(fc.oneof(hostileValue, fc.array(hostileValue, { maxLength: 2 })))),
 ];
