@@ -72,7 +72,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "cancel-ignored",
     breaks: "A success counts after the cancel was recorded.",
     file: "kernel/rules.ts",
-    find: "learn(task, outcome, now);\n    if (isCancelRequested(task)) endCancelled(shard, task, now);\n    else finish",
+    find: "learn(task, outcome, now);\n    if (isCancelRequested(task)) cancelAttempt(shard, task, now);\n    else finish",
     replace: "learn(task, outcome, now);\n    finish",
   },
   {

@@ -5,8 +5,6 @@ export const pages: QueueDefinition = defineQueue({ name: "pages", concurrency: 
 
 export interface Page {
   readonly url: string;
-  /** How many links away from the start it may go. */
-  readonly depth: number;
 }
 
 /** Of each host at most two pages at a time, and at most ten a second: nobody is overrun. */

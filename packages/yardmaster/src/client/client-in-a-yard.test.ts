@@ -77,6 +77,16 @@ async function driven<T>(promise: Promise<T>): Promise<T> {
 }
 
 describe("a client in a yard", () => {
+  it("does not list the ids of duplicates, which are no tasks", async () => {
+    const input = { text: "a", times: 1 };
+    const first = await client.submit(repeat, input, { idempotencyKey: "k" });
+    const second = await client.submit(repeat, input, { idempotencyKey: "k" });
+    await host.settle();
+    expect(await second.accepted()).toEqual({ outcome: "duplicate", id: first.id });
+    expect(await second.result()).toBe("a");
+    expect((await client.list({})).map(({ id }) => id)).toEqual([first.id]);
+  });
+
   it("gets its results, small and large", async () => {
     const tasks = await Promise.all(
       [1, 10, 10_000].map((times) => client.submit(repeat, { text: "é", times })),

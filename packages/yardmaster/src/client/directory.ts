@@ -227,7 +227,9 @@ export class Directory {
     checkFilter(filter);
     const { store } = this.switchboard.engine;
     const { tasks, cursor } = await store.find({ ...filter, limit: checkLimit(filter.limit) });
-    return { tasks: tasks.map(statusOfRecord), cursor };
+    // A duplicate's id has a record that only leads to the first task's.
+    const own = tasks.filter(({ aliasOf }) => aliasOf === "");
+    return { tasks: own.map(statusOfRecord), cursor };
   }
 
   /** Workers declare their queues in every shard; what the shards say of one is added up. */
