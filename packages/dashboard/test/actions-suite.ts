@@ -69,8 +69,8 @@ export function taskActionTests(scene: Scene): void {
       .getByRole("row", { name: /mail\.bounce.*no such mailbox/ })
       .first()
       .waitFor();
-    const { search } = new URL(page.url());
-    expect(search).toBe("?state=failed&name=mail.bounce&period=1h");
+    const search = "?state=failed&name=mail.bounce&period=1h";
+    await page.waitForURL((url) => url.search === search);
     const other = await scene.visit(`/tasks${search}`);
     await other
       .getByRole("row", { name: /mail\.bounce/ })
