@@ -6,6 +6,7 @@ import { startRabbitMq } from "../../../servers/rabbitmq.ts";
 import type { Broker, Receiver } from "../src/brokers/broker.ts";
 import { openBroker } from "../src/connect.ts";
 import type { BrokerHalf } from "../src/engine.ts";
+import { systemHost } from "../src/host.ts";
 import type { YardmasterError } from "../src/protocol/errors.ts";
 import { codeOf, failureOf, frameOf, takeCount, textsOf } from "../src/testing/conformance.ts";
 import { serverTests } from "./server-tests.ts";
@@ -125,6 +126,39 @@ await serverTests("RabbitMQ", startRabbitMq, (server) => {
       expect(textsOf(again)).toEqual(["b", "c", "d"]);
       expect(again[0]?.redelivered).toBe(true);
       expect(half.report()[0]?.isUp).toBe(true);
+    }, 60_000);
+
+    it("shows a process that died before anybody looked for it to whoever has long been connected", async () => {
+      const url = server.yardUrl();
+      let aheadMs = 0;
+      const host = { ...systemHost, monotonic: () => systemHost.monotonic() + aheadMs };
+      const standby = await openBroker(url, host);
+      halves.push(standby);
+      const { presence } = standby.broker;
+      const child = await started(url);
+      await ask(child, "hold", "worker:1");
+      await ask(child, "hold", "worker:2");
+      const { broker: living } = await open(url);
+      await living.presence.hold("worker:3");
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      // Right after the server started, and that may be just now, everybody is on the way back.
+      expect(await presence.absent(["worker:1", "worker:3"])).toEqual([]);
+      aheadMs = 10_000;
+      await vi.waitFor(async () => {
+        const absent = await presence.absent(["worker:1", "worker:2", "worker:3"]);
+        expect(absent).toEqual(["worker:1", "worker:2"]);
+      });
+
+      await server.kill();
+      await vi.waitFor(() => expect(standby.report()[0]?.isUp).toBe(false));
+      await server.start();
+      await vi.waitFor(async () => expect(await presence.absent(["worker:2"])).toEqual([]), {
+        timeout: 25_000,
+        interval: 20,
+      });
+      aheadMs = 20_000;
+      expect(await presence.absent(["worker:2"])).toEqual(["worker:2"]);
     }, 60_000);
 
     it("answers late or not at all while it is frozen, and is used again afterwards", async () => {

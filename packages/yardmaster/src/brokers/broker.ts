@@ -95,7 +95,8 @@ export interface Presence {
   hold(name: string, changed?: (isHeld: boolean) => void): Promise<() => Promise<void>>;
   /**
    * Those of `names` that were present in the present life of the engine and whose holder is gone. A name that nobody
-   * is known to have held since the engine started is not absent: nobody is declared dead for the engine's sake.
+   * is known to have held since the engine started is not absent while its holder may still be coming back: nobody is
+   * declared dead for the engine's sake.
    * Rejects with BROKER_UNAVAILABLE.
    */
   absent(names: readonly string[]): Promise<string[]>;

@@ -7,6 +7,11 @@ import type { Publisher } from "./rabbitmq-publisher.ts";
 const RETRY_MS = 250;
 /** Nobody asks for the oldest of so many names any more. */
 const MAX_SEEN = 100_000;
+/**
+ * How long everybody has to be back after the server started. Not longer than a worker may be silent: then that would
+ * tell of its death first.
+ */
+const PATIENCE_MS = 10_000;
 
 /**
  * A name is held by an exclusive queue on the connection that receives: it goes with that connection, so that it shows
@@ -21,6 +26,8 @@ export class RabbitPresence implements Presence {
   readonly #held = new Map<string, Holding>();
   /** Present since our own connection was made, which is not older than the server's present life. */
   readonly #seen = new Set<string>();
+  /** When that connection was made. */
+  #upSince: number;
 
   constructor(options: {
     readonly publishing: Link;
@@ -33,7 +40,8 @@ export class RabbitPresence implements Presence {
     this.#publisher = options.publisher;
     this.#host = options.host;
     this.#queueOf = options.queueOf;
-    options.publishing.listen({ down: () => this.#seen.clear() });
+    this.#upSince = options.publishing.trouble === null ? this.#host.monotonic() : Number.POSITIVE_INFINITY;
+    options.publishing.listen({ up: () => this.#connected(), down: () => this.#disconnected() });
     options.listening.listen({ up: () => this.#holdAgain(), down: () => this.#lose() });
   }
 
@@ -59,11 +67,22 @@ export class RabbitPresence implements Presence {
     const outcomes = await this.#publisher.send(
       names.map((name) => ({ queue: this.#queueOf(name), content })),
     );
+    // Who took over from another process may never have seen those that died before.
+    const isPatienceOver = this.#host.monotonic() - this.#upSince >= PATIENCE_MS;
     return names.filter((name, index) => {
-      if (outcomes[index] === "gone") return this.#seen.has(name);
+      if (outcomes[index] === "gone") return isPatienceOver || this.#seen.has(name);
       this.#see(name);
       return false;
     });
+  }
+
+  #connected(): void {
+    this.#upSince = this.#host.monotonic();
+  }
+
+  #disconnected(): void {
+    this.#upSince = Number.POSITIVE_INFINITY;
+    this.#seen.clear();
   }
 
   #see(name: string): void {
