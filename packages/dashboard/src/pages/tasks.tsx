@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import {
   STATES,
   type State,
@@ -105,6 +105,11 @@ function Filters({
   const names = new Set(
     (workers.value ?? []).flatMap(({ tasks }) => tasks.map((one) => one.replace(/@\d+$/, ""))),
   );
+  // What is being typed is not the address yet: it stays while the page is drawn again.
+  const named = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (named.current !== null) named.current.value = search.name;
+  }, [search.name]);
   const waiting: readonly State[] = STATES.filter((state) => !isEnded(state) && state !== "submitted");
   return (
     <form class="filters" role="search" aria-label="Tasks" onSubmit={(event) => event.preventDefault()}>
@@ -145,8 +150,9 @@ function Filters({
         <span>Name</span>
         <input
           type="search"
+          ref={named}
           list="task-names"
-          value={search.name}
+          defaultValue={search.name}
           placeholder="any task"
           spellcheck={false}
           onChange={(event) => change({ name: event.currentTarget.value.trim() })}
