@@ -254,6 +254,25 @@ describe("a second attempt", () => {
   });
 });
 
+it("never joins a task that runs at most once, whatever its definition says", () => {
+  const yard = new KernelYard();
+  const spec = { speculation: SPECULATION, delivery: "at-most-once" } as const;
+  const first = yard.worker("w1");
+  for (let done = 0; done < 3; done++) {
+    yard.submit({ spec });
+    yard.tick();
+    yard.now += FAST_MS;
+    first.finish();
+  }
+  yard.submit({ spec });
+  yard.tick();
+  first.start();
+  const second = yard.worker("w2");
+  for (let tick = 0; tick < 5; tick++) yard.tick(1_000);
+  expect(first.held).toHaveLength(1);
+  expect(second.held).toEqual([]);
+});
+
 describe("a cancel of a task with two attempts", () => {
   it("ends it when both are gone", () => {
     const { yard, first, second, id } = late();
