@@ -9,8 +9,8 @@ const LOOK_AGAIN_MS = 1_000;
 
 /** An attempt of a task that may have a second one begins. Nothing for all others. */
 export function watchLateness(shard: Shard, attempt: Attempt): void {
-  const { speculation } = attempt.task.kind.spec;
-  if (speculation === undefined) return;
+  const { speculation, delivery } = attempt.task.kind.spec;
+  if (speculation === undefined || delivery === "at-most-once") return;
   attempt.lateness = new Lateness(attempt);
   shard.timers.set(attempt.lateness, lateAt(attempt, speculation));
 }

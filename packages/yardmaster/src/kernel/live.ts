@@ -114,6 +114,8 @@ export class Details {
   runAt: Millis = 0;
   expiresAt: Millis = 0;
   deaths = 0;
+  /** When it would be due if it were not held back for deaths. */
+  unheldAt: Millis = 0;
   /** How many numbers of attempts were left out. */
   skipped = 0;
   retryOf: TaskId = "";
@@ -211,6 +213,8 @@ export class Attempt {
   isSecond = false;
   /** It stands in for one that has failed: that it never began gives the task no try back. */
   standsIn = false;
+  /** When the task would be tried again after the one that it stands in for. */
+  retryAt: Millis = 0;
   /** Notices when it is late; null where nobody asks. */
   lateness: Lateness | null = null;
   /** Whose share of a fair queue it uses. */

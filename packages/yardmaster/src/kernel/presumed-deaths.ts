@@ -33,7 +33,7 @@ export function takeDeathsBack(shard: Shard, worker: string, now: Millis): void 
     task.details.deaths--;
     shard.journal.changed(task);
     if (!wasHeldBack || task.details.deaths >= shard.limits.quarantineDeaths) continue;
-    task.details.runAt = now;
+    task.details.runAt = Math.max(now, task.details.unheldAt);
     setTimer(shard, task);
   }
 }

@@ -212,15 +212,18 @@ export const retry: Rule<"failed"> = {
     if (outcome.kind === "cancelled" || isCancelRequested(task)) cancelAttempt(shard, task, now);
     else if (error.code === "TASK_EXPIRED") stop(shard, task, now, "expired", error);
     else if (outcome.kind === "final") stop(shard, task, now, "failed", error);
-    else if (!replaceBySecond(shard, task, now, error, true))
-      tryAgain(shard, task, now, error, outcome.kind === "retryIn" ? outcome.delayMs : null);
+    else {
+      const delayMs = outcome.kind === "retryIn" ? outcome.delayMs : null;
+      if (replaceBySecond(shard, task, now, error, true)) putOffStandIn(shard, task, now, delayMs);
+      else tryAgain(shard, task, now, error, delayMs);
+    }
   },
 };
 
 export const giveBack: Rule<"returned"> = {
   name: "giveBack",
-  leadsTo: ["ready", "cancelled", "expired", "failed", "same"],
-  says: "The attempt never began and does not count: the task takes its old place in its line, unless another has taken its place under its key before it was ever tried, or a second attempt goes on. Where it stood in for one that failed, that one counts.",
+  leadsTo: ["ready", "scheduled", "cancelled", "expired", "failed", "same"],
+  says: "The attempt never began and does not count: the task takes its old place in its line, unless another has taken its place under its key before it was ever tried, or a second attempt goes on. Where it stood in for one that failed, that one counts, and so does its backoff.",
   run(shard, task, now, worker) {
     if (task.last !== null) release(shard, task.last, 0);
     if (replaceBySecond(shard, task, now, { ...returnOf(task, worker), stack: "" }, false)) return;
@@ -259,7 +262,7 @@ export const lose: Rule<"lost"> = {
     if (replaceBySecond(shard, task, now, error, true)) return;
     if (details.cancelRequested) endCancelled(shard, task, now);
     else if (details.deaths >= shard.limits.quarantineDeaths && cause === "absent")
-      holdBack(shard, task, now, error);
+      holdBack(shard, task, now, error, now);
     else if (details.deaths >= shard.limits.quarantineDeaths)
       stop(shard, task, now, "failed", quarantineError(details.deaths));
     else if (isSpent(task)) stop(shard, task, now, "failed", error);
@@ -279,8 +282,8 @@ export const timeOut: Rule<"timedOut"> = {
   says: "The worker did not end the attempt in time: it is aborted and counts as failed, or a second one takes its place.",
   run(shard, task, now) {
     if (task.last !== null) abandon(shard, task.last, "timedOut", now);
-    if (replaceBySecond(shard, task, now, TIMED_OUT, true)) return;
-    if (isCancelRequested(task)) endCancelled(shard, task, now);
+    if (replaceBySecond(shard, task, now, TIMED_OUT, true)) putOffStandIn(shard, task, now, null);
+    else if (isCancelRequested(task)) endCancelled(shard, task, now);
     else tryAgain(shard, task, now, TIMED_OUT, null);
   },
 };
@@ -340,25 +343,28 @@ function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, d
     return;
   }
   task.kind.line.queue.tally.retried++;
+  const { deaths } = detailsOf(task);
+  const dueAt = dueAfter(shard, task, now, delayMs);
+  if (deaths >= shard.limits.quarantineDeaths) holdBack(shard, task, now, error, dueAt);
+  else schedule(shard, task, now, error, dueAt);
+}
+
+function dueAfter(shard: Shard, task: LiveTask, now: Millis, delayMs: Millis | null): Millis {
+  return now + (delayMs ?? backoffMs(task.kind.spec.backoff, task.attempt, shard.random));
+}
+
+/** Its workers may only have been out of sight: whoever is not heard within the limit of silence is dead. */
+function holdBack(shard: Shard, task: LiveTask, now: Millis, error: TaskError, dueAt: Millis): void {
+  detailsOf(task).unheldAt = dueAt;
+  schedule(shard, task, now, error, Math.max(dueAt, now + shard.limits.workerLossMs));
+}
+
+function schedule(shard: Shard, task: LiveTask, now: Millis, error: TaskError, runAt: Millis): void {
   const details = detailsOf(task);
-  const runAt = now + (delayMs ?? backoffMs(task.kind.spec.backoff, task.attempt, shard.random));
   rememberAttempt(task, now, runAt, error);
   details.runAt = runAt;
   details.error = error;
   // It has started in time once.
-  details.expiresAt = 0;
-  task.state = "scheduled";
-  shard.journal.changed(task);
-  setTimer(shard, task);
-  shard.tellEvent(task, { type: "retried", attempt: task.attempt, runAt: details.runAt, error });
-}
-
-/** Its workers may only have been out of sight: whoever is not heard within the limit of silence is dead. */
-function holdBack(shard: Shard, task: LiveTask, now: Millis, error: TaskError): void {
-  const details = detailsOf(task);
-  rememberAttempt(task, now, now + shard.limits.workerLossMs, error);
-  details.runAt = now + shard.limits.workerLossMs;
-  details.error = error;
   details.expiresAt = 0;
   task.state = "scheduled";
   shard.journal.changed(task);
@@ -382,10 +388,21 @@ function cancelAttempt(shard: Shard, task: LiveTask, now: Millis): void {
 function giveUpStandIn(shard: Shard, task: LiveTask, now: Millis): void {
   const details = detailsOf(task);
   const error = details.error ?? lossError(task, "silent");
-  rememberAttempt(task, now, now, error);
+  const retryAt = task.last === null ? 0 : task.last.retryAt;
+  const isHeldBack = details.deaths >= shard.limits.quarantineDeaths;
   if (details.cancelRequested) endCancelled(shard, task, now);
+  else if (isHeldBack || retryAt > now) tryAgain(shard, task, now, error, Math.max(0, retryAt - now));
   else if (isSpent(task)) stop(shard, task, now, "failed", error);
-  else backToLine(shard, task, now);
+  else {
+    rememberAttempt(task, now, now, error);
+    shard.tellEvent(task, { type: "retried", attempt: task.attempt, runAt: now, error });
+    backToLine(shard, task, now);
+  }
+}
+
+/** Where it never begins, the task waits as it would have without it. */
+function putOffStandIn(shard: Shard, task: LiveTask, now: Millis, delayMs: Millis | null): void {
+  if (task.last !== null) task.last.retryAt = dueAfter(shard, task, now, delayMs);
 }
 
 function endCancelled(shard: Shard, task: LiveTask, now: Millis): void {

@@ -19,7 +19,11 @@ interface Late {
 }
 
 /** A task that has run so long that a second attempt has joined it; expected are 100 ms. */
-function late(spec: Wish["spec"] = {}, options: ConstructorParameters<typeof KernelYard>[0] = {}): Late {
+function late(
+  spec: Wish["spec"] = {},
+  options: ConstructorParameters<typeof KernelYard>[0] = {},
+  more: Omit<Wish, "spec"> = {},
+): Late {
   const yard = new KernelYard(options);
   const first = yard.worker("w1");
   for (let done = 0; done < 3; done++) {
@@ -29,7 +33,7 @@ function late(spec: Wish["spec"] = {}, options: ConstructorParameters<typeof Ker
     first.finish();
     yard.tick();
   }
-  const id = yard.submit(wish(spec));
+  const id = yard.submit({ ...wish(spec), ...more });
   yard.tick();
   first.start();
   const second = yard.worker("w2");
@@ -250,6 +254,25 @@ describe("a second attempt", () => {
   });
 });
 
+it("never joins a task that runs at most once, whatever its definition says", () => {
+  const yard = new KernelYard();
+  const spec = { speculation: SPECULATION, delivery: "at-most-once" } as const;
+  const first = yard.worker("w1");
+  for (let done = 0; done < 3; done++) {
+    yard.submit({ spec });
+    yard.tick();
+    yard.now += FAST_MS;
+    first.finish();
+  }
+  yard.submit({ spec });
+  yard.tick();
+  first.start();
+  const second = yard.worker("w2");
+  for (let tick = 0; tick < 5; tick++) yard.tick(1_000);
+  expect(first.held).toHaveLength(1);
+  expect(second.held).toEqual([]);
+});
+
 describe("a cancel of a task with two attempts", () => {
   it("ends it when both are gone", () => {
     const { yard, first, second, id } = late();
@@ -302,6 +325,73 @@ describe("the loss of a worker of two", () => {
     yard.tick();
     expect(yard.record(id)).toMatchObject({ state: "succeeded", attempt: 1, worker: "w1" });
     expect(second.held).toEqual([]);
+  });
+});
+
+describe("a stand-in that is handed back", () => {
+  it("does not let a task expire that has started in time", () => {
+    const { yard, first, second, id } = late({ attempts: 3 }, PATIENT, { expiresInMs: 10_000 });
+    yard.tick(12_000);
+    first.die();
+    yard.tick();
+    second.finish("returned");
+    yard.tick();
+    expect(yard.record(id)).toMatchObject({ expiresAt: 0, deaths: 1 });
+    expect(["ready", "assigned"]).toContain(yard.state(id));
+  });
+
+  it("leaves the task the delay that its first attempt has asked for", () => {
+    const { yard, first, second, id } = late({ attempts: 3 }, PATIENT);
+    first.finish("retryIn", { delayMs: 3_600_000 });
+    const dueAt = yard.now + 3_600_000;
+    yard.tick();
+    second.finish("returned");
+    yard.tick();
+    expect(yard.record(id)).toMatchObject({ state: "scheduled", runAt: dueAt });
+  });
+
+  it("gives no further worker to a task that has had its last permitted death", () => {
+    const { yard, first, second, id } = late({ attempts: 5 }, { ...PATIENT, quarantineDeaths: 1 });
+    first.die();
+    yard.tick();
+    second.finish("returned");
+    yard.tick();
+    expect(yard.state(id)).toBe("scheduled");
+    yard.tick(PATIENT.workerLossMs);
+    expect(yard.record(id)).toMatchObject({ state: "failed", code: "QUARANTINED" });
+  });
+});
+
+describe("a death of one of two that is not certain", () => {
+  const once = { workerLossMs: 20_000, quarantineDeaths: 1 };
+
+  it.each(["first", "second"] as const)("(%s) holds the task back when the other fails", (lost) => {
+    const { yard, id, ...workers } = late({ attempts: 5 }, once);
+    const gone = workers[lost];
+    const other = workers[lost === "first" ? "second" : "first"];
+    yard.kernel.apply({ type: "workerLost", worker: gone.id, cause: "absent" }, yard.now);
+    yard.tick();
+    other.finish("failed");
+    yard.tick();
+    other.beat();
+    yard.tick(3_000);
+    expect(yard.record(id)).toMatchObject({ state: "scheduled", deaths: 1 });
+    gone.beat();
+    yard.tick(1);
+    yard.tick();
+    expect(yard.record(id)).toMatchObject({ state: "assigned", deaths: 0 });
+  });
+
+  it("leaves the task its own delay when it is taken back", () => {
+    const { yard, first, second, id } = late({ attempts: 5 }, once);
+    yard.kernel.apply({ type: "workerLost", worker: second.id, cause: "absent" }, yard.now);
+    yard.tick();
+    first.finish("retryIn", { delayMs: 3_600_000 });
+    const dueAt = yard.now + 3_600_000;
+    yard.tick();
+    second.beat();
+    yard.tick();
+    expect(yard.record(id)).toMatchObject({ state: "scheduled", deaths: 0, runAt: dueAt });
   });
 });
 

@@ -140,6 +140,8 @@ export function replaceBySecond(
   // A cancel's reason is kept there.
   if (!isCancelRequested(task)) detailsOf(task).error = error;
   second.standsIn = counts;
+  // It has started in time once.
+  if (counts) detailsOf(task).expiresAt = 0;
   makeFirst(shard, second);
   return true;
 }

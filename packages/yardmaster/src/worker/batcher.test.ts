@@ -53,7 +53,13 @@ it("is not called after a standstill before a dispatcher has said that its tasks
   });
   let inContact = false;
   const batch = handler.batch ?? expect.fail("no handler of batches");
-  const batcher = new Batcher(handler, batch, 4, host, () => inContact);
+  const batcher = new Batcher(
+    handler,
+    batch,
+    () => 4,
+    host,
+    () => inContact,
+  );
   const cancelled = new AbortController();
   const ends = [
     batcher.handler.run(callOf("cancelled", cancelled.signal)),
@@ -94,6 +100,31 @@ describe("a handler of batches", () => {
     );
     expect(await resultsOf(of, [1, 2])).toEqual([2, 4]);
     expect(batches).toEqual([[1, 2]]);
+  });
+
+  it("goes by the slots of now, not by those that the worker began with", async () => {
+    const host = createManualHost();
+    const sizes: number[] = [];
+    const handler = createHandlers().onBatch(double, { size: 4, withinMs: 60_000 }, (calls) => {
+      sizes.push(calls.length);
+      return calls.map(({ input }) => 2 * input);
+    });
+    let slots = 1;
+    const batch = handler.batch ?? expect.fail("no handler of batches");
+    const batcher = new Batcher(
+      handler,
+      batch,
+      () => slots,
+      host,
+      () => true,
+    );
+    const run = (id: string) => batcher.handler.run(callOf(id, new AbortController().signal));
+    await run("alone");
+    slots = 3;
+    await Promise.all([run("one"), run("two"), run("three")]);
+    slots = 2;
+    await Promise.all([run("four"), run("five")]);
+    expect(sizes).toEqual([1, 3, 2]);
   });
 
   it("ends each in its own way", async () => {

@@ -16,31 +16,31 @@ export class Batcher {
   readonly handler: Handler;
   readonly #batch: Batch;
   readonly #host: Host;
-  readonly #size: number;
+  readonly #slots: () => number;
   readonly #mayStart: (call: Call<unknown>) => boolean;
   #waiting: Waiting[] = [];
   #stopTimer: Cancel = () => undefined;
 
-  /** `mayStart` tells whether a dispatcher still counts on a call now. */
+  /** `slots` tells how many calls there can be at once now, `mayStart` whether a dispatcher still counts on a call now. */
   constructor(
     handler: Handler,
     batch: Batch,
-    slots: number,
+    slots: () => number,
     host: Host,
     mayStart: (call: Call<unknown>) => boolean,
   ) {
     this.#batch = batch;
     this.#host = host;
     this.#mayStart = mayStart;
-    // More cannot come together: waiting for them would be in vain.
-    this.#size = Math.min(batch.size, slots);
+    this.#slots = slots;
     this.handler = { ...handler, run: batch.around((call) => this.#add(call)) };
   }
 
   #add(call: Call<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ call, resolve, reject });
-      if (this.#waiting.length >= this.#size) void this.#flush();
+      // More than there are slots cannot come together: waiting for them would be in vain.
+      if (this.#waiting.length >= Math.min(this.#batch.size, this.#slots())) void this.#flush();
       else if (this.#waiting.length === 1)
         this.#stopTimer = this.#host.after(this.#batch.withinMs, () => void this.#flush());
     });

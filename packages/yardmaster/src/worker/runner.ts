@@ -301,7 +301,8 @@ export class Runner {
   }
 
   #batcherOf(handler: Handler, batch: Batch): Batcher {
-    const { slots, host } = this.#parts;
+    const { host } = this.#parts;
+    const slots = (): number => this.#slots.size;
     const mayStart = (call: Call<unknown>): boolean => this.#mayRun(call.taskId);
     const batcher = this.#batchers.get(handler) ?? new Batcher(handler, batch, slots, host, mayStart);
     this.#batchers.set(handler, batcher);
