@@ -53,16 +53,29 @@ export class SecuredYard {
     };
   }
 
-  async dispatcher(security?: SecurityOptions): Promise<Dispatcher> {
+  /** A dispatcher and a worker in one process. */
+  async both(handlers: readonly Handler[], security?: SecurityOptions): Promise<Dispatcher> {
     const engine = securedEngine(this.engine(), security, this.host);
+    const dispatcher = await this.dispatcher(security, engine);
+    await this.worker(handlers, security, engine);
+    return dispatcher;
+  }
+
+  async dispatcher(
+    security?: SecurityOptions,
+    engine: Engine = securedEngine(this.engine(), security, this.host),
+  ): Promise<Dispatcher> {
     const onAlarm = (alarm: Alarm): void => void this.alarms.push(alarm);
     const dispatcher = await startDispatcherOn({ engine, host: this.host, onAlarm });
     this.closing.unshift(() => dispatcher.close());
     return dispatcher;
   }
 
-  async worker(handlers: readonly Handler[], security?: SecurityOptions): Promise<Worker> {
-    const engine = securedEngine(this.engine(), security, this.host);
+  async worker(
+    handlers: readonly Handler[],
+    security?: SecurityOptions,
+    engine: Engine = securedEngine(this.engine(), security, this.host),
+  ): Promise<Worker> {
     const report = (what: string, error: unknown): void =>
       void this.reports.push(`${what}: ${messageOf(error)}`);
     const worker = await startWorkerOn({ engine, host: this.host, handlers, report });

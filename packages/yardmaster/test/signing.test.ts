@@ -100,6 +100,35 @@ describe("a signed yard", () => {
     await yard.host.advance(10_000);
     expect(yard.alarms.at(-1)?.message).toContain("it was signed too long ago");
     expect(runs).toBe(1);
+    // It may as well be one that was confirmed and never taken: nobody throws it away.
+    expect(await yard.engine().broker.depth(submitLane(0))).toBe(1);
+  });
+
+  it("loses no confirmed submission that waited for a dispatcher for too long", async () => {
+    await (await yard.dispatcher(OLD)).close();
+    const client = await yard.client(OLD);
+    const task = await yard.driven(client.submit(echo, 7));
+    await yard.host.advance(25 * 3_600_000);
+    const strict = await yard.both(HANDLERS, OLD);
+    await yard.worker(HANDLERS, OLD);
+    await yard.host.advance(10_000);
+    expect(yard.alarms.map(({ message }) => message).join()).toContain("it was signed too long ago");
+    expect(runs).toBe(0);
+    await yard.driven(strict.close());
+    await yard.dispatcher({ signing: { ...OLD.signing, maxAgeMs: 48 * 3_600_000 } });
+    await yard.host.advance(30_000);
+    const again = await yard.client(OLD);
+    expect(await yard.driven(again.handle(echo, task.id).result())).toBe(7);
+  });
+
+  it("sets aside what is signed as a later version does", async () => {
+    const client = await signedYard();
+    await yard.driven((await yard.driven(client.submit(echo, 1))).result());
+    const later = Buffer.from(lastTo(submitLane(0)));
+    later[2] = 2;
+    await inject(submitLane(0), later);
+    expect(yard.refusals).toEqual(["FRAME_SET_ASIDE"]);
+    expect(await yard.engine().broker.depth(submitLane(0))).toBe(1);
   });
 
   it("changes its key without stopping", async () => {
@@ -161,6 +190,21 @@ describe("a process with other keys", () => {
     await yard.host.advance(30_000);
     const again = await yard.client(OLD);
     expect(await yard.driven(again.handle(echo, task.id).result())).toBe(5);
+  });
+
+  it("loses nothing either where its own worker agrees with it", async () => {
+    const wrong = await yard.both(HANDLERS, WRONG);
+    await yard.host.advance(5_000);
+    const client = await yard.client(OLD);
+    const task = await yard.driven(client.submit(echo, 8));
+    await yard.host.advance(5_000);
+    expect(yard.refusals).toContain("FRAME_UNTRUSTED");
+    await yard.driven(wrong.close());
+    await yard.dispatcher(OLD);
+    await yard.worker(HANDLERS, OLD);
+    await yard.host.advance(30_000);
+    const again = await yard.client(OLD);
+    expect(await yard.driven(again.handle(echo, task.id).result())).toBe(8);
   });
 
   it("says so as a worker, and is given no task", async () => {

@@ -69,6 +69,8 @@ export interface Delivery {
   readonly frame: Uint8Array;
   /** Somebody may have seen this frame before: it was there when this receiver was opened, or came back. */
   readonly redelivered: boolean;
+  /** Its signature holds, and another process than this one made it; absent where nothing is signed. */
+  readonly isForeign?: boolean;
 }
 
 export interface Receiver {

@@ -14,13 +14,18 @@ export interface Opened {
   readonly frames: readonly OpenedFrame[];
   /** Not frames of this protocol: acknowledged with the tick and reported. */
   readonly unreadable: readonly Unreadable[];
-  /** Of a newer version, or signed with an unknown key: left unacknowledged in the lane for an owner that knows it. */
+  /**
+   * Left unacknowledged in the lane for an owner that takes it: of a newer version, signed with an unknown key, or a
+   * submission that was signed too long ago, which was confirmed to its sender all the same.
+   */
   readonly newer: readonly Unreadable[];
 }
 
 export interface OpenedFrame {
   readonly frame: Frame;
   readonly redelivered: boolean;
+  /** As `Delivery.isForeign`. */
+  readonly isForeign?: boolean;
 }
 
 export interface Unreadable {
@@ -36,13 +41,21 @@ export function openFrames(deliveries: readonly Delivery[]): Opened {
   const newer: Unreadable[] = [];
   for (const delivery of deliveries) {
     try {
-      frames.push({ frame: decodeFrame(delivery.frame), redelivered: delivery.redelivered });
+      const { redelivered, isForeign = false } = delivery;
+      frames.push({ frame: decodeFrame(delivery.frame), redelivered, isForeign });
     } catch (error) {
-      const isLeft = isCode(error, "UNSUPPORTED_VERSION") || isCode(error, "KEY_MISSING");
+      const isLeft =
+        isCode(error, "UNSUPPORTED_VERSION") || isCode(error, "KEY_MISSING") || isOld(error, delivery);
       (isLeft ? newer : unreadable).push({ delivery, reason: messageOf(error), claimed: claimedBy(error) });
     }
   }
   return { frames, unreadable, newer };
+}
+
+/** What a worker or client tells through a control lane it repeats until it is answered. */
+function isOld(error: unknown, { mailbox }: Delivery): boolean {
+  if (!(error instanceof YardmasterError) || mailbox.endsWith(":control")) return false;
+  return error.code === "FRAME_UNTRUSTED" && error.details["why"] === "expired";
 }
 
 function claimedBy(error: unknown): string | null {

@@ -8,8 +8,8 @@ import type { OpenedFrame, Unreadable } from "./intake.ts";
 const MAX_NOTICES = 16;
 
 /**
- * What becomes of frames whose signature does not hold. Until somebody else's holds, it may be this dispatcher that has the
- * wrong keys: so long they stay in their lanes, so that nothing is lost by it. From then on they are thrown away.
+ * What becomes of frames whose signature does not hold. Until one of another process holds, it may be this dispatcher that
+ * has the wrong keys: so long they stay in their lanes, so that nothing is lost by it. From then on they are thrown away.
  */
 export class Trust {
   private isProven = false;
@@ -22,7 +22,7 @@ export class Trust {
     newer: readonly Unreadable[],
   ): ReadonlySet<Delivery> {
     if (unreadable.length + newer.length === 0 && this.isProven) return NOTHING;
-    this.isProven ||= frames.some(({ frame }) => frame.from !== "");
+    this.isProven ||= frames.some(({ isForeign }) => isForeign === true);
     const left = new Set(newer.map(({ delivery }) => delivery));
     for (const { delivery, claimed } of [...unreadable, ...newer]) {
       if (claimed === null) continue;

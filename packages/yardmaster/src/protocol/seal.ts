@@ -10,7 +10,7 @@ const SEAL_MAGIC: readonly [number, number] = [0x59, 0x53];
 const REFUSED_MAGIC: readonly [number, number] = [0x59, 0x58];
 
 /** Why a frame is not trusted. A reason's index is its number. */
-const DISTRUSTS = ["unsigned", "forged", "expired", "replayed", "unknown-key", "malformed"] as const;
+const DISTRUSTS = ["unsigned", "forged", "expired", "replayed", "unknown-key", "malformed", "newer"] as const;
 export type Distrust = (typeof DISTRUSTS)[number];
 
 const SEAL_VERSION = 1;
@@ -31,6 +31,11 @@ export interface Sealed {
 
 export function isSealed(bytes: Uint8Array): boolean {
   return bytes[0] === SEAL_MAGIC[0] && bytes[1] === SEAL_MAGIC[1];
+}
+
+/** Whether it is signed in a way that a later version has. */
+export function isNewerSeal(bytes: Uint8Array): boolean {
+  return isSealed(bytes) && (bytes[2] ?? 0) > SEAL_VERSION;
 }
 
 /** Null for what claims to be signed and is not whole, or is of a newer version. */
@@ -85,6 +90,7 @@ const SENTENCES: Readonly<Record<Distrust, string>> = {
   replayed: "the same frame was taken before",
   "unknown-key": "it is signed with a key that this process does not have",
   malformed: "what should be its signature is damaged",
+  newer: "it is signed as a later version does, which this process does not know: update it",
 };
 
 function distrusted(
@@ -96,7 +102,7 @@ function distrusted(
   const from = sealed === null ? plainSender : senderIn(sealed.frame, senderOf);
   const key = sealed === null ? "" : ` Key ${quoted(sealed.keyId)}.`;
   return new YardmasterError(
-    why === "unknown-key" ? "KEY_MISSING" : "FRAME_UNTRUSTED",
+    why === "newer" ? "UNSUPPORTED_VERSION" : why === "unknown-key" ? "KEY_MISSING" : "FRAME_UNTRUSTED",
     `A frame that claims to be from ${quoted(from)} is refused: ${SENTENCES[why]}.${key}`,
     { details: { why, from } },
   );

@@ -1,7 +1,15 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Host } from "../host.ts";
 import { checkDelay } from "../protocol/check.ts";
-import { type Distrust, isSealed, NONCE_BYTES, type Sealed, sealHead, unseal } from "../protocol/seal.ts";
+import {
+  type Distrust,
+  isNewerSeal,
+  isSealed,
+  NONCE_BYTES,
+  type Sealed,
+  sealHead,
+  unseal,
+} from "../protocol/seal.ts";
 import { type KeyRing, keyRing, type SigningOptions } from "./keys.ts";
 
 const DAY_MS = 86_400_000;
@@ -44,7 +52,7 @@ export class FrameSigner {
   verify(mailbox: string, bytes: Uint8Array): Trusted | Distrust {
     if (!isSealed(bytes)) return this.acceptUnsigned ? { frame: Buffer.from(bytes), mark: "" } : "unsigned";
     const sealed = unseal(bytes);
-    if (sealed === null) return "malformed";
+    if (sealed === null) return isNewerSeal(bytes) ? "newer" : "malformed";
     const key = this.ring.keys.get(sealed.keyId);
     if (key === undefined) return "unknown-key";
     const head = sealHead(sealed.keyId, sealed.signedAt, sealed.nonce);

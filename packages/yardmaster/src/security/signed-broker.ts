@@ -1,5 +1,6 @@
 import type { Broker, Delivery, Receiver, Send, Transactional } from "../brokers/broker.ts";
 import type { Engine, Tick } from "../engine.ts";
+import { readHeader } from "../protocol/frame.ts";
 import { refusedFrame } from "../protocol/seal.ts";
 import type { FrameSigner } from "./frame-signer.ts";
 
@@ -14,6 +15,8 @@ export class SignedTraffic {
     Delivery,
     { readonly delivery: Delivery; readonly mark: string }
   >();
+  /** The mailboxes that this process listens to: who sends from one of them proves nothing of anybody else's keys. */
+  private readonly own = new Set<string>();
   private taken = new Set<string>();
   private takenBefore = new Set<string>();
 
@@ -30,7 +33,10 @@ export class SignedTraffic {
       mailboxes: (prefix) => broker.mailboxes(prefix),
       presence: broker.presence,
       publish: (mailbox, frame) => broker.publish(mailbox, this.signer.sign(mailbox, frame)),
-      receive: async (mailbox) => this.receiver(await broker.receive(mailbox)),
+      receive: async (mailbox) => {
+        this.own.add(mailbox);
+        return this.receiver(await broker.receive(mailbox));
+      },
       send: async (sends, acks = []) => {
         const outcomes = await broker.send(
           this.signed(sends),
@@ -94,10 +100,20 @@ export class SignedTraffic {
     const refusal = typeof verdict === "string" ? verdict : isTaken ? "replayed" : null;
     const frame =
       typeof verdict === "string" || isTaken ? refusedFrame(refusal ?? "malformed", bytes) : verdict.frame;
-    const opened: Delivery = { ...delivery, frame };
+    const isForeign = typeof verdict !== "string" && verdict.mark !== "" && this.isOthers(verdict.frame);
+    const opened: Delivery = { ...delivery, frame, isForeign };
     const mark = typeof verdict === "string" || isTaken ? "" : verdict.mark;
     this.originals.set(opened, { delivery, mark });
     return opened;
+  }
+
+  private isOthers(frame: Uint8Array): boolean {
+    try {
+      const { from } = readHeader(frame);
+      return from !== "" && !this.own.has(from);
+    } catch {
+      return false; // Signed, but no frame: its reader says so.
+    }
   }
 
   private signed(sends: readonly Send[]): Send[] {
