@@ -188,7 +188,8 @@ export class ClientScript {
     const mayGiveUp = task.handler.failures > 0 && task.handler.failure === "final";
     const intent = {
       // Each may be joined by a second one.
-      attempts: isJoinable(task) ? 2 * attempts : attempts,
+      // A failover may forget that a second one stood in: then there is one try more.
+      attempts: isJoinable(task) ? 2 * (attempts + 1) : attempts,
       mayGiveUp,
       atMostOnce: kind === "once",
       key: this.#definitions.keyOf(task),
