@@ -4,6 +4,7 @@ import { tickOf } from "../protocol/schedule.ts";
 import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
 import { FlowHistory } from "./history-flows.ts";
+import type { Report } from "./history-rules.ts";
 
 /** What is known of the yard whose history it is. */
 export interface HistoryLimits {
@@ -19,7 +20,7 @@ const SECOND_ROW = "second";
 /** What the store should hold, from the commits that it accepted, and the rules that those must keep. */
 export class RecordHistory {
   readonly #slots: number;
-  readonly #report: (rule: string, message: string) => void;
+  readonly #report: Report;
   readonly #shards = new Map<number, Ownership>();
   readonly #records = new Map<TaskId, TaskRecord>();
   readonly #attempts = new Map<TaskId, number>();
@@ -34,7 +35,7 @@ export class RecordHistory {
   readonly flows: FlowHistory;
   #unfinished = 0;
 
-  constructor({ slots, clockSlackMs = 0 }: HistoryLimits, report: (rule: string, message: string) => void) {
+  constructor({ slots, clockSlackMs = 0 }: HistoryLimits, report: Report) {
     this.#slots = slots;
     this.#report = report;
     this.flows = new FlowHistory(this.#records, clockSlackMs, report);

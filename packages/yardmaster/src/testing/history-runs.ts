@@ -2,6 +2,7 @@ import type { TaskId } from "../protocol/task.ts";
 import type { Intent, RunName } from "./fact.ts";
 import { whyTooEarly } from "./history-links.ts";
 import type { RecordHistory } from "./history-records.ts";
+import type { Report } from "./history-rules.ts";
 
 interface Runs {
   readonly label: string;
@@ -18,19 +19,14 @@ export class RunHistory {
   readonly #slots: number;
   readonly #records: RecordHistory;
   readonly #intents: ReadonlyMap<string, Intent>;
-  readonly #report: (rule: string, message: string) => void;
+  readonly #report: Report;
   readonly #runs = new Map<TaskId, Runs>();
   readonly #ids = new Map<string, TaskId>();
   readonly #cancelled = new Set<TaskId>();
   /** The runs in progress, by process. */
   readonly #current = new Map<string, Set<string>>();
 
-  constructor(
-    slots: number,
-    records: RecordHistory,
-    intents: ReadonlyMap<string, Intent>,
-    report: (rule: string, message: string) => void,
-  ) {
+  constructor(slots: number, records: RecordHistory, intents: ReadonlyMap<string, Intent>, report: Report) {
     this.#slots = slots;
     this.#records = records;
     this.#intents = intents;

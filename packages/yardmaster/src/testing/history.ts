@@ -3,6 +3,7 @@ import type { Change } from "../protocol/change.ts";
 import type { TaskId, TaskRecord, TerminalState } from "../protocol/task.ts";
 import type { Fact, Intent } from "./fact.ts";
 import { type HistoryLimits, RecordHistory } from "./history-records.ts";
+import type { Report } from "./history-rules.ts";
 import { RunHistory } from "./history-runs.ts";
 
 export type { HistoryLimits };
@@ -39,9 +40,8 @@ export class HistoryChecker {
 
   constructor(limits: HistoryLimits) {
     optionCheck("HistoryChecker").known(limits, ["slots", "clockSlackMs"]);
-    const report = (rule: string, message: string): void => this.report(rule, message);
-    this.#records = new RecordHistory(limits, report);
-    this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, report);
+    this.#records = new RecordHistory(limits, this.#report);
+    this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, this.#report);
   }
 
   get violations(): readonly Violation[] {
@@ -51,6 +51,8 @@ export class HistoryChecker {
   report(rule: string, message: string): void {
     this.#violations.push({ rule, at: this.#now, message });
   }
+
+  readonly #report: Report = (rule, message) => this.report(rule, message);
 
   observe(fact: Fact): void {
     this.#now = fact.at;
@@ -119,7 +121,7 @@ export class HistoryChecker {
     for (const record of this.#records.all.values()) {
       this.#checkAttempts(record);
       if (record.code === "SUPERSEDED" && this.#runs.startsOf(record.id) > 0)
-        this.report("REPLACED_RAN", `${record.id} was replaced by another and ran`);
+        this.#report("REPLACED_RAN", `${record.id} was replaced by another and ran`);
     }
     this.#runs.finish();
     return this.#violations;
@@ -137,7 +139,7 @@ export class HistoryChecker {
     const { id, state, attempt, error } = change.task;
     const isFailure = (state === "scheduled" || state === "failed") && error?.code === "HANDLER_FAILED";
     if (isFailure && this.#runs.isRunning(id, attempt))
-      this.report("FAILED_WHILE_RUNNING", `Attempt ${attempt} of ${id} is recorded as failed and runs on`);
+      this.#report("FAILED_WHILE_RUNNING", `Attempt ${attempt} of ${id} is recorded as failed and runs on`);
   }
 
   /** Only what ended an attempt uses one up. */
@@ -146,39 +148,39 @@ export class HistoryChecker {
     const label = this.#runs.labelOf(id) ?? this.#submitted.get(id) ?? "";
     const used = this.#records.usedAttemptsOf(id);
     if (used < spec.attempts && this.#intents.get(label)?.mayGiveUp === false)
-      this.report("ATTEMPTS_CUT", `${label} (${id}) failed after ${used} of ${spec.attempts} attempts`);
+      this.#report("ATTEMPTS_CUT", `${label} (${id}) failed after ${used} of ${spec.attempts} attempts`);
   }
 
   #checkSubmission(id: TaskId, label: string, { awaited }: Ending): void {
     const state = this.#records.terminalOf(id);
     if (state === undefined) {
       const known = this.#records.describe(id);
-      this.report("ACKNOWLEDGED_LOST", `${label} (${id}) was acknowledged and is ${known}`);
+      this.#report("ACKNOWLEDGED_LOST", `${label} (${id}) was acknowledged and is ${known}`);
     } else if (awaited.has(id) && !this.#settled.has(id)) {
-      this.report("HANDLE_HANGS", `${label} (${id}) is ${state} and its handle does not know`);
+      this.#report("HANDLE_HANGS", `${label} (${id}) is ${state} and its handle does not know`);
     }
     if (this.#refused.has(id) && this.#runs.startsOf(id) > 0)
-      this.report("REFUSED_RAN", `${label} (${id}) was refused and ran`);
+      this.#report("REFUSED_RAN", `${label} (${id}) was refused and ran`);
   }
 
   #checkRead({ id, state, result }: Extract<Fact, { type: "read" }>): void {
     const seen = `${state} ${result}`;
     const before = this.#read.get(id) ?? seen;
     this.#read.set(id, before);
-    if (before !== seen) this.report("RESULT_CHANGED", `${id} was read as another result than before`);
+    if (before !== seen) this.#report("RESULT_CHANGED", `${id} was read as another result than before`);
     const recorded = this.#records.terminalOf(id);
     if (recorded !== state)
-      this.report("READ_DISAGREES", `${id} was read as ${state} while it is ${this.#records.describe(id)}`);
+      this.#report("READ_DISAGREES", `${id} was read as ${state} while it is ${this.#records.describe(id)}`);
   }
 
   #handleSettled(id: TaskId, state: TerminalState): void {
     const before = this.#settled.get(id);
-    if (before !== undefined && before !== state)
-      this.report("HANDLE_CHANGED", `${id} settled as ${before} and then as ${state}`);
-    this.#settled.set(id, state);
     const recorded = this.#records.terminalOf(id);
-    if (recorded !== state)
-      this.report("HANDLE_DISAGREES", `${id} settled as ${state} while it is ${this.#records.describe(id)}`);
+    if (before !== undefined && before !== state)
+      this.#report("HANDLE_CHANGED", `${id} settled as ${before} and then as ${state}`);
+    else if (recorded !== state)
+      this.#report("HANDLE_DISAGREES", `${id} settled as ${state} while it is ${this.#records.describe(id)}`);
+    this.#settled.set(id, state);
   }
 }
 
