@@ -12,6 +12,11 @@ export interface HistoryLimits {
   readonly slots: number;
   /** How far an owner's wall clock may jump, which rates go by; 0 by default. */
   readonly clockSlackMs?: number;
+  /**
+   * How old what the engine confirmed may be and still be lost when it starts again, by its own declaration (Redis with
+   * `appendfsync everysec`: a second); 0 by default. Beyond 0 all commits are kept in memory.
+   */
+  readonly lossMs?: number;
 }
 
 /** The kind of side rows that know a task's second attempt. */

@@ -15,6 +15,7 @@ export const RULES = [
   "HANDLE_HANGS",
   "INSERTED_TWICE",
   "KEY_TWICE",
+  "LOST_TOO_MUCH",
   "NOT_SETTLED",
   "OUT_OF_ORDER",
   "OVERLAPPED",

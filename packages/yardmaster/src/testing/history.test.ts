@@ -88,6 +88,7 @@ const CORRUPTIONS: readonly [Rule, Fact[]][] = [
       committed(1, 1, [insert("failed", { key: "k" }), insert("failed", { id: "t2", key: "k" })]),
     ],
   ],
+  ["LOST_TOO_MUCH", [acquired(1), { type: "lost", at: 2_001, since: 1_000 }]],
   ["STARTED_UNASKED", [acquired(1), committed(1, 1, [insert("failed")]), started()]],
   ["STARTED_UNRECORDED", [submitting(), started()]],
   ["STARTED_EARLY", ran({ dueAt: 5 }, started())],
@@ -284,6 +285,24 @@ describe("the history checker", () => {
     expect(rulesBroken([submitting(), submitted(), acquired(1), ...used, settled("failed")])).toEqual([]);
   });
 
+  it("allows what an engine declares that it may lose, and nothing older", () => {
+    expect(rulesBroken(forgotten(0.5))).toEqual([]);
+    const retold = [
+      { ...acquired(2), at: 3 },
+      { ...committed(2, 1, [insert("cancelled")]), at: 3 },
+    ];
+    expect(rulesBroken([...forgotten(0.5), ...retold, { ...settled("cancelled"), at: 4 }])).toEqual([]);
+    const older = [
+      submitting(),
+      { ...submitted(), at: 1 },
+      acquired(1),
+      { ...committed(1, 1, [insert("failed")]), at: 2 },
+    ];
+    expect(rulesBroken([...older, settled("failed"), { type: "lost", at: 3, since: 1.5 }])).toEqual([
+      "ACKNOWLEDGED_LOST",
+    ]);
+  });
+
   it("forgets the runs of a process that is gone", () => {
     const gone: Fact = { type: "processGone", at: 1, process: "w1" };
     expect(rulesBroken([submitting(), started(), gone, started({ attempt: 2 })])).not.toContain("OVER_SLOTS");
@@ -297,7 +316,7 @@ describe("the history checker", () => {
 });
 
 function rulesBroken(facts: readonly Fact[]): string[] {
-  const checker = new HistoryChecker({ slots: 1 });
+  const checker = new HistoryChecker({ slots: 1, lossMs: 1_000 });
   for (const fact of facts) checker.observe(fact);
   return checker.finish({ awaited: new Set(["t1"]) }).map(({ rule }) => rule);
 }
@@ -306,6 +325,18 @@ function rulesBroken(facts: readonly Fact[]): string[] {
 function ran(intent: Partial<typeof INTENT>, ...facts: readonly Fact[]): Fact[] {
   const ends = committed(1, 1, [insert("failed", { attempt: 2 })]);
   return [submitting(intent), acquired(1), ends, ...facts];
+}
+
+/** A task whose record and acknowledgement came at a time, and an engine that lost what it was told after another. */
+function forgotten(since: number): Fact[] {
+  return [
+    submitting(),
+    acquired(1),
+    { ...committed(1, 1, [insert("failed")]), at: 1 },
+    { ...submitted(), at: 1 },
+    settled("failed"),
+    { type: "lost", at: 2, since },
+  ];
 }
 
 /** Two tasks beside one another until both end. */
