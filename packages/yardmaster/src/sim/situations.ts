@@ -18,7 +18,7 @@ const NAMES = ["misjudgedExpiry", "lateSuccess", "lostAssignments"] as const;
 /** So many seeds are turned towards a situation; the others stay as they were drawn. */
 const TURNED = 0.4;
 /** And so many towards tasks that expire under whatever else was drawn. */
-const EXPIRING = 0.06;
+const EXPIRING = 0.08;
 
 type Turn = Omit<Situation, "name">;
 
@@ -81,32 +81,45 @@ function misjudgedExpiry(random: Random): Turn {
 }
 
 /**
- * Tasks that expire before they are due, or on a worker whose clock is ahead, while calls fail in every way: what has
- * been tried never expires, so that chance alone seldom makes one of these.
+ * Tasks that expire before they are due, or in the hands of a worker that stands still, while calls fail in every way:
+ * what has been tried never expires, so that chance alone seldom makes one of these.
  */
 function expiry(random: Random): Turn {
+  const silences = Array.from({ length: 5 }, (_, turn) => ({
+    turn,
+    at: random.between(500, 2_000) + turn * 3_000,
+    forMs: random.between(4_000, 8_000),
+  }));
   return {
     workload: (drawn) => ({
       ...drawn,
       tasks: drawn.tasks.map((task) =>
         changed(task, {
-          delayMs: random.chance(0.5) ? random.integer(2_000, 30_000) : 0,
-          expiresInMs: random.integer(1_000, 28_000),
+          submitAt: task.submitAt * 0.5,
+          delayMs: random.chance(0.4) ? random.integer(2_000, 20_000) : 0,
+          expiresInMs: random.integer(500, 8_000),
           collapse: null,
-          cancelAfterMs: null,
+          cancelAfterMs: random.chance(0.2) ? random.between(500, 8_000) : null,
         }),
       ),
     }),
-    faults: (drawn) => ({
+    faults: (drawn, { dispatchers, workers }) => ({
       ...drawn,
-      healAt: Math.max(drawn.healAt, 15_000),
+      healAt: Math.max(drawn.healAt, 20_000),
+      crashChance: Math.max(drawn.crashChance, 0.001),
+      pauses: [
+        ...drawn.pauses,
+        ...silences.map(({ turn, at, forMs }) => ({ place: dispatchers + (turn % workers), at, forMs })),
+        // An owner and a client as well, in the midst of it.
+        ...[0, -1].map((place) => ({ place, at: random.between(3_000, 12_000), forMs: 2_000 })),
+      ],
       errorChance: Math.max(drawn.errorChance, 0.02),
       lateChance: Math.max(drawn.lateChance, 0.01),
       absentLieChance: Math.max(drawn.absentLieChance, 0.1),
       goneLieChance: Math.max(drawn.goneLieChance, 0.3),
       forgetChance: Math.max(drawn.forgetChance, 0.01),
       withholdChance: drawn.split ? 0.02 : 0,
-      full: [{ from: 2_000, to: 9_000 }],
+      full: [4_000, 9_000, 14_000].map((from) => ({ from, to: from + 1_500 })),
       workersAheadMs: random.pick([10_000, 30_000]),
     }),
   };
