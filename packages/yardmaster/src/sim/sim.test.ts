@@ -44,7 +44,10 @@ describe("a simulated yard", () => {
     ["a worker whose mailbox had lost the word that an attempt counts no more started it", [22_175]],
     ["the simulated presence outlived its engine", [25_159]],
     ["an attempt that was handed back used up one of the task's", [15_265]],
-    ["a cancel of what had ended counted as one, or a worker was frozen after all was healed", [2_043, 3_028]],
+    [
+      "a cancel of what had ended counted as one, or a worker was frozen after all was healed",
+      [2_043, 3_028],
+    ],
   ])("does not fail again as it did: %s", async (_, seeds) => {
     for (const seed of seeds) expect((await runSeed(seed)).violations, `seed ${seed}`).toEqual([]);
   });
