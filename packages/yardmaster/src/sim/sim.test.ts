@@ -44,6 +44,10 @@ describe("a simulated yard", () => {
     ["a worker whose mailbox had lost the word that an attempt counts no more started it", [22_175]],
     ["the simulated presence outlived its engine", [25_159]],
     ["an attempt that was handed back used up one of the task's", [15_265]],
+    [
+      "a cancel of what had ended counted as one, or a worker was frozen after all was healed",
+      [2_043, 3_028],
+    ],
   ])("does not fail again as it did: %s", async (_, seeds) => {
     for (const seed of seeds) expect((await runSeed(seed)).violations, `seed ${seed}`).toEqual([]);
   });
@@ -85,6 +89,13 @@ describe("a simulated yard", () => {
     expect(new Set(plans.flatMap(({ workload }) => workload.features)).size).toBe(FEATURES.length);
     expect(new Set(plans.map(({ situation }) => situation)).size).toBe(4);
     expect(plans.every(({ workload }) => workload.features.length < FEATURES.length)).toBe(true);
+  });
+
+  it("freezes nobody after all was healed", () => {
+    for (let seed = 0; seed < 400; seed++) {
+      const { pauses, healAt } = planOf(seed).faults;
+      expect(Math.max(0, ...pauses.map(({ at }) => at)), `seed ${seed}`).toBeLessThanOrEqual(healAt);
+    }
   });
 
   it("takes the same course from a plan that was written down", async () => {
