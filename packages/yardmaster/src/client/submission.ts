@@ -245,10 +245,14 @@ function keyOf(options: SubmitOptions, payload: ByteString, route: string | null
   checkKey(key, "idempotencyKey");
   checkDelay(windowMs, "idempotencyWindowMs");
   const inputHash = hashOf(payload);
-  if (route === null) return { key, windowMs, inputHash };
-  const scoped = `${route.length}:${route}:${key}`;
+  const scoped = route === null ? key : scopedKey(key, route);
   checkKey(scoped, "The idempotencyKey, together with the routing key,", "idempotencyKey");
   return { key: scoped, windowMs, inputHash };
+}
+
+/** An idempotency key as it is kept where its queue is spread by a routing key. */
+export function scopedKey(key: string, route: string): string {
+  return `${route.length}:${route}:${key}`;
 }
 
 /** 128 bits of SHA-256: equal inputs are told from different ones, even where somebody looks for collisions. */
