@@ -11,12 +11,14 @@ export interface Situation {
   readonly faults: (drawn: FaultPlan, workload: Workload) => FaultPlan;
 }
 
-type SituationName = (typeof NAMES)[number];
+type SituationName = (typeof NAMES)[number] | "expiry";
 
 const NAMES = ["misjudgedExpiry", "lateSuccess", "lostAssignments"] as const;
 
 /** So many seeds are turned towards a situation; the others stay as they were drawn. */
 const TURNED = 0.4;
+/** And so many towards tasks that expire under whatever else was drawn. */
+const EXPIRING = 0.06;
 
 type Turn = Omit<Situation, "name">;
 
@@ -24,9 +26,12 @@ const SITUATIONS: { readonly [N in SituationName]: (random: Random) => Turn } = 
   misjudgedExpiry,
   lateSuccess,
   lostAssignments,
+  expiry,
 };
 
 export function drawSituation(random: Random): Situation | null {
+  const own = random.fork("expiry");
+  if (own.chance(EXPIRING)) return { name: "expiry", ...expiry(own) };
   if (!random.chance(TURNED)) return null;
   const name = random.pick(NAMES);
   return { name, ...SITUATIONS[name](random) };
@@ -71,6 +76,38 @@ function misjudgedExpiry(random: Random): Turn {
         at,
         forMs,
       })),
+    }),
+  };
+}
+
+/**
+ * Tasks that expire before they are due, or on a worker whose clock is ahead, while calls fail in every way: what has
+ * been tried never expires, so that chance alone seldom makes one of these.
+ */
+function expiry(random: Random): Turn {
+  return {
+    workload: (drawn) => ({
+      ...drawn,
+      tasks: drawn.tasks.map((task) =>
+        changed(task, {
+          delayMs: random.chance(0.5) ? random.integer(2_000, 30_000) : 0,
+          expiresInMs: random.integer(1_000, 28_000),
+          collapse: null,
+          cancelAfterMs: null,
+        }),
+      ),
+    }),
+    faults: (drawn) => ({
+      ...drawn,
+      healAt: Math.max(drawn.healAt, 15_000),
+      errorChance: Math.max(drawn.errorChance, 0.02),
+      lateChance: Math.max(drawn.lateChance, 0.01),
+      absentLieChance: Math.max(drawn.absentLieChance, 0.1),
+      goneLieChance: Math.max(drawn.goneLieChance, 0.3),
+      forgetChance: Math.max(drawn.forgetChance, 0.01),
+      withholdChance: drawn.split ? 0.02 : 0,
+      full: [{ from: 2_000, to: 9_000 }],
+      workersAheadMs: random.pick([10_000, 30_000]),
     }),
   };
 }
