@@ -45,6 +45,10 @@ describe("a simulated yard", () => {
     ["the simulated presence outlived its engine", [25_159]],
     ["a handle of a task that the engine had lost waited for ever", [99, 125, 299]],
     ["an attempt that was handed back used up one of the task's", [15_265]],
+    [
+      "a cancel of what had ended counted as one, or a worker was frozen after all was healed",
+      [2_043, 3_028],
+    ],
   ])("does not fail again as it did: %s", async (_, seeds) => {
     // Which came later.
     const faults = { withholdChance: 0 };
@@ -103,6 +107,13 @@ describe("a simulated yard", () => {
     expect(new Set(plans.flatMap(({ workload }) => workload.features)).size).toBe(FEATURES.length);
     expect(new Set(plans.map(({ situation }) => situation)).size).toBe(5);
     expect(plans.every(({ workload }) => workload.features.length < FEATURES.length)).toBe(true);
+  });
+
+  it("freezes nobody after all was healed", () => {
+    for (let seed = 0; seed < 400; seed++) {
+      const { pauses, healAt } = planOf(seed).faults;
+      expect(Math.max(0, ...pauses.map(({ at }) => at)), `seed ${seed}`).toBeLessThanOrEqual(healAt);
+    }
   });
 
   it("takes the same course from a plan that was written down", async () => {

@@ -156,7 +156,8 @@ function lateSuccess(random: Random): Turn {
     }),
     faults: (drawn, { dispatchers, workers }) => ({
       ...drawn,
-      healAt: Math.max(drawn.healAt, 20_000),
+      // All of them begin before: what is frozen wakes when all heals.
+      healAt: Math.max(drawn.healAt, 22_000),
       crashes: [],
       crashChance: 0,
       pauses: silences.map(({ turn, at, forMs }) => ({ place: dispatchers + (turn % workers), at, forMs })),

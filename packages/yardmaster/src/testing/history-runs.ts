@@ -60,8 +60,10 @@ export class RunHistory {
     return false;
   }
 
+  /** A cancel of what had ended some other way was answered, and did nothing. */
   cancelled(id: TaskId): void {
-    this.#cancelled.add(id);
+    const terminal = this.#records.terminalOf(id);
+    if (terminal === undefined || terminal === "cancelled") this.#cancelled.add(id);
   }
 
   started(run: RunName, label: string, at: number): void {

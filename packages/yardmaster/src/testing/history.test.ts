@@ -308,6 +308,12 @@ describe("the history checker", () => {
     expect(rulesBroken([submitting(), started(), gone, started({ attempt: 2 })])).not.toContain("OVER_SLOTS");
   });
 
+  it("takes the cancel of what had ended otherwise for none", () => {
+    const ended = [submitting(), acquired(1), committed(1, 1, [insert("failed")])];
+    const cancelled: Fact = { type: "cancelled", at: 1, id: "t1" };
+    expect(rulesBroken([...ended, cancelled, started()])).not.toContain("STARTED_AFTER_CANCEL");
+  });
+
   it("takes an alias for settled when its first task is", () => {
     const alias = insert("submitted", { id: "t2", aliasOf: "t1", key: "k" });
     const facts = [acquired(1), committed(1, 1, [insert("failed", { key: "k" }), alias])];
