@@ -92,7 +92,16 @@ const CORRUPTIONS: readonly [Rule, Fact[]][] = [
   ["STARTED_UNASKED", [acquired(1), committed(1, 1, [insert("failed")]), started()]],
   ["STARTED_UNRECORDED", [submitting(), started()]],
   ["STARTED_EARLY", ran({ dueAt: 5 }, started())],
-  ["STARTED_AFTER_CANCEL", ran({}, { type: "cancelled", at: 1, id: "t1" }, started())],
+  [
+    "STARTED_AFTER_CANCEL",
+    [
+      submitting(),
+      acquired(1),
+      committed(1, 1, [insert("cancelled", { attempt: 1 })]),
+      { type: "cancelled", at: 1, id: "t1" },
+      started(),
+    ],
+  ],
   ["ATTEMPT_TWICE", ran({}, started(), ended(), started())],
   ["RAN_TWICE", ran({ atMostOnce: true }, started(), ended(), started({ attempt: 2 }))],
   [
