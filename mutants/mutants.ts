@@ -365,4 +365,11 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (this.#size > 0 && last !== undefined && task.order < last.order) this.#pushAtFront(task);",
     replace: "if (this.#size > 0 && last !== undefined) this.#put(task, --this.#front);",
   },
+  {
+    name: "second-succeeds-always",
+    breaks: "The failure of a second attempt counts as the task's success.",
+    file: "kernel/fleet.ts",
+    find: 'outcome.kind !== "succeeded" || isCancelRequested(task)',
+    replace: "isCancelRequested(task)",
+  },
 ];
