@@ -231,13 +231,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "earlier-owner-obeyed",
-    breaks: "A worker starts what an earlier owner gave it before the present one has answered.",
-    file: "worker/shard-link.ts",
-    find: "(this.#isReconciled || attempt.epoch === this.epoch)",
-    replace: "true",
-  },
-  {
     name: "lower-epoch-obeyed",
     breaks: "A worker takes frames of an owner that was replaced.",
     file: "worker/intake.ts",

@@ -24,11 +24,11 @@ export class CliProcess {
   readonly #lines: string[] = [];
   readonly #waiting = new Set<(line: string) => void>();
 
-  constructor(args: readonly string[], folder: string, stdin: string | null = null) {
+  constructor(args: readonly string[], folder: string, stdin: string | null = null, main: string = MAIN) {
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !/^(?:YARDMASTER_|NODE_OPTIONS|VITEST)/.test(name)),
     );
-    this.#process = spawn(process.execPath, ["--no-warnings", MAIN, ...args], {
+    this.#process = spawn(process.execPath, ["--no-warnings", main, ...args], {
       cwd: folder,
       env: { ...env, NO_COLOR: "1" },
       stdio: [stdin === null ? "ignore" : "pipe", "pipe", "pipe"],
@@ -44,7 +44,11 @@ export class CliProcess {
   /** The first line of stdout or stderr, past or future, that matches; rejects when the process ends without one. */
   line(pattern: RegExp): Promise<string> {
     const found = this.#lines.find((line) => pattern.test(line));
-    if (found !== undefined) return Promise.resolve(found);
+    return found === undefined ? this.nextLine(pattern) : Promise.resolve(found);
+  }
+
+  /** The first line from now on that matches; rejects when the process ends without one. */
+  nextLine(pattern: RegExp): Promise<string> {
     return new Promise((resolve, reject) => {
       const look = (line: string): void => {
         if (!pattern.test(line)) return;

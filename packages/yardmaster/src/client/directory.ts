@@ -478,7 +478,7 @@ function added(
 }
 
 /** Callers without a compiler, and the command line, pass what they like. */
-function checkFilter(filter: ListFilter & TaskFilter): void {
+export function checkFilter(filter: ListFilter & TaskFilter): void {
   const check = optionCheck("find");
   if (typeof filter !== "object" || filter === null) check.refuse("filter", "an object", filter);
   const { state, states, queue, name, key, routingKey, from, to, cursor } = filter;

@@ -11,6 +11,7 @@ export interface Alarm {
     | "SHARD_LOST"
     | "SHARD_TAKEN"
     | "COMMIT_REFUSED"
+    | "UNSUPPORTED_VERSION"
     | "ENGINE_UNAVAILABLE"
     /** Submissions wait for room in the store; the rest goes on. */
     | "STORE_FULL"

@@ -465,6 +465,7 @@ function isNew({ type }: Change): boolean {
 
 function codeOf(error: unknown): Alarm["code"] {
   if (isCode(error, "STORE_FULL")) return "STORE_FULL";
+  if (isCode(error, "UNSUPPORTED_VERSION")) return "UNSUPPORTED_VERSION";
   return error instanceof YardmasterError && error.retryable ? "ENGINE_UNAVAILABLE" : "COMMIT_REFUSED";
 }
 

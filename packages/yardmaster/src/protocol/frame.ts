@@ -1,6 +1,5 @@
 import { COLD, type ColdEnvelope, type ColdType } from "./cold-envelopes.ts";
 import type { Envelope, Frame } from "./envelope.ts";
-import { YardmasterError } from "./errors.ts";
 import {
   readAnswered,
   readAssign,
@@ -20,10 +19,9 @@ import { Reader } from "./reader.ts";
 import { checkTrusted } from "./seal.ts";
 import { Shape } from "./shape.ts";
 import { MAX_TABLE_TEXT_BYTES, ReaderTables, WriterTables } from "./tables.ts";
+import { checkVersion, FRAME_VERSIONS } from "./versions.ts";
 import { MAX_FRAME_BYTES, unwritable, Writer } from "./writer.ts";
 
-/** The version that this code writes, and the highest that it reads. */
-const FRAME_VERSION = 1;
 /** The most envelopes in one frame. */
 const MAX_ENVELOPES = 1024 * 1024;
 /** The most bytes of JSON in one frame: small texts can become large objects. */
@@ -104,7 +102,7 @@ export class FrameWriter {
     this.jsonBytes = 0;
     this.header.byte(MAGIC);
     this.header.byte(MAGIC_FRAME);
-    this.header.byte(FRAME_VERSION);
+    this.header.byte(FRAME_VERSIONS.written);
     this.header.line(from, MAX_TABLE_TEXT_BYTES);
     this.header.uint(shard);
     this.header.uint(epoch);
@@ -200,13 +198,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   if (bytes[1] !== MAGIC_FRAME) checkTrusted(bytes, (frame) => readHeader(frame).from);
   const reader = new Reader(bytes);
   const { version, from, shard, epoch, sequence } = takeHeader(reader);
-  if (version > FRAME_VERSION) {
-    throw new YardmasterError(
-      "UNSUPPORTED_VERSION",
-      `A frame from ${quoted(from)} has version ${version}, and this Yardmaster reads up to ${FRAME_VERSION}: update it.`,
-      { details: { version, supported: FRAME_VERSION } },
-    );
-  }
+  checkVersion(version, FRAME_VERSIONS, `A frame from ${quoted(from)}`);
   const count = reader.count(MIN_ENVELOPE_BYTES, "the frame");
   if (count > MAX_ENVELOPES) reader.fail(`a frame has at most ${MAX_ENVELOPES} envelopes`);
   const tables = new ReaderTables(reader);

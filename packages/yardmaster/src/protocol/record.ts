@@ -1,5 +1,4 @@
 import { isKey, isName } from "./check.ts";
-import { YardmasterError } from "./errors.ts";
 import { internText } from "./interner.ts";
 import { readLinks, writeLinks } from "./links.ts";
 import { readPast, writePast } from "./past-attempts.ts";
@@ -20,10 +19,8 @@ import {
   type TaskRecord,
 } from "./task.ts";
 import { readRate, readTerms, writeRate, writeTerms } from "./terms.ts";
+import { checkVersion, RECORD_VERSIONS } from "./versions.ts";
 import { unwritable, Writer } from "./writer.ts";
-
-/** The version that this code writes, and the highest that it reads. */
-const RECORD_VERSION = 1;
 
 const MAGIC = 0x59;
 const MAGIC_TASK = 0x52;
@@ -249,7 +246,7 @@ function begin(kind: number): void {
   writer.clear();
   writer.byte(MAGIC);
   writer.byte(kind);
-  writer.byte(RECORD_VERSION);
+  writer.byte(RECORD_VERSIONS.written);
 }
 
 function checkStart(reader: Reader, kind: number, what: string): void {
@@ -257,11 +254,5 @@ function checkStart(reader: Reader, kind: number, what: string): void {
     reader.fail(`it does not start as the record of a ${what}`);
   const version = reader.byte();
   if (version === 0) reader.fail("version 0 does not exist");
-  if (version > RECORD_VERSION) {
-    throw new YardmasterError(
-      "UNSUPPORTED_VERSION",
-      `The record of a ${what} has version ${version}, and this Yardmaster reads up to ${RECORD_VERSION}: update it.`,
-      { details: { version, supported: RECORD_VERSION } },
-    );
-  }
+  checkVersion(version, RECORD_VERSIONS, `The record of a ${what}`);
 }

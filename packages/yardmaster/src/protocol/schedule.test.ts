@@ -44,7 +44,9 @@ describe("a schedule's record", () => {
     expect(() => decodeSchedule(`${bytes}x`)).toThrow();
     const newer = toBuffer(bytes);
     newer[0] = 2;
-    expect(() => decodeSchedule(fromBuffer(newer))).toThrow();
+    expect(() => decodeSchedule(fromBuffer(newer))).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED_VERSION" }),
+    );
   });
 
   it("has a cron line or an interval, and an input that fits", () => {

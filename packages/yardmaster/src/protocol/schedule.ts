@@ -10,6 +10,7 @@ import {
   type TaskTerms,
 } from "./task.ts";
 import { readTerms, writeTerms } from "./terms.ts";
+import { checkVersion, SCHEDULE_VERSIONS } from "./versions.ts";
 import { unwritable, Writer } from "./writer.ts";
 
 /** What becomes of ticks that nobody could start in time. An item's index is its number on the wire. */
@@ -46,9 +47,6 @@ export const MIN_EVERY_MS = 1_000;
 export const MAX_MISSED = 1_000;
 export const MAX_CRON_BYTES = 256;
 
-/** The version that this code writes, and the highest that it reads. */
-const VERSION = 1;
-
 const writer = new Writer();
 
 /** A schedule as it travels and as stores keep it. */
@@ -57,7 +55,7 @@ export function encodeSchedule(schedule: ScheduleRecord): ByteString {
   if (payload.length > MAX_SCHEDULE_BYTES)
     throw unwritable(`a schedule's input takes ${payload.length} bytes`);
   writer.clear();
-  writer.byte(VERSION);
+  writer.byte(SCHEDULE_VERSIONS.written);
   writer.line(schedule.name, MAX_NAME_BYTES);
   writer.text(schedule.cron, MAX_CRON_BYTES);
   writer.text(schedule.timeZone, MAX_NAME_BYTES);
@@ -80,7 +78,8 @@ export function encodeSchedule(schedule: ScheduleRecord): ByteString {
 export function decodeSchedule(bytes: ByteString): ScheduleRecord {
   const reader = new Reader(toBuffer(bytes));
   const version = reader.byte();
-  if (version !== VERSION) reader.fail(`a schedule has version ${version}`);
+  if (version === 0) reader.fail("version 0 does not exist");
+  checkVersion(version, SCHEDULE_VERSIONS, "The record of a schedule");
   const schedule: ScheduleRecord = {
     name: reader.line(MAX_NAME_BYTES),
     cron: reader.text(MAX_CRON_BYTES),

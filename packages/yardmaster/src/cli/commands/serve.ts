@@ -229,6 +229,7 @@ function levelOf(code: Alarm["code"]): "info" | "warn" | "error" {
       return "info";
     case "FRAME_QUARANTINED":
     case "COMMIT_REFUSED":
+    case "UNSUPPORTED_VERSION":
       return "error";
     default:
       return "warn";
