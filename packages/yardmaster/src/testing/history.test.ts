@@ -317,6 +317,17 @@ describe("the history checker", () => {
     expect(rulesBroken([submitting(), started(), gone, started({ attempt: 2 })])).not.toContain("OVER_SLOTS");
   });
 
+  it("takes a second attempt that goes on for no start of its rate", () => {
+    const fields = { ...RATED, spec: { ...RATED.spec, speculation: { afterFactor: 2, afterMs: 0 } } };
+    const facts = [
+      acquired(1),
+      committed(1, 1, []),
+      committed(1, 2, [insert("running", fields)]),
+      committed(1, 3, [update("running", { ...fields, attempt: 2 })]),
+    ];
+    expect(rulesBroken(facts)).not.toContain("OVER_RATE");
+  });
+
   it("takes the cancel of what had ended otherwise for none", () => {
     const ended = [submitting(), acquired(1), committed(1, 1, [insert("failed")])];
     const cancelled: Fact = { type: "cancelled", at: 1, id: "t1" };
