@@ -44,14 +44,17 @@ export class HistoryChecker {
     this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, report);
   }
 
+  /** What was found so far, in the order of time. */
   get violations(): readonly Violation[] {
     return this.#violations;
   }
 
+  /** Adds a violation at the time of the latest fact. */
   report(rule: string, message: string): void {
     this.#violations.push({ rule, at: this.#now, message });
   }
 
+  /** Takes the next fact, in the order of time. */
   observe(fact: Fact): void {
     this.#now = fact.at;
     switch (fact.type) {
