@@ -93,6 +93,7 @@ export interface TaskDefinition<Input, Output, Parsed = Input, Returned = Output
   readonly input: StandardSchemaV1<Input, Parsed> | undefined;
   readonly output: StandardSchemaV1<Returned, Output> | undefined;
   readonly version: number;
+  /** By version: how an input of that version is read as one of the next. */
   readonly upgrade: Readonly<Record<number, (old: unknown) => unknown>>;
   readonly priority: number;
   readonly expiresInMs: number;

@@ -25,6 +25,7 @@ export interface Answer {
   readonly trouble: string | null;
 }
 
+/** Who serves a shard. */
 export interface ShardHealth {
   readonly shard: number;
   /** The dispatcher that holds or last held it; null when none ever did. */

@@ -59,6 +59,7 @@ export interface HttpClientOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+/** What a call may be ended with. */
 export interface HttpCallOptions {
   readonly signal?: AbortSignal;
 }
@@ -103,10 +104,12 @@ export class HttpClient {
     return this.post("/tasks", task, options, query);
   }
 
+  /** Submits 1 to 1,000 tasks; each is answered with an id or an error of its own. */
   submitBatch(tasks: readonly SubmitBody[], options?: HttpCallOptions): Promise<BatchAnswer> {
     return this.post("/tasks/batch", { tasks }, options);
   }
 
+  /** How a task stands. A `ProblemError` of TASK_NOT_FOUND where there is none. */
   status(id: string, options?: HttpCallOptions): Promise<TaskStatus> {
     return this.get(`/tasks/${encodeURIComponent(id)}`, {}, options);
   }
@@ -136,6 +139,7 @@ export class HttpClient {
     }
   }
 
+  /** A task's input and result as people may see them: secrets taken out, and cut where they are long. */
   values(id: string, options?: HttpCallOptions): Promise<ValuesAnswer> {
     return this.get(`/tasks/${encodeURIComponent(id)}/values`, {}, options);
   }
@@ -155,6 +159,7 @@ export class HttpClient {
     return this.get("/session", {}, options);
   }
 
+  /** The shards of the yard and who serves them. */
   async shards(options?: HttpCallOptions): Promise<readonly ShardStatus[]> {
     return (await this.get<{ shards: readonly ShardStatus[] }>("/shards", {}, options)).shards;
   }
@@ -184,39 +189,51 @@ export class HttpClient {
     }
   }
 
+  /** Resolves when the task can no longer start, with how it ended. */
   cancel(id: string, reason = "", options?: HttpCallOptions): Promise<CancelAnswer> {
     return this.post(`/tasks/${encodeURIComponent(id)}/cancel`, { reason }, options);
   }
 
+  /** Submits an ended task again, as a new one. */
   retry(id: string, options?: HttpCallOptions): Promise<RetryAnswer> {
     return this.post(`/tasks/${encodeURIComponent(id)}/retry`, {}, options);
   }
 
+  /**
+   * Unfinished tasks first, oldest first; then those that ended, newest first. At most 100 without a
+   * `limit`.
+   */
   async list(query: ListQuery = {}, options?: HttpCallOptions): Promise<readonly TaskStatus[]> {
     const { tasks } = await this.get<{ tasks: readonly TaskStatus[] }>("/tasks", query, options);
     return tasks;
   }
 
+  /** Records of ended and parked tasks, newest first, a page at a time. */
   history(query: HistoryQuery = {}, options?: HttpCallOptions): Promise<TaskPage> {
     return this.get("/history", query, options);
   }
 
+  /** Cancels unfinished tasks that a filter finds, a step at a time: call again while there is `more`. */
   bulkCancel(body: BulkCancelBody, options?: HttpCallOptions): Promise<BulkAnswer> {
     return this.post("/bulk/cancel", body, options);
   }
 
+  /** Submits ended tasks that a filter finds again, a step at a time: call again while there is `more`. */
   bulkRetry(body: BulkRetryBody, options?: HttpCallOptions): Promise<BulkAnswer> {
     return this.post("/bulk/retry", body, options);
   }
 
+  /** All queues with their settings and counts, by name. */
   async queues(options?: HttpCallOptions): Promise<readonly QueueStatus[]> {
     return (await this.get<{ queues: readonly QueueStatus[] }>("/queues", {}, options)).queues;
   }
 
+  /** Starts no more tasks of a queue; those that run go on. */
   async pause(queue: string, options?: HttpCallOptions): Promise<void> {
     await this.post(`/queues/${encodeURIComponent(queue)}/pause`, {}, options);
   }
 
+  /** Starts tasks of a paused queue again. */
   async resume(queue: string, options?: HttpCallOptions): Promise<void> {
     await this.post(`/queues/${encodeURIComponent(queue)}/resume`, {}, options);
   }
@@ -226,6 +243,7 @@ export class HttpClient {
     return this.post(`/queues/${encodeURIComponent(queue)}/configure`, changes, options);
   }
 
+  /** What the queues have done and how long it took, and the slots. */
   stats(options?: HttpCallOptions): Promise<YardStats> {
     return this.get("/stats", {}, options);
   }
@@ -243,22 +261,27 @@ export class HttpClient {
     return this.get(`/graphs/${id}`, page, options);
   }
 
+  /** Cancels what has not ended of a graph, and answers with how it stands. */
   cancelGraph(id: string, body: CancelBody = {}, options?: HttpCallOptions): Promise<GraphStatus> {
     return this.post(`/graphs/${id}/cancel`, body, options);
   }
 
+  /** All schedules, by name. */
   async schedules(options?: HttpCallOptions): Promise<readonly ScheduleStatus[]> {
     return (await this.get<{ schedules: readonly ScheduleStatus[] }>("/schedules", {}, options)).schedules;
   }
 
+  /** Makes no more ticks of a schedule. */
   pauseSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
     return this.post(`/schedules/${encodeURIComponent(name)}/pause`, {}, options);
   }
 
+  /** Makes ticks of a paused schedule again. */
   resumeSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
     return this.post(`/schedules/${encodeURIComponent(name)}/resume`, {}, options);
   }
 
+  /** Forgets a schedule; tasks that it has made go on. */
   removeSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
     return this.post(`/schedules/${encodeURIComponent(name)}/remove`, {}, options);
   }
@@ -268,6 +291,7 @@ export class HttpClient {
     return (await this.post<{ id: string }>(`/schedules/${encodeURIComponent(name)}/run`, {}, options)).id;
   }
 
+  /** The workers and what they are doing. */
   async workers(options?: HttpCallOptions): Promise<readonly WorkerStatus[]> {
     return (await this.get<{ workers: readonly WorkerStatus[] }>("/workers", {}, options)).workers;
   }
@@ -285,10 +309,12 @@ export class HttpClient {
     await this.post(`/workers/${encodeURIComponent(worker)}/drain`, body, call);
   }
 
+  /** How many attempts a worker runs at a time from now on, 1 to 10,000. */
   async setSlots(worker: string, slots: number, options?: HttpCallOptions): Promise<void> {
     await this.post(`/workers/${encodeURIComponent(worker)}/slots`, { slots }, options);
   }
 
+  /** How the engine and the dispatchers are at the moment. */
   health(options?: HttpCallOptions): Promise<Health> {
     return this.get("/health", {}, options);
   }

@@ -35,6 +35,7 @@ export interface Tracing {
   processing<T extends Processed>(of: Processing, run: () => T | Promise<T>): T | Promise<T>;
 }
 
+/** Whether traces go with tasks. */
 export interface TracingSettings {
   /**
    * Whether tasks carry the trace in which they are submitted to the handlers that run them, through the API of

@@ -21,6 +21,7 @@ import { type CloseReport, startWorkerOn, type Worker } from "./worker/worker.ts
 /** Which yard: one URL for broker and store, or one for each. */
 export type YardAddress = { readonly url: string } | { readonly broker: string; readonly store: string };
 
+/** How a yard is opened. */
 export interface ConnectOptions extends EngineWait {
   /** Signed frames and encrypted payloads; off by default. All processes of a yard need the same keys. */
   readonly security?: SecurityOptions;
@@ -28,6 +29,7 @@ export interface ConnectOptions extends EngineWait {
   readonly shards?: number;
 }
 
+/** What a worker runs, and how much of it. */
 export interface WorkerSettings {
   /** At least one, with different task names: what `createHandlers().on` makes. */
   readonly handlers: readonly Handler[];
@@ -45,6 +47,7 @@ export interface WorkerSettings {
   readonly report?: (what: string, error: unknown) => void;
 }
 
+/** How a dispatcher works. */
 export interface DispatcherSettings {
   /** The most tasks of a shard that are kept in memory (2,000,000); what is more waits in the store. */
   readonly maxLive?: number;
@@ -165,6 +168,7 @@ export interface RunningWorker {
   drain(): Promise<CloseReport>;
   /** Drains within `timeoutMs` (default 30,000), then ends what still runs; the answer names it. */
   close(options?: { readonly timeoutMs?: number }): Promise<CloseReport>;
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -194,6 +198,7 @@ export interface RunningDispatcher {
   owned(): readonly { readonly shard: number; readonly epoch: number }[];
   /** Gives up its shards. Settles within `timeoutMs` (default 30,000). */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

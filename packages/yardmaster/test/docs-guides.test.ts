@@ -77,7 +77,7 @@ describe("the guides", () => {
         const target = path === "" ? page : resolve(page, "..", path);
         const found = texts.get(target);
         if (!target.endsWith(".md") || !target.startsWith(ROOT)) continue;
-        const anchors = [...(found ?? "").matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) => slugOf(title));
+        const anchors = anchorsIn(found ?? "");
         const isThere = found !== undefined || existsSync(target);
         if (!isThere || (anchor !== undefined && !anchors.includes(anchor))) broken.push(`${page}: ${to}`);
       }
@@ -85,6 +85,12 @@ describe("the guides", () => {
     expect(broken).toEqual([]);
   });
 });
+
+/** Of headings, and those that the reference sets itself. */
+function anchorsIn(page: string): string[] {
+  const titles = [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) => slugOf(title));
+  return [...titles, ...[...page.matchAll(/<a id="([^"]+)"><\/a>/g)].map(([, id = ""]) => id)];
+}
 
 /** As GitHub makes it of a heading. */
 function slugOf(title: string): string {

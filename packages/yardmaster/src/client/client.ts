@@ -338,6 +338,7 @@ export class Client {
     return this.directory.setPaused(queue, true);
   }
 
+  /** Starts tasks of a paused queue again. Resolves when it is recorded. */
   resume(queue: string): Promise<void> {
     return this.directory.setPaused(queue, false);
   }
@@ -388,6 +389,7 @@ export class Client {
     return this.closing;
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

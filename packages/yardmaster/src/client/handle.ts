@@ -27,12 +27,14 @@ export interface TaskHandle<Output = unknown> {
   cancel(reason?: string): Promise<TerminalState>;
 }
 
+/** Whether a submission made a new task. */
 export interface Acceptance {
   readonly outcome: "created" | "duplicate";
   /** The task that runs: for a duplicate the first one with the same idempotency key. */
   readonly id: TaskId;
 }
 
+/** How long to wait, in milliseconds, and what ends it: WAIT_TIMED_OUT, or the reason of the signal. */
 export interface WaitOptions {
   /** Default: for ever. */
   readonly timeoutMs?: number;

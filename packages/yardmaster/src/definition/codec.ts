@@ -7,6 +7,7 @@ import type { OptionCheck } from "./options.ts";
 export interface Codec {
   /** A string stands for its UTF-8 bytes. */
   encode(value: unknown): Uint8Array | string;
+  /** The value that `encode` was given; what it throws fails the task without retry. */
   decode(bytes: Uint8Array): unknown;
 }
 

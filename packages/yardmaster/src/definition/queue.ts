@@ -17,6 +17,7 @@ import { type OptionCheck, optionCheck } from "./options.ts";
 import { checkQueueRouting } from "./routing.ts";
 import { type RateOptions, rateOf } from "./terms.ts";
 
+/** What `defineQueue` takes. */
 export interface QueueOptions<Input = unknown> {
   /** At most 256 bytes, without control characters. */
   readonly name: string;

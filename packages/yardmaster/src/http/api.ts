@@ -13,6 +13,7 @@ import type { ShardStatus } from "../shard-status.ts";
  * operator also stops, repeats and pauses, and sees values redacted; an admin may do all of it.
  */
 export type Role = "viewer" | "producer" | "operator" | "admin";
+/** What a token may be for, from the least to the most: each role may do what those before it may. */
 export const ROLES: readonly Role[] = ["viewer", "producer", "operator", "admin"];
 
 /** A task to submit. Times in milliseconds; what is left out is as `defineTask` and `submit` have it. */
@@ -40,17 +41,20 @@ export interface SubmitBody {
   readonly idempotencyWindowMs?: number;
 }
 
+/** How a submission is answered. */
 export interface SubmitQuery {
   /** Also waits up to 10 s for a dispatcher, to say whether the task is new; refusals are errors then. */
   readonly accepted?: boolean;
 }
 
+/** A task that is durable. */
 export interface Submitted {
   readonly id: TaskId;
   /** Null where nobody waited for it, or no dispatcher answered in time. */
   readonly outcome: "created" | "duplicate" | null;
 }
 
+/** Tasks to submit together, 1 to 1,000. */
 export interface BatchBody {
   readonly tasks: readonly SubmitBody[];
 }
@@ -78,6 +82,7 @@ export type ResultAnswer =
       readonly error: Failure & { readonly cause: Failure | null };
     };
 
+/** How long to wait for an end, in milliseconds. */
 export interface ResultQuery {
   /** 0 (default) to 60,000. */
   readonly waitMs?: number;
@@ -95,21 +100,25 @@ export interface ValuesAnswer {
   readonly result: ShownValue | null;
 }
 
+/** Why a task or graph is cancelled, for its record. */
 export interface CancelBody {
   readonly reason?: string;
 }
 
+/** How a cancelled task has ended. */
 export interface CancelAnswer {
   readonly id: TaskId;
   /** As it ended: `succeeded` when it was faster. */
   readonly state: TerminalState;
 }
 
+/** The new task, and the one that it repeats. */
 export interface RetryAnswer {
   readonly id: TaskId;
   readonly retryOf: TaskId;
 }
 
+/** Which tasks to list; `limit` is 1 to 1,000, default 100. */
 export interface ListQuery {
   readonly state?: State;
   readonly queue?: string;
@@ -125,6 +134,10 @@ export interface ListQuery {
   readonly limit?: number;
 }
 
+/**
+ * Which records of ended and parked tasks to read; `limit` is 1 to 1,000, default 100, and `cursor` is that of
+ * the page before.
+ */
 export interface HistoryQuery {
   readonly state?: State | readonly State[];
   readonly queue?: string;
@@ -136,14 +149,17 @@ export interface HistoryQuery {
   readonly limit?: number;
 }
 
+/** Tasks in the order of the list. */
 export interface TaskListAnswer {
   readonly tasks: readonly TaskStatus[];
 }
 
+/** What has happened to a task, in order. */
 export interface StoryAnswer {
   readonly chapters: readonly TaskChapter[];
 }
 
+/** A state of a task that has not ended. */
 export type WaitingState = Exclude<State, TerminalState>;
 
 /** Unfinished tasks to cancel: at least one of the first three. */
@@ -173,6 +189,7 @@ export interface BulkRetryBody {
   readonly dryRun?: boolean;
 }
 
+/** What one step over many tasks has done. */
 export interface BulkAnswer {
   /** The tasks that the filter found for this step. */
   readonly matched: readonly TaskId[];
@@ -206,8 +223,10 @@ export const LIVE_TOPICS = [
   "schedules",
   "shards",
 ] as const;
+/** What a live feed can tell of. */
 export type LiveTopic = (typeof LIVE_TOPICS)[number];
 
+/** The topics of a live feed. */
 export interface LiveQuery {
   readonly topic: LiveTopic | readonly LiveTopic[];
 }

@@ -41,6 +41,7 @@ export interface HttpServer {
   readonly hasDashboard: boolean;
   /** Answers whoever waits, then ends; settles within `timeoutMs` (default 5,000). */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

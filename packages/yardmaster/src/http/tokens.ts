@@ -19,6 +19,7 @@ export function createToken(host: Host = systemHost): string {
   return `ymt_${randomId(host)}${randomId(host)}`;
 }
 
+/** The SHA-256 of a token in hexadecimal: what a server keeps in its place. */
 export function hashToken(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }

@@ -126,6 +126,7 @@ export const ERRORS = {
   },
 } as const;
 
+/** A code of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /** A message is one line of a log, whoever had a part in it; `cause` has the whole of what it speaks of. */
@@ -164,6 +165,7 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** Whether something thrown is an error of Yardmaster with this code. */
 export function isCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof YardmasterError && error.code === code;
 }

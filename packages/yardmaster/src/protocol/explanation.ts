@@ -30,6 +30,7 @@ export const REASONS = [
   "parked",
   "no-dispatcher",
 ] as const;
+/** Why a task is not running. */
 export type Reason = (typeof REASONS)[number];
 
 /** Why a task is not running, or that it is. */

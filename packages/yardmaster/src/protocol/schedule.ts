@@ -15,9 +15,11 @@ import { unwritable, Writer } from "./writer.ts";
 
 /** What becomes of ticks that nobody could start in time. An item's index is its number on the wire. */
 export const MISSED_POLICIES = ["once", "skip", "all"] as const;
+/** What becomes of ticks that nobody made in time. */
 export type MissedPolicy = (typeof MISSED_POLICIES)[number];
 /** What becomes of a tick while the task of the one before is unfinished. An item's index is its number on the wire. */
 export const OVERLAP_POLICIES = ["allow", "skip", "queue"] as const;
+/** What becomes of a tick while the task of the one before is unfinished. */
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 
 /** A schedule as it is declared: when its ticks come, and the task that each of them makes. */

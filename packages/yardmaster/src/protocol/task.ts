@@ -20,8 +20,11 @@ export const STATES = [
   "cancelled",
   "expired",
 ] as const;
+/** Where a task is in its life. */
 export type State = (typeof STATES)[number];
+/** The states that a task never leaves. */
 export const TERMINAL_STATES = ["succeeded", "failed", "cancelled", "expired"] as const;
+/** How a task has ended. */
 export type TerminalState = (typeof TERMINAL_STATES)[number];
 
 export function isTerminal(state: State): state is TerminalState {

@@ -16,6 +16,7 @@ export interface EngineUnderTest {
   open(): Promise<YardUnderTest>;
 }
 
+/** One yard of an engine under test. */
 export interface YardUnderTest {
   /** Opens an engine on the yard. */
   engine(): Promise<Engine>;
@@ -27,7 +28,9 @@ export interface YardUnderTest {
 
 /** What a suite asks of another process. Frames are given as text. */
 export interface OtherProcess {
+  /** Holds a presence until the process ends. */
   hold(name: string): Promise<void>;
+  /** Sends a frame and answers with what became of it. */
   send(mailbox: string, frame: string): Promise<readonly SendOutcome[]>;
   /** Takes the next frames, at least one, and acknowledges none. */
   take(mailbox: string): Promise<readonly string[]>;

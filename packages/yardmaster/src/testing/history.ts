@@ -52,16 +52,19 @@ export class HistoryChecker {
     this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, this.#loose, this.#report);
   }
 
+  /** What was found so far, in the order of time. */
   get violations(): readonly Violation[] {
     return this.#violations;
   }
 
+  /** Adds a violation at the time of the latest fact. */
   report(rule: string, message: string): void {
     this.#violations.push({ rule, at: this.#now, message });
   }
 
   readonly #report: Report = (rule, message) => this.report(rule, message);
 
+  /** Takes the next fact, in the order of time. */
   observe(fact: Fact): void {
     this.#now = fact.at;
     switch (fact.type) {

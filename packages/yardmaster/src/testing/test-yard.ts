@@ -6,6 +6,7 @@ import { inlineHeartbeats } from "../worker/inline-heartbeats.ts";
 import { startWorkerOn } from "../worker/worker.ts";
 import { createManualHost, type ManualHost } from "./manual-host.ts";
 
+/** What a test yard runs, and where its clock and chance begin. */
 export interface TestYardOptions {
   /** As in `startYard`. */
   readonly handlers: readonly Handler[];

@@ -13,6 +13,7 @@ export interface AttemptNews {
   readonly end?: AttemptEnd;
 }
 
+/** How an attempt has ended; `tookMs` is the time that it took. */
 export interface AttemptEnd {
   /** `final` is a failure that is not tried again, `returned` was handed back without an end. */
   readonly kind: "succeeded" | "failed" | "final" | "retryIn" | "returned" | "cancelled";
@@ -23,4 +24,5 @@ export interface AttemptEnd {
   readonly tookMs: number;
 }
 
+/** Is told of every start and end of an attempt. It must not throw. */
 export type OnAttempt = (news: AttemptNews) => void;

@@ -29,6 +29,10 @@ export type Submit = <Input, Output, Parsed, Returned>(
   options?: SubmitOptions,
 ) => Promise<{ readonly id: TaskId }>;
 
+/**
+ * How a handler submits another task: `priority` 0 to 255 (default 0), larger first; `delayMs` before
+ * it may start.
+ */
 export interface SubmitOptions {
   readonly priority?: number;
   readonly delayMs?: number;
@@ -42,6 +46,7 @@ export type Middleware<Context extends object = object> = (
   task: AnyTask,
 ) => unknown;
 
+/** What all handlers made with it share. */
 export interface HandlersOptions<Context extends object> {
   /** Built once for each worker (and each isolated thread), before it takes tasks. Ended with it by its `Symbol.asyncDispose`, `Symbol.dispose` or `close`. */
   readonly context?: () => Context | Promise<Context>;
@@ -52,6 +57,7 @@ export interface HandlersOptions<Context extends object> {
 /** What a handler may end with: its output, or one of the values that say otherwise. */
 export type HandlerEnd<Returned> = Returned | RetryIn | Fail;
 
+/** Where the attempts of a handler run. */
 export interface HandlerOptions {
   /** `thread` runs each attempt in a thread of a pool, which is ended when the attempt does not heed its signal. */
   readonly isolate?: "thread";
@@ -59,6 +65,7 @@ export interface HandlerOptions {
   readonly module?: string;
 }
 
+/** Makes handlers that share a context and middleware. */
 export interface Handlers<Context extends object> {
   /** A definition with the code that runs it. Throws INVALID_OPTIONS. */
   on<Input, Output, Parsed, Returned>(
@@ -84,6 +91,7 @@ export interface Handlers<Context extends object> {
   ): Handler;
 }
 
+/** How many tasks one call takes, and how long it waits for them. */
 export interface BatchOptions {
   /** 2 to 10,000. */
   readonly size: number;
@@ -91,6 +99,7 @@ export interface BatchOptions {
   readonly withinMs: number;
 }
 
+/** How each task of a batch ends, in the order of the calls: an `Error` is a failure of that task alone. */
 export type BatchEnds<Returned> = readonly (HandlerEnd<Returned> | Error)[];
 
 /** What a worker needs to gather attempts for one call. */
