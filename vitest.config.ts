@@ -1,7 +1,24 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import type { Reporter, TestModule } from "vitest/node";
 
 /** Continuous integration counts the tests from this file. */
 const reportFile = process.env["YARDMASTER_TEST_REPORT"];
+
+/** Nothing limits how long a file takes to load, so one that never does is named while the others go on. */
+const LATE_MS = 900_000;
+
+class LateFiles implements Reporter {
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  onTestModuleQueued({ moduleId }: TestModule): void {
+    const tell = (): void => console.error(`${moduleId} has not ended after ${LATE_MS} ms`);
+    this.#timers.set(moduleId, setTimeout(tell, LATE_MS).unref());
+  }
+
+  onTestModuleEnd({ moduleId }: TestModule): void {
+    clearTimeout(this.#timers.get(moduleId));
+  }
+}
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -11,7 +28,7 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 120_000,
     hookTimeout: 30_000,
     allowOnly: false,
-    reporters: reportFile ? ["default", ["json", { outputFile: reportFile }]] : ["default"],
+    reporters: reportFile ? ["default", new LateFiles(), ["json", { outputFile: reportFile }]] : ["default"],
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],

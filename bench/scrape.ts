@@ -1,5 +1,6 @@
 /**
  * What it costs that Prometheus reads `/metrics` each second: `node bench/scrape.ts [queues] [scrapes]`, after a build.
+ * `bench/watched.ts` has the same in throughput.
  *
  * Dispatcher, HTTP server and the reader are this one process, on SQLite, so that its CPU time has all of a scrape: that is
  * what is taken from tasks, however busy the machine is. What the yard takes while nobody looks is measured first.

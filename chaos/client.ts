@@ -6,6 +6,7 @@ import { connect } from "../packages/yardmaster/src/yard.ts";
 import { Recorder } from "./recorder.ts";
 import { Submitter, type Tally } from "./submitter.ts";
 import { beat } from "./tasks.ts";
+import { Transactions } from "./transactions.ts";
 
 const STEP_MS = 20;
 /** What is submitted while nothing ends must end some time. */
@@ -15,13 +16,14 @@ const MAX_UNDER_WAY = 600;
 const [, , , folder = "", name = "", seed = "", rate = ""] = process.argv;
 const recorder = new Recorder(join(folder, `${name}.jsonl`));
 const yard = await connect(place());
-const submitter = new Submitter(yard, recorder, name, new Random(Number(seed), name));
+const transactions = Transactions.of(place());
+const submitter = new Submitter(yard, recorder, name, new Random(Number(seed), name), transactions);
 let isLoading = true;
 void load(Number(rate));
 
 serve({ probe, settle, tally: () => submitter.tally(), schedule }, () => {
   isLoading = false;
-  return yard.close();
+  return Promise.all([yard.close(), transactions?.close()]);
 });
 
 async function load(perSecond: number): Promise<void> {

@@ -9,6 +9,7 @@ import type { Random } from "../packages/yardmaster/src/sim/random.ts";
 import type { Yard } from "../packages/yardmaster/src/yard.ts";
 import { clock, type Recorder } from "./recorder.ts";
 import { ATTEMPTS, limited, once, sum, sumLabel, type Work, type Worked, work } from "./tasks.ts";
+import type { Transactions } from "./transactions.ts";
 
 /** How a client stands. */
 export interface Tally {
@@ -30,14 +31,24 @@ export class Submitter {
   readonly #random: Random;
   readonly #awaited = new Set<TaskId>();
   readonly #wrong: string[] = [];
+  readonly #transactions: Transactions | null;
+  readonly #choice: readonly [Life, ...Life[]];
   #last = 0;
   #underWay = 0;
 
-  constructor(yard: Yard, recorder: Recorder, name: string, random: Random) {
+  constructor(
+    yard: Yard,
+    recorder: Recorder,
+    name: string,
+    random: Random,
+    transactions: Transactions | null,
+  ) {
     this.#yard = yard;
     this.#recorder = recorder;
     this.#name = name;
     this.#random = random;
+    this.#transactions = transactions;
+    this.#choice = transactions === null ? LIVES : [...LIVES, "transactional", "transactional"];
   }
 
   get underWay(): number {
@@ -49,7 +60,7 @@ export class Submitter {
   }
 
   submitOne(): void {
-    const life = this.#random.pick(LIVES);
+    const life = this.#random.pick(this.#choice);
     void this.#track(() => this.#lives[life]());
   }
 
@@ -69,6 +80,7 @@ export class Submitter {
     keyed: () => this.#keyed(),
     cancelled: () => this.#cancelled(),
     graph: () => this.#graph(),
+    transactional: () => this.#transactional(),
   };
 
   /** The same submission again and again until it is acknowledged, and once more after it. */
@@ -114,6 +126,26 @@ export class Submitter {
     for (const [index, { id }] of graph.tasks.entries())
       this.#recorder.write({ type: "submitted", label: labels[index] ?? "", id });
     await Promise.all(graph.tasks.map((task, index) => this.#follow(task, labels[index] ?? "")));
+  }
+
+  /**
+   * Within a transaction of the client's own. Only what may commit is announced, so that a start of anything else
+   * is one that nobody asked for; only what did commit is acknowledged.
+   */
+  async #transactional(): Promise<void> {
+    const input = this.#work("transactional");
+    const { label } = input;
+    let handle: TaskHandle<Worked> | null = null;
+    const end = await this.#transactions?.play(async (tx) => {
+      handle = await this.#yard.submit(work, input, { tx });
+      const commits = this.#random.chance(COMMITTED);
+      if (commits) this.#announce(label, {});
+      return commits;
+    });
+    if (end !== "committed" || handle === null) return;
+    const { id }: TaskHandle<Worked> = handle;
+    this.#recorder.write({ type: "submitted", label, id });
+    await this.#follow(handle, label);
   }
 
   async #play(
@@ -197,7 +229,11 @@ type Life =
   | "delayed"
   | "keyed"
   | "cancelled"
-  | "graph";
+  | "graph"
+  | "transactional";
+
+/** So many transactions commit; the others are rolled back. */
+const COMMITTED = 0.7;
 
 /** As often as they are named. */
 const LIVES: readonly [Life, ...Life[]] = [

@@ -9,7 +9,7 @@ const ROTATING = 5;
 const MOST_MS = 600_000;
 
 const USAGE = `npm run mutants -- [--only NAME] [--rotate N] [--seeds N] [--json]
-  plants bugs into a copy of the source and simulates it until a seed fails; each must be found within N seeds (3000)
+  plants bugs into a copy of the source and simulates it until a seed fails; each must be found within N seeds (2000)
   --rotate N   only the Nth ${ROTATING} of them, round and round`;
 
 interface Finding {
@@ -25,7 +25,7 @@ async function main(): Promise<number> {
     options: {
       only: { type: "string" },
       rotate: { type: "string" },
-      seeds: { type: "string", default: "3000" },
+      seeds: { type: "string", default: "2000" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },

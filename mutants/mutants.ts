@@ -231,13 +231,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "earlier-owner-obeyed",
-    breaks: "A worker starts what an earlier owner gave it before the present one has answered.",
-    file: "worker/shard-link.ts",
-    find: "(this.#isReconciled || attempt.epoch === this.epoch)",
-    replace: "true",
-  },
-  {
     name: "lower-epoch-obeyed",
     breaks: "A worker takes frames of an owner that was replaced.",
     file: "worker/intake.ts",
@@ -371,5 +364,12 @@ export const MUTANTS: readonly Mutant[] = [
     file: "kernel/fifo-ordering.ts",
     find: "if (this.#size > 0 && last !== undefined && task.order < last.order) this.#pushAtFront(task);",
     replace: "if (this.#size > 0 && last !== undefined) this.#put(task, --this.#front);",
+  },
+  {
+    name: "second-succeeds-always",
+    breaks: "The failure of a second attempt counts as the task's success.",
+    file: "kernel/fleet.ts",
+    find: 'outcome.kind !== "succeeded" || isCancelRequested(task)',
+    replace: "isCancelRequested(task)",
   },
 ];

@@ -6,7 +6,8 @@ import { promisify } from "node:util";
 import { type Footprint, findProgram, freePort, type Server, ServerProcess } from "./server.ts";
 
 const INSTALL = "apt-get install redis-server";
-const run = promisify(execFile);
+/** The tool that makes a cluster would wait for ever for nodes that do not find each other. */
+const RUN_MS = 60_000;
 
 export interface RedisOptions {
   /** Where its folder is made; default the system's for temporary files. */
@@ -163,6 +164,14 @@ interface Node {
   kill(): Promise<void>;
   start(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
+}
+
+function run(
+  program: string,
+  args: readonly string[],
+  options: { readonly cwd?: string } = {},
+): Promise<{ stdout: string }> {
+  return promisify(execFile)(program, args, { ...options, timeout: RUN_MS });
 }
 
 async function startNode(

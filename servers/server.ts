@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 /** A private server for tests, demos and benchmarks: on loopback, on a free port, with a folder of its own. */
 export interface Server {
@@ -95,17 +96,23 @@ export class ServerProcess {
     await this.exited;
   }
 
-  /** Calls `answers` until it does, or throws what the server wrote when it ends or 60 s have passed. */
+  /**
+   * Calls `answers` until it does, or throws what the server wrote when it ends or 60 s have passed. A call that takes
+   * longer than 5 s counts as none: another program may listen at that port, and never say a word.
+   */
   async ready(answers: () => Promise<boolean>): Promise<void> {
     const until = Date.now() + READY_MS;
-    while (!(await answers().catch(() => false))) {
+    const answered = (): Promise<boolean> =>
+      Promise.race([answers().catch(() => false), pause(ANSWER_MS, false, { ref: false })]);
+    while (!(await answered())) {
       if (this.child.exitCode !== null || this.child.signalCode !== null || Date.now() > until) {
         throw new Error(`The server did not start: ${this.#output}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await pause(RETRY_MS);
     }
   }
 }
 
 const READY_MS = 60_000;
+const ANSWER_MS = 5_000;
 const RETRY_MS = 20;

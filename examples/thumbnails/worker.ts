@@ -1,28 +1,41 @@
-import { createHash } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { createHandlers, type Handler } from "yardmaster/worker";
+import { photoOf, pngOf, scaled } from "./picture.ts";
 import { makePreview } from "./tasks.ts";
 
-/** Stands for the storage that a real worker would open. */
+/** Where previews are kept; a real worker would open a bucket. Each thread of the pool has its own. */
 interface Storage {
-  put(key: string, content: string): Promise<number>;
+  put(key: string, content: Uint8Array): Promise<void>;
 }
 
 const { on } = createHandlers({ context: (): { storage: Storage } => ({ storage: openStorage() }) });
 
-const preview: Handler = on(makePreview, async ({ input, taskId, progress, storage }) => {
-  progress(0.5, "scaled");
-  // The task's id names the content: an attempt that runs again writes the same thing to the same place.
-  const key = `${taskId}/${input.width}`;
-  const content = createHash("sha256").update(`${input.url}@${input.width}`).digest("hex");
-  return { key, bytes: await storage.put(key, content) };
-});
+/*
+ * Scaling keeps a core busy: each attempt has a thread of a pool, as many at a time as the worker has slots. The thread
+ * that heartbeats and takes tasks stays free, and an attempt that hangs is ended without the process.
+ */
+const preview: Handler = on(
+  makePreview,
+  async ({ input: { url, width }, taskId, progress, storage }) => {
+    const small = scaled(photoOf(url), width);
+    progress(0.5, "scaled");
+    // The task's id names the file: an attempt that runs again writes the same thing to the same place.
+    const key = `${taskId}/${small.width}x${small.height}.png`;
+    const content = pngOf(small);
+    await storage.put(key, content);
+    return { key, bytes: content.length };
+  },
+  { isolate: "thread", module: import.meta.url },
+);
 
 function openStorage(): Storage {
-  const stored = new Map<string, string>();
+  const folder = process.env["THUMBNAILS"] ?? "thumbnails";
   return {
     async put(key, content) {
-      stored.set(key, content);
-      return Buffer.byteLength(content);
+      const file = join(folder, key);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, content);
     },
   };
 }

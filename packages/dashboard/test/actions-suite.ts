@@ -79,6 +79,25 @@ export function taskActionTests(scene: Scene): void {
     expect(await other.getByLabel("State").inputValue()).toBe("failed");
   });
 
+  it("finds the task of an idempotency key, whatever has become of it", async () => {
+    const { id } = await yard.submit(bounce, "of a key", { idempotencyKey: "order 1" });
+    await yard.get(id).settled();
+    const page = await scene.visit("/tasks");
+    expect(await page.getByLabel("Key", { exact: true }).isDisabled()).toBe(true);
+    await page.getByLabel("Name", { exact: true }).fill("mail.bounce");
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Key", { exact: true }).fill("order 1");
+    await page.keyboard.press("Enter");
+    await page.getByRole("row", { name: /mail\.bounce.*of a key/ }).waitFor();
+    await rows(page, 1);
+    expect(new URL(page.url()).search).toBe("?name=mail.bounce&key=order+1");
+    await page.getByLabel("Key", { exact: true }).fill("order 2");
+    await page.keyboard.press("Enter");
+    await page.getByText("No task has this key").waitFor();
+    await page.getByRole("button", { name: "Take the key out" }).click();
+    await page.waitForURL((url) => url.search === "?name=mail.bounce");
+  });
+
   it("submits ended tasks again: one, and all that fit", async () => {
     const { id } = await yard.submit(bounce, "again");
     await yard.get(id).settled();

@@ -4,6 +4,7 @@ import { liveTests } from "./live-suite.ts";
 import { pagesTests } from "./pages-suite.ts";
 import type { Scene } from "./scene.ts";
 import { sessionTests } from "./session-suite.ts";
+import { settingsTests } from "./settings-suite.ts";
 import { bounce, resize, send } from "./stage.ts";
 
 /** The dashboard in a real browser, on a real dispatcher with workers. */
@@ -29,6 +30,7 @@ export function dashboardSuite(engine: string, scene: Scene): void {
     describe("a session", () => sessionTests(scene));
     describe("live", () => liveTests(scene));
     describe("actions on queues", () => queueActionTests(scene));
+    describe("settings", () => settingsTests(scene));
     describe("actions on tasks", () => taskActionTests(scene));
     describe("every page", () => {
       beforeAll(async () => {

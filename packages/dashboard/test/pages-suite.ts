@@ -42,6 +42,14 @@ export function pagesTests(
         await goTo(page, path, ready);
         expect(await flawsOf(page), path).toEqual([]);
       }
+      await goTo(page, "/queues", ".card");
+      await page
+        .getByRole("button", { name: /^Change settings/ })
+        .first()
+        .click();
+      await page.getByRole("dialog").waitFor();
+      expect(await flawsOf(page), "a form").toEqual([]);
+      await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "Sign out" }).click();
       await page.locator(".sign-in-card").waitFor();
       expect(await flawsOf(page), "sign in").toEqual([]);

@@ -39,6 +39,7 @@ export type {
   YardStats,
 } from "./client/directory.ts";
 export type { GraphPage, GraphStatus, GraphSummary, GraphTask } from "./client/graphs.ts";
+export type { QueueChanges } from "./client/queue-changes.ts";
 export type { ScheduleStatus } from "./client/schedules.ts";
 export type { TaskChapter, TaskStatus } from "./client/task-status.ts";
 export type { Health } from "./health.ts";

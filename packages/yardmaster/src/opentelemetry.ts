@@ -36,18 +36,20 @@ class SpansOfTasks implements Tracing {
   }
 
   async sending<T extends { readonly id: TaskId }>(
-    { name, queue, count }: Sending,
+    { name, queue, count, trace: brought }: Sending,
     send: (trace: string) => Promise<T>,
   ): Promise<T> {
     const { context, trace } = this.#api;
-    const span = this.#tracer.startSpan(`submit ${queue}`, {
+    const before = this.#before(brought);
+    const options: OpenTelemetry.SpanOptions = {
       kind: this.#api.SpanKind.PRODUCER,
       attributes: {
         ...attributesOf("submit", "send", name, queue),
         ...(count > 1 ? { "messaging.batch.message_count": count } : {}),
       },
-    });
-    const within = trace.setSpan(context.active(), span);
+    };
+    const span = this.#tracer.startSpan(`submit ${queue}`, options, before);
+    const within = trace.setSpan(before, span);
     try {
       const sent = await context.with(within, () => send(this.#carried(within)));
       span.setAttribute("messaging.message.id", sent.id);
@@ -79,6 +81,14 @@ class SpansOfTasks implements Tracing {
     const ending = context.with(this.#api.trace.setSpan(before, span), run);
     if (!(ending instanceof Promise)) return this.#ended(span, ending);
     return ending.then((late) => this.#ended(span, late));
+  }
+
+  /** The active span knows best: where requests are traced, it is already within what the caller sent along. */
+  #before(brought: string): OpenTelemetry.Context {
+    const { context, propagation, trace } = this.#api;
+    const active = context.active();
+    if (brought === "" || trace.getSpan(active) !== undefined) return active;
+    return propagation.extract(active, carrierOf(brought));
   }
 
   #ended<T extends Processed>(span: OpenTelemetry.Span, ending: T): T {

@@ -6,6 +6,8 @@ export interface Sending {
   readonly queue: string;
   /** How many; more than one for a graph. */
   readonly count: number;
+  /** What they bring along already, or "": counts where no span is active. */
+  readonly trace: string;
 }
 
 /** What a worker says of an attempt. */

@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { inflateSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { loadHandlers } from "../src/worker/loader.ts";
 import { CliYard } from "./cli-process.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../../../examples");
@@ -28,9 +30,19 @@ async function run(file: string, ...args: string[]): Promise<string> {
 it("thumbnails run as their comment says", async () => {
   await yard.start("start", join(EXAMPLES, "thumbnails/worker.ts"));
   const stdout = await run("thumbnails/produce.ts");
-  expect(stdout.replaceAll(/[0-9a-f]{8}[0-9a-f-]{28}/g, "ID")).toBe(
-    "ID/64: 64 bytes\nID/320: 64 bytes\nID/1280: 64 bytes\n",
-  );
+  const lines = [...stdout.matchAll(/^([0-9a-f-]{36}\/(\d+)x(\d+)\.png): (\d+) bytes$/gm)];
+  expect(lines.map(([, , width, height]) => `${width}x${height}`)).toEqual(["64x48", "320x240", "1280x960"]);
+  for (const [, file = "", width, height, bytes] of lines) {
+    const png = readFileSync(join(yard.folder, "thumbnails", file));
+    expect(png.length).toBe(Number(bytes));
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([Number(width), Number(height)]);
+    // Every row has a byte for its filter, and is there.
+    const pixels = inflateSync(png.subarray(41, -16));
+    expect(pixels.length).toBe((Number(width) * 3 + 1) * Number(height));
+    expect(new Set(pixels).size).toBeGreaterThan(100);
+  }
+  const handlers = await loadHandlers(join(EXAMPLES, "thumbnails/worker.ts"));
+  expect(handlers.map(({ isolate }) => isolate)).toEqual(["thread"]);
 });
 
 it("a crawl reads each page once and never overruns a host", async () => {

@@ -357,6 +357,19 @@ describe("workers", () => {
   });
 });
 
+describe("list --key", () => {
+  it("finds the task that an idempotency key stands for", async () => {
+    const { stdout: id } = await yard.run("submit", "echo", "7", "--key", "order 1");
+    expect(await yard.run("result", id)).toMatchObject({ code: 0 });
+    expect(await yard.json("list", "--name", "echo", "--key", "order 1")).toMatchObject([{ id }]);
+    expect(await yard.json("list", "--name", "boom", "--key", "order 1")).toEqual([]);
+    expect(await yard.run("list", "--key", "order 1")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("name must be that of a definition where key is given"),
+    });
+  });
+});
+
 describe("doctor", () => {
   it("says what the engine is, how durable, and who dispatches", async () => {
     const { code, stdout } = await yard.run("doctor");

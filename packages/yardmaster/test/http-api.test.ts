@@ -238,6 +238,23 @@ describe("the yard", () => {
     expect((await http.get("/api/v1/history?to=2020-01-01T00:00:00Z")).body["tasks"]).toEqual([]);
   });
 
+  it("finds the task that an idempotency key stands for, while it waits and when it has ended", async () => {
+    const key = "order 1/é?&";
+    const path = `/api/v1/tasks?name=hold&key=${encodeURIComponent(key)}`;
+    expect((await http.get(path)).body["tasks"]).toEqual([]);
+    const { body } = await http.post("/api/v1/tasks?accepted=true", { name: "hold", idempotencyKey: key });
+    await http.post("/api/v1/tasks?accepted=true", { name: "hold", idempotencyKey: "another" });
+    expect((await http.get(path, "viewer")).body["tasks"]).toMatchObject([{ id: body["id"], name: "hold" }]);
+    http.release();
+    await http.get(`/api/v1/tasks/${body["id"]}/result?waitMs=20000`);
+    expect((await http.get(path)).body["tasks"]).toMatchObject([{ id: body["id"], state: "succeeded" }]);
+    expect((await http.get(`${path}&unfinished=true`)).body["tasks"]).toEqual([]);
+    expect(await http.get(`/api/v1/tasks?key=${encodeURIComponent(key)}`)).toMatchObject({
+      status: 400,
+      body: { code: "INVALID_OPTIONS", detail: expect.stringContaining("name") },
+    });
+  });
+
   it("pauses and resumes queues whose names need escapes", async () => {
     const queue = "a/b c%é<script>";
     const longest = "é".repeat(128);

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createToken, hashToken, startHttp } from "../src/http.ts";
 import { openTracing } from "../src/opentelemetry.ts";
 import { connect, type Yard } from "../src/yard.ts";
 import { CliYard } from "./cli-process.ts";
@@ -97,6 +98,102 @@ describe("a trace", () => {
     await plain.close();
     const [span] = await workerSpans();
     expect(span).toMatchObject({ name: "process traced", parentId: "", traceId: own });
+  });
+});
+
+describe("a trace that a request names in its headers", () => {
+  const TRACE = "0af7651916cd43dd8448eb211c80319c";
+  const CALLER = "b7ad6b7169203331";
+  const parent = `00-${TRACE}-${CALLER}-01`;
+  let cli: CliYard;
+  let worker: ChildProcess;
+
+  beforeAll(async () => {
+    cli = new CliYard();
+    await cli.start("dispatcher", "--url", cli.url);
+    worker = fork(join(import.meta.dirname, "traced-worker.ts"), [cli.url], { execArgv: ["--no-warnings"] });
+    await once(worker, "message");
+  });
+
+  afterAll(async () => {
+    const ended = once(worker, "exit");
+    worker.disconnect();
+    await ended;
+    await cli.close();
+  });
+
+  /** Submits `inner` over HTTP; answers with the trace that its handler ran in and the span of that. */
+  async function submitted(
+    tracing: boolean,
+    path: "/tasks" | "/tasks/batch",
+    headers: Record<string, string>,
+  ): Promise<{ trace: unknown; span: SeenSpan | undefined }> {
+    await using yard = await connect(cli.url, { tracing });
+    const token = createToken();
+    const server = await startHttp(yard, {
+      port: 0,
+      tokens: [{ role: "producer", sha256: hashToken(token) }],
+    });
+    try {
+      const task = { name: inner.name, queue: "traced", input: 1 };
+      const response = await fetch(`${server.url}/api/v1${path}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
+        body: JSON.stringify(path === "/tasks" ? task : { tasks: [task] }),
+      });
+      const answer: unknown = await response.json();
+      const [, id = ""] = /"id":"([^"]+)"/.exec(JSON.stringify(answer)) ?? [];
+      const trace = await yard.handle(inner, id).result({ timeoutMs: 20_000 });
+      worker.send("spans");
+      const [spans] = await once(worker, "message");
+      return {
+        trace,
+        span: (spans as SeenSpan[]).find((one) => one.attributes["messaging.message.id"] === id),
+      };
+    } finally {
+      await server.close();
+    }
+  }
+
+  it.each(["/tasks", "/tasks/batch"] as const)(
+    "goes on in the handler, though the server does not trace: %s",
+    async (path) => {
+      const headers = { traceparent: parent, tracestate: "vendor=1" };
+      const { trace, span } = await submitted(false, path, headers);
+      expect(trace).toBe(TRACE);
+      expect(span?.parentId).toBe(CALLER);
+    },
+  );
+
+  it("has the server's span in between where it traces", async () => {
+    const { trace, span } = await submitted(true, "/tasks", { traceparent: parent });
+    expect(trace).toBe(TRACE);
+    const sent = ownSpans().find(({ spanId }) => spanId === span?.parentId);
+    expect(sent).toMatchObject({ name: "submit traced", traceId: TRACE, parentId: CALLER });
+  });
+
+  it.each([
+    ["is not well formed", `00-${TRACE}-${CALLER}`],
+    ["is all zeros", `00-${"0".repeat(32)}-${CALLER}-01`],
+    ["is of no version", `ff-${TRACE}-${CALLER}-01`],
+  ])("is left out where it %s", async (_, traceparent) => {
+    const { trace, span } = await submitted(false, "/tasks", { traceparent });
+    expect(span).toMatchObject({ traceId: trace, parentId: "" });
+    expect(trace).not.toBe(TRACE);
+  });
+});
+
+describe("the trace option", () => {
+  it.each([
+    ["no object", "00-1-2-01"],
+    ["values that are no text", { traceparent: 1 }],
+    ["more than can travel", { baggage: "x".repeat(1_024) }],
+  ])("is refused with %s", async (_, trace) => {
+    await using yard = await connect("memory:trace-option");
+    await expect(yard.submit(inner, 1, { trace: trace as never })).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+      details: { field: "trace" },
+    });
   });
 });
 

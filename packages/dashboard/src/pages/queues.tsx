@@ -6,9 +6,10 @@ import { ActionButton, attempt } from "../parts/actions.tsx";
 import { Empty, Panel, Waiting } from "../parts/basics.tsx";
 import { flows } from "../samples.ts";
 import { client } from "../session.ts";
+import { type QueueSettings, SettingsButton } from "./queue-settings.tsx";
 
 /** What a queue has that was declared without more. */
-const DEFAULTS: NonNullable<QueueStatus["settings"]> = {
+const DEFAULTS: QueueSettings = {
   weight: 1,
   precedence: 0,
   agingMs: 10_000,
@@ -46,6 +47,7 @@ function QueueCard({ queue }: { readonly queue: QueueStatus }): JSX.Element {
   const flow = flows.value.get(queue.name);
   const stat = stats.value?.queues.find((one) => one.queue === queue.name);
   const head = heads.value.find((one) => one.queue === queue.name && one.reason !== "next");
+  const settings = queue.settings ?? DEFAULTS;
   const slots = stats.value?.slots ?? 0;
   const backlogMs = stat === undefined || slots === 0 ? null : stat.backlogMs / slots;
   return (
@@ -54,6 +56,7 @@ function QueueCard({ queue }: { readonly queue: QueueStatus }): JSX.Element {
         <h2 title={queue.name}>{queue.name}</h2>
         {queue.paused ? <span class="tag warn">paused</span> : <span class="tag good">open</span>}
         <span class="spacer" />
+        <SettingsButton name={queue.name} settings={settings} />
         <PauseButton queue={queue} />
       </header>
       <dl class="counts">
@@ -89,7 +92,7 @@ function QueueCard({ queue }: { readonly queue: QueueStatus }): JSX.Element {
         <Fact name="Backlog" value={backlogMs === null ? "–" : duration(backlogMs)} />
         <Fact name="Order" value={queue.order} />
         <Fact name="Placement" value={queue.placement} />
-        <Settings settings={queue.settings ?? DEFAULTS} />
+        <Settings settings={settings} />
       </dl>
       <p class="card-foot">
         {head === undefined ? <span class="faint">Nothing is in its way.</span> : head.sentence}
@@ -98,7 +101,7 @@ function QueueCard({ queue }: { readonly queue: QueueStatus }): JSX.Element {
   );
 }
 
-function Settings({ settings }: { readonly settings: NonNullable<QueueStatus["settings"]> }): JSX.Element {
+function Settings({ settings }: { readonly settings: QueueSettings }): JSX.Element {
   const { weight, precedence, concurrency, rate: limit } = settings;
   return (
     <>

@@ -13,7 +13,14 @@ export interface TaskSearch {
   readonly state: string;
   readonly queue: string;
   readonly name: string;
+  /** Idempotency key: of the name, in any state. */
+  readonly key: string;
   readonly period: string;
+}
+
+/** Whether one task is looked for, by its key. */
+export function isKeyed({ name, key }: TaskSearch): boolean {
+  return name !== "" && key !== "";
 }
 
 export function isEnded(state: string): boolean {

@@ -1,4 +1,4 @@
-import type { JSX } from "preact";
+import type { JSX, RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import {
   STATES,
@@ -15,7 +15,7 @@ import { TaskTable } from "../parts/task-table.tsx";
 import { param, setQuery } from "../router.ts";
 import { client } from "../session.ts";
 import { BulkActions } from "./bulk-actions.tsx";
-import { fromOf, isEnded, type TaskSearch } from "./task-search.ts";
+import { fromOf, isEnded, isKeyed, type TaskSearch } from "./task-search.ts";
 
 const PAGE = 50;
 const AGAIN_MS = 5_000;
@@ -38,6 +38,7 @@ export function TasksPage(): JSX.Element {
     state: param("state") || "unfinished",
     queue: param("queue"),
     name: param("name"),
+    key: param("key"),
     period: param("period"),
   };
   const about = JSON.stringify(search);
@@ -56,21 +57,32 @@ export function TasksPage(): JSX.Element {
   return (
     <div class="page">
       <Panel
-        title={isEnded(search.state) ? "Ended" : "Unfinished"}
-        note={isEnded(search.state) ? "newest first" : "oldest first"}
-        actions={<BulkActions search={search} done={again} />}
+        {...headOf(search)}
+        actions={isKeyed(search) ? null : <BulkActions search={search} done={again} />}
       >
         <Filters search={search} change={setQuery} />
         {trouble !== "" && <Trouble text={trouble} />}
         <Rows value={value} search={search} />
-        <Pager trail={trail} rows={value} setTrail={setTrail} />
+        {!isKeyed(search) && <Pager trail={trail} rows={value} setTrail={setTrail} />}
       </Panel>
     </div>
   );
 }
 
+function headOf(search: TaskSearch): { readonly title: string; readonly note: string } {
+  if (isKeyed(search)) return { title: "Of this key", note: "while its window lasts" };
+  return isEnded(search.state)
+    ? { title: "Ended", note: "newest first" }
+    : { title: "Unfinished", note: "oldest first" };
+}
+
 async function rowsOf(search: TaskSearch, cursor: string, signal: AbortSignal): Promise<TaskRows> {
   const { state, queue, name, period } = search;
+  if (isKeyed(search)) {
+    const { name: of, key } = search;
+    const tasks = await client.value.list({ name: of, key, ...(queue === "" ? {} : { queue }) }, { signal });
+    return { tasks, next: "" };
+  }
   const wanted = { limit: PAGE, ...(queue === "" ? {} : { queue }), ...(name === "" ? {} : { name }) };
   if (isEnded(state)) {
     const states: readonly TerminalState[] = TERMINAL_STATES.filter(
@@ -105,17 +117,19 @@ function Filters({
   const names = new Set(
     (workers.value ?? []).flatMap(({ tasks }) => tasks.map((one) => one.replace(/@\d+$/, ""))),
   );
-  // What is being typed is not the address yet: it stays while the page is drawn again.
-  const named = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (named.current !== null) named.current.value = search.name;
-  }, [search.name]);
+  const named = useTyped(search.name);
+  const keyed = useTyped(search.key);
   const waiting: readonly State[] = STATES.filter((state) => !isEnded(state) && state !== "submitted");
   return (
     <form class="filters" role="search" aria-label="Tasks" onSubmit={(event) => event.preventDefault()}>
       <label>
         <span>State</span>
-        <select value={search.state} onChange={(event) => change({ state: event.currentTarget.value })}>
+        <select
+          value={isKeyed(search) ? "" : search.state}
+          disabled={isKeyed(search)}
+          onChange={(event) => change({ state: event.currentTarget.value })}
+        >
+          {isKeyed(search) && <option value="">any state</option>}
           <optgroup label="Unfinished">
             <option value="unfinished">all unfinished</option>
             {waiting.map((state) => (
@@ -164,10 +178,23 @@ function Filters({
         </datalist>
       </label>
       <label>
+        <span>Key</span>
+        <input
+          type="search"
+          ref={keyed}
+          disabled={search.name === ""}
+          defaultValue={search.key}
+          placeholder={search.name === "" ? "of a name" : "any key"}
+          title="The idempotency key of one task of this name"
+          spellcheck={false}
+          onChange={(event) => change({ key: event.currentTarget.value.trim() })}
+        />
+      </label>
+      <label>
         <span>Submitted</span>
         <select
           value={search.period}
-          disabled={!isEnded(search.state)}
+          disabled={!isEnded(search.state) || isKeyed(search)}
           onChange={(event) => change({ period: event.currentTarget.value })}
         >
           {Object.entries(PERIODS).map(([value, text]) => (
@@ -179,6 +206,15 @@ function Filters({
       </label>
     </form>
   );
+}
+
+/** What is being typed is not the address yet: it stays while the page is drawn again. */
+function useTyped(value: string): RefObject<HTMLInputElement | null> {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (field.current !== null) field.current.value = value;
+  }, [value]);
+  return field;
 }
 
 function Rows({
@@ -193,14 +229,28 @@ function Rows({
     return (
       <TaskTable
         tasks={value.tasks}
-        caption={`${plural(value.tasks.length, "task", "tasks")}, ${search.state}`}
+        caption={`${plural(value.tasks.length, "task", "tasks")}, ${isKeyed(search) ? "of this key" : search.state}`}
       />
     );
+  if (isKeyed(search)) {
+    return (
+      <Empty icon="search" title="No task has this key">
+        A key is kept as long as its window says, a day by default.{" "}
+        <button type="button" class="link" onClick={() => setQuery({ key: "" })}>
+          Take the key out
+        </button>
+      </Empty>
+    );
+  }
   const isFiltered = search.queue !== "" || search.name !== "" || search.period !== "";
   if (isFiltered) {
     return (
       <Empty icon="search" title="No task fits">
-        <button type="button" class="link" onClick={() => setQuery({ queue: "", name: "", period: "" })}>
+        <button
+          type="button"
+          class="link"
+          onClick={() => setQuery({ queue: "", name: "", key: "", period: "" })}
+        >
           Take the filters out
         </button>
       </Empty>

@@ -4,10 +4,13 @@ import { count, shortId } from "../format.ts";
 import { running, workers } from "../live.ts";
 import { ActionButton, attempt, confirmed } from "../parts/actions.tsx";
 import { CopyButton, Elapsed, Empty, Meter, Panel, TaskLink, Time, Waiting } from "../parts/basics.tsx";
+import { FormButton, NumberField, numberOf } from "../parts/form-button.tsx";
 import { param, setQuery } from "../router.ts";
 import { client } from "../session.ts";
 
 const SHOWN = 8;
+/** A worker takes no more while it runs. */
+const MAX_SLOTS = 1_000;
 
 export function WorkersPage(): JSX.Element {
   const all = workers.value;
@@ -102,14 +105,15 @@ function WorkerCard({ worker }: { readonly worker: WorkerStatus }): JSX.Element 
           Drain
         </ActionButton>
       </header>
-      <p class="slots-line">
+      <div class="slots-line">
         <span>
           <b>{count(used)}</b> of {count(credit)} slots
         </span>
         <span class="faint">
           heard <Time at={lastHeardAt} />
         </span>
-      </p>
+        <SlotsButton worker={worker} />
+      </div>
       <Meter value={used} most={credit} label="Slots in use" />
       <ul class="tags" aria-label="Labels and resources">
         {Object.entries(labels).map(([name, text]) => (
@@ -129,6 +133,24 @@ function WorkerCard({ worker }: { readonly worker: WorkerStatus }): JSX.Element 
         <p>{tasks.join(", ")}</p>
       </details>
     </article>
+  );
+}
+
+function SlotsButton({ worker: { id, credit, draining } }: { readonly worker: WorkerStatus }): JSX.Element {
+  return (
+    <FormButton
+      icon="tune"
+      label={`Change slots of worker ${id}`}
+      disabled={draining}
+      title="Change this worker's slots"
+      text="How many attempts it runs at a time. What runs goes on; fewer slots are kept as attempts end."
+      fields={<NumberField name="slots" label="Slots" value={credit} min={1} max={MAX_SLOTS} />}
+      action="Change them"
+      done="The worker has its new slots"
+      send={(values) => client.value.setSlots(id, numberOf(values, "slots") ?? credit)}
+    >
+      Change
+    </FormButton>
   );
 }
 

@@ -24,6 +24,7 @@ const PATHS = {
   auto: "M12 3a9 9 0 1 0 .01 0M12 3v18",
   exit: "M14 4h5v16h-5M4 12h10M10 8l4 4-4 4",
   alert: "M12 4 2.5 20h19zM12 10v4M12 17h.01",
+  tune: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
   drain: "M12 3v11M8 10l4 4 4-4M5 20h14",
 } as const;
 

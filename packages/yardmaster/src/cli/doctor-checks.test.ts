@@ -36,6 +36,10 @@ describe("what doctor looks at", () => {
 
   it("is the version of each engine's driver", () => {
     const pair = { broker: "amqp://user:pw@localhost", store: "redis://localhost" };
+    expect(versionChecks({ url: "sqlite:./yard.db" }, "1.2.3").map(({ what }) => what)).toEqual([
+      "yardmaster",
+      "sqlite",
+    ]);
     const checks = versionChecks(pair, "1.2.3");
     expect(checks.map(({ what }) => what)).toEqual(["yardmaster", "amqplib", "@redis/client"]);
     expect(checks.slice(1).every(({ found }) => /^\d+\.\d+\.\d+$/.test(found))).toBe(true);

@@ -29,9 +29,12 @@ const DRIVERS: Readonly<Record<string, string>> = {
 
 /** What runs here: Yardmaster and the drivers of the yard's engines. */
 export function versionChecks(target: Target, own: string): Check[] {
+  const isOnSqlite = urlsOf(target).some((url) => /^sqlite:/i.test(url));
+  const sqlite = process.versions["sqlite"] ?? "unknown";
   const drivers = new Set(urlsOf(target).flatMap((url) => DRIVERS[url.split(":", 1)[0] ?? ""] ?? []));
   return [
     { check: "versions", what: "yardmaster", found: own, advice: null },
+    ...(isOnSqlite ? [{ check: "versions", what: "sqlite", found: sqlite, advice: null } as const] : []),
     ...[...drivers].map((name): Check => {
       const version = versionOf(name);
       const advice = version === null ? `install it: npm install ${name}` : null;

@@ -41,5 +41,12 @@ export function resource(
   return { ...previous, [text.slice(0, at)]: amount };
 }
 
+/** A parser for an ISO time, as milliseconds since the Unix epoch. */
+export function time(text: string): number {
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(at)) return at;
+  throw new InvalidArgumentError("It must be an ISO time, such as 2026-01-31T14:00:00Z.");
+}
+
 /** Ten years: longer is a mistake in units. */
 export const MAX_MS: number = 3_650 * 86_400_000;

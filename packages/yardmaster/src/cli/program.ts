@@ -13,6 +13,7 @@ import { addSimulate } from "./commands/simulate.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addTask } from "./commands/task.ts";
 import { addTop } from "./commands/top.ts";
+import { addTrace } from "./commands/trace.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWorkers } from "./commands/workers.ts";
 import { EXIT } from "./exit-code.ts";
@@ -59,6 +60,7 @@ export function createProgram(exit: Exit): Command {
     addWorkers,
     addTop,
     addDoctor,
+    addTrace,
     addSimulate,
     addVerify,
     addCompletion,

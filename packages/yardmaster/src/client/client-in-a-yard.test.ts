@@ -121,6 +121,33 @@ describe("a client in a yard", () => {
     expect(await driven(client.get(second.id).result())).toBe("aa");
   });
 
+  it("finds the task that an idempotency key stands for, until its window is over", async () => {
+    const options = { idempotencyKey: "once", idempotencyWindowMs: 60_000 };
+    const task = await client.submit(wait, "gate", options);
+    await driven((await client.submit(wait, "gate", options)).accepted());
+    await driven((await client.submit(break_, "it", options)).settled());
+    await host.advance(1_000);
+    const found = (filter = {}) => driven(client.list({ name: "wait", key: "once", ...filter }));
+    expect(await found()).toMatchObject([{ id: task.id, state: "running" }]);
+    gates.get("gate")?.();
+    await driven(task.result());
+    await host.advance(40_000);
+    expect(await found({ queue: "voices", state: "succeeded" })).toMatchObject([{ id: task.id }]);
+    expect(await found({ unfinished: true })).toEqual([]);
+    expect(await found({ queue: "other" })).toEqual([]);
+    expect(await found({ key: "twice" })).toEqual([]);
+    await host.advance(20_000);
+    expect(await found()).toEqual([]);
+    // The key was free again: whoever uses it now is another task.
+    const next = await client.submit(wait, "next", options);
+    await driven(next.accepted());
+    expect(await found()).toMatchObject([{ id: next.id }]);
+    await expect(client.list({ key: "once" })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
+    await expect(client.list({ name: "wait", routingKey: "a" })).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+    });
+  });
+
   it("cancels what runs and what waits", async () => {
     const running = await client.submit(wait, "gate");
     await host.advance(1_000);

@@ -10,6 +10,7 @@ import type { Explanation } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import { quoted } from "../protocol/quotation.ts";
 import { isTerminal, type TaskId, type TerminalState } from "../protocol/task.ts";
+import type { TraceHeader, TraceTask } from "../protocol/yard-trace.ts";
 import type { Tracing } from "../tracing.ts";
 import {
   type ActivityMark,
@@ -39,6 +40,7 @@ import { submitMany } from "./submit-many.ts";
 import { clientClosed, Switchboard } from "./switchboard.ts";
 import type { TaskChapter, TaskStatus } from "./task-status.ts";
 import { traced } from "./traced.ts";
+import { type TraceFilter, traceOf } from "./yard-trace.ts";
 
 export interface ClientOptions {
   readonly engine: Engine;
@@ -279,6 +281,17 @@ export class Client {
   /** Ended and parked tasks from the store, newest first, a page at a time; needs no dispatcher. */
   find(filter?: TaskFilter): Promise<TaskPage> {
     return this.directory.find(filter);
+  }
+
+  /**
+   * What the yard has done as far as it still knows, for `yardmaster simulate`: a header with its queues and workers,
+   * then each task once, in no order. Has keys and labels, but no inputs, results or errors' texts. Throws as `list`.
+   *
+   * @example
+   * for await (const line of yard.trace({ from: Date.now() - 3_600_000 })) file.write(`${JSON.stringify(line)}\n`);
+   */
+  trace(filter: TraceFilter = {}): AsyncGenerator<TraceHeader | TraceTask, void, undefined> {
+    return traceOf(this.directory, this.switchboard, filter);
   }
 
   /** How many shards the yard has. */

@@ -18,8 +18,10 @@ import {
   type TaskRecord,
 } from "../protocol/task.ts";
 import type { FindFilter } from "../stores/store.ts";
+import { idsOfKey } from "./keyed-tasks.ts";
 import { checkLimit } from "./limit.ts";
 import { changed, type QueueChanges } from "./queue-changes.ts";
+import { scopedKey } from "./submission.ts";
 import type { Switchboard } from "./switchboard.ts";
 import {
   isoTime,
@@ -43,6 +45,10 @@ export interface ListFilter {
   readonly state?: State;
   readonly queue?: string;
   readonly name?: string;
+  /** With `name`: only the task that this idempotency key of the definition stands for, ended or not, while its window lasts. */
+  readonly key?: string;
+  /** With `key`, where the definition's queue is spread by one: the routing key. */
+  readonly routingKey?: string;
   /** Only those that have not ended. */
   readonly unfinished?: boolean;
   /** Only unfinished tasks in a dispatcher's memory, behind this one: the last of a page that was full. */
@@ -194,6 +200,7 @@ export class Directory {
   /** Unfinished tasks first, oldest first; then those that ended, newest first. */
   async list(filter: ListFilter = {}): Promise<TaskStatus[]> {
     checkFilter(filter);
+    if (filter.key !== undefined) return this.keyed(filter, filter.key);
     const { state, queue, name, after, unfinished = after !== undefined } = filter;
     const limit = checkLimit(filter.limit);
     const wanted = {
@@ -220,6 +227,22 @@ export class Directory {
     }
     const shown = [...byId.values()].filter((task) => !unfinished || !isTerminal(task.state));
     return shown.sort(inListOrder).slice(0, limit);
+  }
+
+  /** Through the index that keeps submissions with the same key apart; nothing is searched. */
+  private async keyed(filter: ListFilter, key: string): Promise<TaskStatus[]> {
+    this.switchboard.throwIfClosed();
+    const { name = "", queue, state, unfinished, routingKey } = filter;
+    const { engine, host } = this.switchboard;
+    const kept = routingKey === undefined ? key : scopedKey(key, routingKey);
+    const ids = await idsOfKey(engine, host.now(), name, kept);
+    // A key may be kept for longer than the record of its task.
+    const tasks = (await Promise.all(ids.map((id) => this.status(id)))).filter((task) => task !== null);
+    const fits = (task: TaskStatus): boolean =>
+      (queue === undefined || task.queue === queue) &&
+      (state === undefined || task.state === state) &&
+      !(unfinished === true && isTerminal(task.state));
+    return tasks.filter(fits).sort(inListOrder);
   }
 
   async find(filter: TaskFilter = {}): Promise<TaskPage> {
@@ -455,12 +478,15 @@ function added(
 }
 
 /** Callers without a compiler, and the command line, pass what they like. */
-function checkFilter(filter: ListFilter & TaskFilter): void {
+export function checkFilter(filter: ListFilter & TaskFilter): void {
   const check = optionCheck("find");
   if (typeof filter !== "object" || filter === null) check.refuse("filter", "an object", filter);
-  const { state, states, queue, name, from, to, cursor } = filter;
-  for (const [field, text] of Object.entries({ state, queue, name, cursor }))
+  const { state, states, queue, name, key, routingKey, from, to, cursor } = filter;
+  for (const [field, text] of Object.entries({ state, queue, name, key, routingKey, cursor }))
     if (text !== undefined && typeof text !== "string") check.refuse(field, "text", text);
+  if (key !== undefined && name === undefined)
+    check.refuse("name", "that of a definition where key is given", name);
+  if (key === undefined && routingKey !== undefined) check.refuse("key", "given where routingKey is", key);
   for (const [field, time] of Object.entries({ from, to }))
     if (time !== undefined && !Number.isFinite(time)) check.refuse(field, "milliseconds", time);
   if (states !== undefined && !Array.isArray(states)) check.refuse("states", "an array", states);

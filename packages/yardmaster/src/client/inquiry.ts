@@ -18,6 +18,8 @@ const MAX_READ_BYTES = 8 * 1024 * 1024;
 const ROUND_MS = 15_000;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 10_000;
+/** RabbitMQ was seen to bring a frame back after three minutes. */
+const LOST_AFTER_MS = 300_000;
 
 /**
  * Learns how tasks stand when no message says it: for handles opened by id, results too large for a message, and
@@ -152,7 +154,7 @@ export class Inquiry {
       ticket.fail(txOpen(ticket.id));
       return false;
     }
-    if (mayWait && ticket.isUnknown) {
+    if (mayWait && ticket.isUnknown && !this.isLost(ticket)) {
       // The question overtook it. Its answer comes by itself; if not, the next round asks again.
       ticket.isUnknown = false;
       return false;
@@ -162,6 +164,13 @@ export class Inquiry {
     this.tickets.untrack(ticket);
     ticket.fail(notFound(ticket.target));
     return false;
+  }
+
+  /** Whether no dispatcher has known it for longer than any engine brings a frame back. */
+  private isLost(ticket: Ticket): boolean {
+    const now = this.host.monotonic();
+    ticket.unknownSince ??= now;
+    return now - ticket.unknownSince >= LOST_AFTER_MS;
   }
 
   private takeStored(ticket: Ticket, stored: StoredTask): boolean {
@@ -193,7 +202,7 @@ export class Inquiry {
 export function notFound(id: TaskId): YardmasterError {
   return new YardmasterError(
     "TASK_NOT_FOUND",
-    `No task ${id} is known: it was never submitted to this yard, or its record was kept for its time and removed.`,
+    `No task ${id} is known: it was never submitted to this yard, its record was kept for its time and removed, or the engine has lost it.`,
     { details: { id } },
   );
 }

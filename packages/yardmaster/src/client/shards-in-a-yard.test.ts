@@ -211,6 +211,29 @@ describe("a queue with routeBy", () => {
       outcomes.push((await driven(handle.accepted())).outcome);
     }
     expect(outcomes).toEqual([...Array.from({ length: 6 }, () => "created"), "duplicate"]);
+    const ofKey = (routingKey?: string) =>
+      driven(client.list({ name: "work", key: "once", ...(routingKey === undefined ? {} : { routingKey }) }));
+    for (const tenant of ["a", "f"]) {
+      const [found, ...others] = await ofKey(tenant);
+      expect(others).toEqual([]);
+      expect(await driven(client.input(found?.id ?? ""))).toEqual({ tenant, ms: 1 });
+    }
+    expect(await ofKey("g")).toEqual([]);
+    expect(await ofKey()).toEqual([]);
+  });
+
+  it("finds by a key the task of each shard that the definition was sent to", async () => {
+    await open(10);
+    const ids: string[] = [];
+    for (const task of tasks) {
+      const handle = await driven(client.submit(task, { tenant: "a", ms: 1 }, { idempotencyKey: "once" }));
+      ids.push((await driven(handle.accepted())).id);
+    }
+    const found = await driven(client.list({ name: "work", key: "once" }));
+    expect(new Set(found.map(({ id }) => id))).toEqual(new Set(ids));
+    expect(await driven(client.list({ name: "work", key: "once", queue: queues[2] ?? "" }))).toMatchObject([
+      { id: ids[2] },
+    ]);
   });
 
   it("keeps a task that is run again in its shard", async () => {

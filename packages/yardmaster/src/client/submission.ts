@@ -16,6 +16,7 @@ import type { IdempotencyKey, Submission, TaskSpec, TaskTerms } from "../protoco
 import { MAX_ASKED_MS } from "../protocol/writer.ts";
 import { type CollapsingOptions, checkCollapsing, replaceTermsOf, throttleKeyOf } from "./collapsing.ts";
 import { type DependencyOptions, linksOf } from "./linked.ts";
+import { type TraceHeaders, traceText } from "./trace-option.ts";
 import type { RunStatement } from "./transaction.ts";
 
 /** How one task differs from its definition's defaults. */
@@ -43,6 +44,11 @@ export interface SubmitOptions extends RequirementOptions, DependencyOptions, Co
   readonly timeoutMs?: number;
   /** In place of the definition's affinity key; 1 to 1,024 bytes. */
   readonly affinityKey?: string;
+  /**
+   * The headers of the trace that it is submitted in, such as `{ traceparent }` of a request, where that is not the active
+   * one of OpenTelemetry in this process; up to 1,024 bytes of JSON. Workers that trace continue it.
+   */
+  readonly trace?: TraceHeaders;
   /**
    * Runs a statement in a transaction of yours on the yard's own database: the task exists if and only if that
    * commits. Waiting for it before throws TX_OPEN. UNSUPPORTED where neither broker nor store is such a database.
@@ -76,6 +82,7 @@ const FIELDS = [
   "replace",
   "after",
   "ifDependencyFails",
+  "trace",
   "tx",
 ] as const satisfies readonly (keyof SubmitOptions)[];
 
@@ -213,9 +220,9 @@ function checkOptions(options: SubmitOptions): void {
 }
 
 function withOptions(terms: TaskTerms | null, options: SubmitOptions): TaskTerms | null {
-  const { deadline, deadlineInMs, affinityKey } = options;
+  const { deadline, deadlineInMs, affinityKey, trace } = options;
   const replace = replaceTermsOf(options);
-  const own = [deadline, deadlineInMs, affinityKey, replace];
+  const own = [deadline, deadlineInMs, affinityKey, replace, trace];
   if (own.every((one) => one === undefined)) return terms;
   const usual = terms ?? NO_TERMS;
   return {
@@ -224,6 +231,7 @@ function withOptions(terms: TaskTerms | null, options: SubmitOptions): TaskTerms
     deadlineInMs: deadlineInMs ?? usual.deadlineInMs,
     affinityKey: affinityKey ?? usual.affinityKey,
     ...(replace === undefined ? {} : { replace }),
+    ...(trace === undefined ? {} : { trace: traceText(trace) }),
   };
 }
 
@@ -245,10 +253,14 @@ function keyOf(options: SubmitOptions, payload: ByteString, route: string | null
   checkKey(key, "idempotencyKey");
   checkDelay(windowMs, "idempotencyWindowMs");
   const inputHash = hashOf(payload);
-  if (route === null) return { key, windowMs, inputHash };
-  const scoped = `${route.length}:${route}:${key}`;
+  const scoped = route === null ? key : scopedKey(key, route);
   checkKey(scoped, "The idempotencyKey, together with the routing key,", "idempotencyKey");
   return { key: scoped, windowMs, inputHash };
+}
+
+/** An idempotency key as it is kept where its queue is spread by a routing key. */
+export function scopedKey(key: string, route: string): string {
+  return `${route.length}:${route}:${key}`;
 }
 
 /** 128 bits of SHA-256: equal inputs are told from different ones, even where somebody looks for collisions. */

@@ -28,7 +28,7 @@ export async function submitGraph(
   const send = (trace: string): Promise<Graph> => sendGraph(switchboard, nodes, value, traced(drafts, trace));
   if (tracing === null || first === undefined) return send("");
   const { name, queue } = first.spec;
-  return tracing.sending({ name, queue, count: drafts.length }, send);
+  return tracing.sending({ name, queue, count: drafts.length, trace: first.terms?.trace ?? "" }, send);
 }
 
 function traced(drafts: readonly Draft[], trace: string): readonly Draft[] {

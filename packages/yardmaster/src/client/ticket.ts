@@ -65,6 +65,8 @@ export class Ticket implements TaskHandle {
   round = 0;
   /** The dispatcher said that it knows no such task. */
   isUnknown = false;
+  /** Since when dispatchers have said so of what was submitted here. */
+  unknownSince: number | null = null;
   private settlement: Settlement | null = null;
   private refusal: YardmasterError | null = null;
   private acceptance: Acceptance | null = null;

@@ -11,7 +11,8 @@ export function traced<T extends { readonly id: TaskId }>(
 ): Promise<T> {
   if (tracing === null) return send(draft);
   const { name, queue } = draft.spec;
-  return tracing.sending({ name, queue, count: 1 }, (trace) => send(withTrace(draft, trace)));
+  const { trace = "" } = draft.terms ?? NO_TERMS;
+  return tracing.sending({ name, queue, count: 1, trace }, (trace) => send(withTrace(draft, trace)));
 }
 
 export function withTrace(draft: Draft, trace: string): Draft {

@@ -123,6 +123,10 @@ export interface ListQuery {
   readonly state?: State;
   readonly queue?: string;
   readonly name?: string;
+  /** With `name`: only the task that this idempotency key stands for, while its window lasts. */
+  readonly key?: string;
+  /** With `key`, where the definition's queue is spread by one: the routing key. */
+  readonly routingKey?: string;
   /** Only those that have not ended. */
   readonly unfinished?: boolean;
   /** Only unfinished ones behind this: the last of a page that was full. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { TraceHeaders } from "../client/trace-option.ts";
 import type { Host } from "../host.ts";
 import type { Yard } from "../yard.ts";
 import type { Role } from "./api.ts";
@@ -24,6 +25,8 @@ export interface Call<Params, Query, Body> extends Context {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** The trace that the caller says it is in, if any. */
+  readonly trace: TraceHeaders | null;
   /** Of the caller's token; a route that needs none has a viewer. */
   readonly role: Role;
   /** Aborted when the caller has gone or the server closes. */

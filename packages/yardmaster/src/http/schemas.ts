@@ -202,6 +202,8 @@ export const listQuery: z.ZodType<ListQuery> = z.strictObject({
   state: z.exactOptional(z.enum(STATES)),
   queue: z.exactOptional(name),
   name: z.exactOptional(name),
+  key: z.exactOptional(key),
+  routingKey: z.exactOptional(key),
   unfinished: z.exactOptional(z.stringbool()),
   after: z.exactOptional(taskId),
   limit: z.exactOptional(limit),

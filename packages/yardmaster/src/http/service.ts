@@ -3,6 +3,7 @@ import { sendEvents } from "./events.ts";
 import { HttpRefusal } from "./problem.ts";
 import type { Context, Route, StreamEvent } from "./route.ts";
 import type { TokenRecord } from "./tokens.ts";
+import { traceOf } from "./trace-headers.ts";
 
 /** Runs the handlers: counts those that take long, and ends them when their caller goes or the server closes. */
 export class Service {
@@ -31,7 +32,9 @@ export class Service {
     try {
       const { params, query, body } = request;
       const role = caller?.role ?? "viewer";
-      const answer = route.handle({ ...this.context, params, query, body, role, signal: gone.signal });
+      const trace = traceOf(request.headers);
+      const { signal } = gone;
+      const answer = route.handle({ ...this.context, params, query, body, trace, role, signal });
       if (route.answer === null)
         return await this.stream(answer as AsyncIterable<StreamEvent>, request, reply, gone);
       reply.code(route.status ?? 200);

@@ -1,5 +1,6 @@
 import type { TaskHandle } from "../client/handle.ts";
 import type { SubmitOptions } from "../client/submission.ts";
+import type { TraceHeaders } from "../client/trace-option.ts";
 import { endedWithin } from "../deadline.ts";
 import { defineTask, type TaskDefinition } from "../definition.ts";
 import type { Host } from "../host.ts";
@@ -25,8 +26,8 @@ export const submitRoutes: readonly Route[] = [
     answer: submitted,
     status: 201,
     isLong: true,
-    async handle({ yard, host, body, query }) {
-      const task = await submit(yard, body);
+    async handle({ yard, host, trace, body, query }) {
+      const task = await submit(yard, body, trace);
       return query.accepted === true ? accepted(task, host) : { id: task.id, outcome: null };
     },
   }),
@@ -38,8 +39,8 @@ export const submitRoutes: readonly Route[] = [
     roles: ["producer"],
     body: batchBody,
     answer: batchAnswer,
-    async handle({ yard, body }) {
-      const sent = await Promise.allSettled(body.tasks.map((task) => submit(yard, task)));
+    async handle({ yard, trace, body }) {
+      const sent = await Promise.allSettled(body.tasks.map((task) => submit(yard, task, trace)));
       const tasks = sent.map((each): BatchAnswer["tasks"][number] =>
         each.status === "fulfilled" ? { id: each.value.id } : { error: failureOf(each.reason) },
       );
@@ -52,13 +53,16 @@ export const submitRoutes: readonly Route[] = [
 const definitions = new Interner<TaskDefinition<unknown, unknown>>(1_000);
 
 /** By name alone: input is checked by the worker that knows the task. */
-async function submit(yard: Yard, body: SubmitBody): Promise<TaskHandle> {
+async function submit(yard: Yard, body: SubmitBody, trace: TraceHeaders | null): Promise<TaskHandle> {
   const { name, input, queue, version, runAt, deadline, ...options } = body;
   const key = JSON.stringify([name, queue, version]);
   const known = definitions.get(key);
   const definition = known ?? defineTask({ name, ...given({ queue, version }) });
   if (known === undefined) definitions.set(key, definition);
-  const all: SubmitOptions = { ...options, ...given({ runAt: timeOf(runAt), deadline: timeOf(deadline) }) };
+  const all: SubmitOptions = {
+    ...options,
+    ...given({ runAt: timeOf(runAt), deadline: timeOf(deadline), trace: trace ?? undefined }),
+  };
   return yard.submit(definition, input, all);
 }
 

@@ -32,7 +32,8 @@ export const taskRoutes: readonly Route[] = [
   route({
     method: "GET",
     path: "/api/v1/tasks",
-    summary: "Unfinished tasks, oldest first, then ended ones, newest first.",
+    summary:
+      "Unfinished tasks, oldest first, then ended ones, newest first; with `name` and `key`, the task of that idempotency key.",
     roles: ["viewer", "operator"],
     query: listQuery,
     answer: taskList,

@@ -1,7 +1,20 @@
+import type { TaskSpec, TaskTerms } from "../protocol/task.ts";
 import { Agenda } from "./agenda.ts";
 import { Chance } from "./chance.ts";
 import { draw } from "./distribution.ts";
 import type { Scenario, TaskPlan } from "./scenario.ts";
+
+/** Where the virtual time of every run begins, in milliseconds since the Unix epoch. */
+export const START = 1_790_000_000_000;
+/** The one queue of what is drawn. */
+export const QUEUE = "lab";
+
+/** What arrives, in the order of time. */
+export interface Source {
+  /** By the number of a kind of tasks. */
+  readonly specs: readonly TaskSpec[];
+  next(): Arrival | null;
+}
 
 /** A task as it arrives; times are milliseconds since the start. */
 export interface Arrival {
@@ -16,6 +29,25 @@ export interface Arrival {
   /** -1 for none. */
   readonly tenant: number;
   readonly affinity: number;
+  /** Absent for what is drawn. */
+  readonly recorded?: Recorded;
+}
+
+/** What a recorded task brings beyond that. */
+interface Recorded {
+  readonly terms: TaskTerms | null;
+  /** Must start within so long; 0 for ever. */
+  readonly expiresInMs: number;
+  /** Its attempts before the last one, which takes the service time. */
+  readonly failures: readonly PastFailure[];
+  /** The numbers of those that it waits for. */
+  readonly after: readonly number[];
+}
+
+/** What an attempt took, and how long after it the next one might start. */
+export interface PastFailure {
+  readonly tookMs: number;
+  readonly waitsMs: number;
 }
 
 /** One kind of tasks and how it goes on arriving. */
@@ -29,13 +61,15 @@ interface Stream {
 }
 
 /** All arrivals of a scenario in the order of their times: drawn from its seed alone, whoever serves them. */
-export class Arrivals {
+export class Arrivals implements Source {
+  readonly specs: readonly TaskSpec[];
   readonly #scenario: Scenario;
   readonly #agenda = new Agenda<Stream>();
   #numbers = 0;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
+    this.specs = scenario.tasks.map(specOf);
     for (const [index, plan] of scenario.tasks.entries()) {
       const stream = { plan, index, chance: new Chance(scenario.seed, `arrivals ${index}`), at: 0, left: 0 };
       this.#schedule(stream);
@@ -103,4 +137,23 @@ function tenantOf({ tenants, heaviest }: TaskPlan, chance: Chance): number {
   if (tenants === 0) return -1;
   if (tenants === 1 || chance.fraction() < heaviest) return 0;
   return heaviest === 0 ? chance.below(tenants) : 1 + chance.below(tenants - 1);
+}
+
+/** A lost attempt costs the scenario time, and never the task its life. */
+function specOf({ name, needs, labels, concurrency }: TaskPlan, index: number): TaskSpec {
+  const asks = Object.keys(needs).length + Object.keys(labels).length > 0;
+  return {
+    name: `${index}.${name}`,
+    queue: QUEUE,
+    version: 1,
+    attempts: 1_000,
+    backoff: { type: "fixed", baseMs: 0, jitter: "none" },
+    timeoutMs: 0,
+    graceMs: 0,
+    delivery: "at-least-once",
+    keepResultMs: 0,
+    keepFailureMs: 0,
+    ...(concurrency === 0 ? {} : { limits: { concurrency, rate: null } }),
+    ...(asks ? { requirements: { needs, labels, preferred: {} } } : {}),
+  };
 }

@@ -5,14 +5,25 @@ interface Range {
   readonly max: number;
 }
 
-/** The fields of one part of a scenario. Every complaint names the field by its path; misspelt ones are complaints too. */
+/** What the fields are of, and what to do where one is wrong. */
+export interface Subject {
+  readonly name: string;
+  readonly advice: string;
+  readonly details: Readonly<Record<string, number>>;
+}
+
+const SCENARIO: Subject = { name: "scenario", advice: "", details: {} };
+
+/** The fields of one part of a scenario or trace. Every complaint names the field by its path; misspelt ones are complaints too. */
 export class Fields {
   readonly #path: string;
+  readonly #subject: Subject;
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #used = new Set<string>();
 
-  constructor(value: unknown, path: string) {
+  constructor(value: unknown, path: string, subject: Subject = SCENARIO) {
     this.#path = path;
+    this.#subject = subject;
     if (typeof value !== "object" || value === null || Array.isArray(value))
       this.refuse("", "a group of fields", value);
     this.#values = new Map(Object.entries(value as object));
@@ -22,22 +33,42 @@ export class Fields {
     return this.#values.has(field);
   }
 
+  /** Neither left out nor null. */
+  isGiven(field: string): boolean {
+    return this.#take(field) !== undefined;
+  }
+
   /** A group of fields, or a single value under the name `value`. */
   sub(field: string): Fields {
     const value = this.#take(field);
     if (value === undefined) this.refuse(field, "given", value);
     const isGroup = typeof value === "object" && value !== null;
-    return new Fields(isGroup ? value : { constant: value }, this.#at(field));
+    return new Fields(isGroup ? value : { constant: value }, this.#at(field), this.#subject);
   }
 
   list(field: string, otherwise?: readonly unknown[]): Fields[] {
     const value = this.#take(field) ?? otherwise;
     if (!Array.isArray(value) || value.length === 0)
       return this.refuse(field, "a list that is not empty", value);
-    return value.map((item: unknown, index) => new Fields(item, `${this.#at(field)}[${index}]`));
+    return this.#each(field, value);
   }
 
-  text(field: string, otherwise: string): string {
+  /** A list that must be there and may be empty. */
+  items(field: string): Fields[] {
+    const value = this.#take(field);
+    return Array.isArray(value) ? this.#each(field, value) : this.refuse(field, "a list", value);
+  }
+
+  /** A list of texts; empty where it is left out. */
+  words(field: string): string[] {
+    const value = this.#take(field) ?? [];
+    if (!Array.isArray(value) || value.some((one) => typeof one !== "string"))
+      return this.refuse(field, "a list of texts", value);
+    return value.map(String);
+  }
+
+  /** Without `otherwise` it must be there. */
+  text(field: string, otherwise?: string): string {
     const value = this.#take(field) ?? otherwise;
     return typeof value === "string" ? value : this.refuse(field, "text", value);
   }
@@ -84,11 +115,16 @@ export class Fields {
   }
 
   refuse(field: string, must: string, value: unknown): never {
-    const at = field === "" ? this.#path || "The scenario" : this.#at(field);
+    const { name, advice, details } = this.#subject;
+    const at = field === "" ? this.#path || `The ${name}` : this.#at(field);
     const shown = JSON.stringify(value)?.slice(0, 60) ?? "missing";
-    throw new YardmasterError("INVALID_OPTIONS", `scenario: ${at} must be ${must}, not ${shown}.`, {
-      details: { field: at },
+    throw new YardmasterError("INVALID_OPTIONS", `${name}: ${at} must be ${must}, not ${shown}.${advice}`, {
+      details: { field: at, ...details },
     });
+  }
+
+  #each(field: string, values: readonly unknown[]): Fields[] {
+    return values.map((item, index) => new Fields(item, `${this.#at(field)}[${index}]`, this.#subject));
   }
 
   #record(field: string): Record<string, unknown> {

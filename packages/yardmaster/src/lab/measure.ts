@@ -20,7 +20,9 @@ export interface Figures {
   readonly fairness: number | null;
   /** The share of tasks with a deadline that ended after it; null where none had one. */
   readonly deadlineMisses: number | null;
-  /** Slot time of attempts that died with their workers. */
+  /** How many expired or were refused before they started; they are not among `tasks`. */
+  readonly dropped: number;
+  /** Slot time of attempts that died with their workers, or failed. */
   readonly lostMs: number;
 }
 
@@ -79,6 +81,7 @@ export class Measure {
   #stretches = 0;
   #withDeadline = 0;
   #missed = 0;
+  #dropped = 0;
   #usefulMs = 0;
   #lostMs = 0;
   #slots = 0;
@@ -115,6 +118,20 @@ export class Measure {
       this.#withDeadline++;
       if (now > deadlineAt) this.#missed++;
     }
+  }
+
+  /** `isDue` where it had arrived. */
+  dropped({ number, tenant, deadlineAt }: Arrival, isDue: boolean): void {
+    const hasBegun = this.#begun.delete(number);
+    this.#dropped++;
+    if (deadlineAt > 0) {
+      this.#withDeadline++;
+      this.#missed++;
+    }
+    const known = this.#tenants.get(tenant);
+    if (known === undefined || !isDue || hasBegun) return;
+    known.waiting--;
+    if (known.waiting === 0) known.isBacklogged = false;
   }
 
   #tenantAt(tenant: number, now: number): Tenant {
@@ -166,6 +183,7 @@ export class Measure {
       slowdown: percentiles(this.#slowdowns, this.#slowdowns.sorted()),
       fairness: this.#stretches === 0 ? null : this.#fairness / this.#stretches,
       deadlineMisses: this.#withDeadline === 0 ? null : this.#missed / this.#withDeadline,
+      dropped: this.#dropped,
       lostMs: this.#lostMs,
     };
   }

@@ -1,13 +1,22 @@
 import { Kernel } from "../kernel/kernel.ts";
 import type { Assign, Outcome } from "../protocol/envelope.ts";
 import { InvariantError } from "../protocol/errors.ts";
-import { DEFAULT_SETTINGS, type Submission, type TaskSpec, type TaskTerms } from "../protocol/task.ts";
+import {
+  DEFAULT_SETTINGS,
+  isTerminal,
+  type QueueRecord,
+  type Submission,
+  type TaskId,
+  type TaskLinks,
+  type TaskTerms,
+} from "../protocol/task.ts";
 import { Agenda } from "./agenda.ts";
-import { type Arrival, Arrivals } from "./arrivals.ts";
+import { type Arrival, Arrivals, type PastFailure, QUEUE, type Source, START } from "./arrivals.ts";
 import { Chance } from "./chance.ts";
+import { Dependents } from "./dependents.ts";
 import { draw } from "./distribution.ts";
 import { Measure } from "./measure.ts";
-import type { Policy, Scenario, TaskPlan, WorkerPlan } from "./scenario.ts";
+import type { Policy, Scenario, WorkerPlan } from "./scenario.ts";
 
 /** What can happen in a laboratory. */
 type Happening =
@@ -37,8 +46,6 @@ interface LabWorker {
   readonly warm: Set<number>;
 }
 
-const START = 1_790_000_000_000;
-const QUEUE = "lab";
 const EPOCH = 1;
 const NEVER_MS = 1e13;
 
@@ -50,10 +57,10 @@ export class LabRun {
   readonly #scenario: Scenario;
   readonly #kernel: Kernel;
   readonly #agenda = new Agenda<Happening>();
-  readonly #arrivals: Arrivals;
+  readonly #arrivals: Source;
   readonly #workers = new Map<string, LabWorker>();
   readonly #tasks = new Map<string, Arrival>();
-  readonly #specs: readonly TaskSpec[];
+  readonly #dependents = new Dependents();
   readonly #delays: Chance;
   readonly #measure: Measure;
   #now = 0;
@@ -61,13 +68,17 @@ export class LabRun {
   /** An arrival is on the agenda. */
   #isExpecting = false;
 
-  constructor(scenario: Scenario, policy: Policy, arrivals: Arrivals = new Arrivals(scenario)) {
+  constructor(
+    scenario: Scenario,
+    policy: Policy,
+    arrivals: Source = new Arrivals(scenario),
+    measure: Measure = new Measure(scenario, policy),
+  ) {
     const { seed } = scenario;
     this.#scenario = scenario;
     this.#arrivals = arrivals;
     this.#delays = new Chance(seed, "delays");
-    this.#specs = scenario.tasks.map(specOf);
-    this.#measure = new Measure(scenario, policy);
+    this.#measure = measure;
     // Nobody falls silent here: who dies is seen to die, and no task is suspected of it.
     this.#kernel = new Kernel({
       shard: 0,
@@ -78,7 +89,7 @@ export class LabRun {
       maxLive: 20_000_000,
     });
     this.#kernel.restored(START);
-    this.#declare(policy);
+    this.#declare(queuesUnder(policy, scenario));
   }
 
   /** Until all that arrives has ended. */
@@ -141,11 +152,34 @@ export class LabRun {
   }
 
   #decide(): void {
-    for (const { mailbox, envelopes } of this.#kernel.effects(this.#clock).outgoing) {
+    const { outgoing, changes } = this.#kernel.effects(this.#clock);
+    for (const change of changes)
+      if (change.type === "finish" || (change.type === "insert" && isTerminal(change.task.state)))
+        this.#drop(change.task.id);
+    for (const { mailbox, envelopes } of outgoing) {
       const worker = this.#workers.get(mailbox);
       if (worker === undefined) continue;
       for (const envelope of envelopes)
         if (envelope.type === "assign") this.#later({ type: "assigned", worker, assign: envelope });
+    }
+  }
+
+  /** What ends by the kernel's own decision has expired or been refused. */
+  #drop(id: TaskId): void {
+    const arrival = this.#tasks.get(id);
+    if (arrival === undefined) return;
+    this.#measure.dropped(arrival, !this.#dependents.waits(id));
+    this.#settled(id);
+  }
+
+  #settled(id: TaskId): void {
+    this.#tasks.delete(id);
+    for (const freed of this.#dependents.ended(id)) {
+      const arrival = this.#tasks.get(freed);
+      if (arrival === undefined) continue;
+      const due = { ...arrival, at: this.#now };
+      this.#tasks.set(freed, due);
+      this.#measure.arrived(due, this.#now);
     }
   }
 
@@ -163,23 +197,27 @@ export class LabRun {
   }
 
   #arrive(arrival: Arrival): void {
-    const spec = this.#specs[arrival.plan];
+    const { number, plan, priority, recorded } = arrival;
+    const spec = this.#arrivals.specs[plan];
     if (spec === undefined) return;
-    const id = `t${arrival.number}`;
+    const id = idOf(number);
+    const after = (recorded?.after ?? []).map(idOf).filter((one) => this.#tasks.has(one));
     this.#tasks.set(id, arrival);
-    this.#measure.arrived(arrival, this.#now);
+    if (after.length === 0) this.#measure.arrived(arrival, this.#now);
+    else this.#dependents.add(id, after);
     const submission: Submission = {
       id,
       spec,
-      priority: arrival.priority,
+      priority,
       runAt: 0,
       delayMs: 0,
-      expiresInMs: 0,
+      expiresInMs: recorded?.expiresInMs ?? 0,
       key: null,
       retryOf: "",
       replyTo: "",
       copy: false,
-      terms: termsOf(arrival),
+      terms: recorded === undefined ? termsOf(arrival) : recorded.terms,
+      ...(after.length === 0 ? {} : { links: linksTo(after) }),
       payload: "",
     };
     this.#kernel.apply({ type: "submitted", submission, stored: null, keyed: null }, this.#clock);
@@ -198,7 +236,8 @@ export class LabRun {
   #start(worker: LabWorker, assign: Assign, arrival: Arrival): void {
     worker.running.set(assign.id, this.#now);
     this.#measure.started(arrival, this.#now);
-    const takesMs = (arrival.serviceMs + this.#coldMs(worker, arrival)) / worker.plan.speed;
+    const serviceMs = failureOf(arrival, assign)?.tookMs ?? arrival.serviceMs;
+    const takesMs = (serviceMs + this.#coldMs(worker, arrival)) / worker.plan.speed;
     this.#agenda.add(this.#now + takesMs, { type: "ends", worker, assign });
   }
 
@@ -218,15 +257,18 @@ export class LabRun {
     const startedAt = worker.running.get(assign.id);
     if (!worker.alive || arrival === undefined || startedAt === undefined) return;
     worker.running.delete(assign.id);
-    this.#tasks.delete(assign.id);
-    this.#measure.ended(arrival, startedAt, this.#now);
+    const failure = failureOf(arrival, assign);
+    if (failure === undefined) {
+      this.#measure.ended(arrival, startedAt, this.#now);
+      this.#settled(assign.id);
+    } else this.#measure.lost(startedAt, this.#now);
     const outcome: Outcome = {
       type: "outcome",
       id: assign.id,
       epoch: EPOCH,
       attempt: assign.attempt,
-      kind: "succeeded",
-      delayMs: 0,
+      kind: failure === undefined ? "succeeded" : "retryIn",
+      delayMs: Math.ceil(failure?.waitsMs ?? 0),
       result: "",
       error: null,
       startedAt: START + Math.floor(startedAt),
@@ -244,8 +286,10 @@ export class LabRun {
     const worker: LabWorker = { id, plan, place, alive: true, ...nothing };
     const mailbox = `worker:${id}`;
     this.#workers.set(mailbox, worker);
-    const tasks = this.#specs.map(({ name, version }) => ({ name, version }));
-    const { slots: credit, labels, resources } = plan;
+    const { slots: credit, labels, resources, handles } = plan;
+    const tasks = this.#arrivals.specs
+      .map(({ name, version }) => ({ name, version }))
+      .filter(({ name, version }) => handles?.includes(`${name}@${version}`) ?? true);
     const register = {
       type: "register",
       worker: id,
@@ -274,33 +318,39 @@ export class LabRun {
     this.#agenda.add(this.#now + draw(plan.downMs, place.lives), { type: "boots", place });
   }
 
-  #declare({ order, placement, agingMs, concurrency }: Policy): void {
-    const settings = { ...DEFAULT_SETTINGS, agingMs, concurrency };
-    const queue = { name: QUEUE, order, placement, paused: false, revision: 1, settings };
+  #declare(queues: readonly QueueRecord[]): void {
     this.#kernel.apply(
-      { type: "commanded", command: { type: "apply", queues: [queue] }, request: 1, replyTo: "" },
+      { type: "commanded", command: { type: "apply", queues }, request: 1, replyTo: "" },
       START,
     );
   }
 }
 
-/** A lost attempt costs the scenario time, and never the task its life. */
-function specOf({ name, needs, labels, concurrency }: TaskPlan, index: number): TaskSpec {
-  const asks = Object.keys(needs).length + Object.keys(labels).length > 0;
-  return {
-    name: `${index}.${name}`,
-    queue: QUEUE,
-    version: 1,
-    attempts: 1_000,
-    backoff: { type: "fixed", baseMs: 0, jitter: "none" },
-    timeoutMs: 0,
-    graceMs: 0,
-    delivery: "at-least-once",
-    keepResultMs: 0,
-    keepFailureMs: 0,
-    ...(concurrency === 0 ? {} : { limits: { concurrency, rate: null } }),
-    ...(asks ? { requirements: { needs, labels, preferred: {} } } : {}),
-  };
+function queuesUnder(policy: Policy, { queues }: Scenario): QueueRecord[] {
+  const { order, placement, agingMs, concurrency } = policy;
+  if (queues !== undefined)
+    return queues.map((queue) => ({
+      ...queue,
+      order: order ?? queue.order,
+      placement: placement ?? queue.placement,
+    }));
+  const settings = { ...DEFAULT_SETTINGS, agingMs, concurrency };
+  const one = { name: QUEUE, paused: false, revision: 1, settings };
+  return [{ ...one, order: order ?? "fifo", placement: placement ?? "two-choices" }];
+}
+
+function idOf(number: number): TaskId {
+  return `t${number}`;
+}
+
+/** Whether what it waited for succeeded in the replay as well, nobody knows: it runs as it did. */
+function linksTo(after: readonly TaskId[]): TaskLinks {
+  return { graph: "", members: 0, after, onFailure: "run-anyway", fed: false };
+}
+
+/** What becomes of an attempt that is not the last. */
+function failureOf({ recorded }: Arrival, { attempt }: Assign): PastFailure | undefined {
+  return recorded?.failures[attempt - 1];
 }
 
 function termsOf({ deadlineAt, tenant, affinity }: Arrival): TaskTerms | null {

@@ -1,6 +1,7 @@
 import { parse } from "yaml";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
-import { ORDERS, type Order, PLACEMENTS, type PlacementName } from "../protocol/task.ts";
+import { quoted } from "../protocol/quotation.ts";
+import { ORDERS, type Order, PLACEMENTS, type PlacementName, type QueueRecord } from "../protocol/task.ts";
 import { type Distribution, distributionOf } from "./distribution.ts";
 import { Fields } from "./fields.ts";
 
@@ -14,6 +15,8 @@ export interface Scenario {
   readonly workers: readonly WorkerPlan[];
   readonly tasks: readonly TaskPlan[];
   readonly policies: readonly Policy[];
+  /** As they were recorded; absent where there is one, of which a policy says everything. */
+  readonly queues?: readonly QueueRecord[];
   /** How long a message takes each way. */
   readonly delayMs: Distribution | null;
 }
@@ -32,6 +35,8 @@ export interface WorkerPlan {
   /** How long each lives before its process dies, and how long until another takes its place; null for ever. */
   readonly livesMs: Distribution | null;
   readonly downMs: Distribution;
+  /** `name@version` of each task that it handles; absent for all. */
+  readonly handles?: readonly string[];
 }
 
 export interface TaskPlan {
@@ -68,12 +73,14 @@ type Arrivals =
 
 export interface Policy {
   readonly name: string;
-  readonly order: Order;
-  readonly placement: PlacementName;
+  /** Null for what each queue had when it was recorded. */
+  readonly order: Order | null;
+  readonly placement: PlacementName | null;
   readonly agingMs: number;
   readonly concurrency: number;
 }
 
+const DEFAULT_AGING_MS = 10_000;
 const MOST_WORKERS = 100_000;
 const MOST_TASKS = 10_000_000;
 const ONE: Distribution = { type: "constant", value: 1 };
@@ -164,6 +171,25 @@ function oneArrival(fields: Fields): Arrivals {
   };
 }
 
+/** A policy by its words: an order, a placement, or both, as `fair,least-loaded`. Throws INVALID_OPTIONS. */
+export function policyNamed(text: string): Policy {
+  let [order, placement]: [Order | null, PlacementName | null] = [null, null];
+  for (const word of text.split(",").map((part) => part.trim())) {
+    const knownOrder = ORDERS.find((one) => one === word);
+    const knownPlacement = PLACEMENTS.find((one) => one === word);
+    if (order === null && knownOrder !== undefined) order = knownOrder;
+    else if (placement === null && knownPlacement !== undefined) placement = knownPlacement;
+    else
+      throw new YardmasterError(
+        "INVALID_OPTIONS",
+        `--policy ${quoted(text)}: give an order (${ORDERS.join(", ")}), a placement (${PLACEMENTS.join(", ")}), or one of each with a comma.`,
+        { details: { field: "policy" } },
+      );
+  }
+  const name = [order, placement].filter((word) => word !== null).join(", ");
+  return { name, order, placement, agingMs: DEFAULT_AGING_MS, concurrency: 0 };
+}
+
 function policyOf(fields: Fields): Policy {
   const order = fields.oneOf("order", ORDERS);
   const placement = fields.oneOf("placement", PLACEMENTS);
@@ -171,7 +197,7 @@ function policyOf(fields: Fields): Policy {
     name: fields.text("name", `${order}, ${placement}`),
     order,
     placement,
-    agingMs: fields.whole("agingMs", 10_000, { min: 1, max: 1e12 }),
+    agingMs: fields.whole("agingMs", DEFAULT_AGING_MS, { min: 1, max: 1e12 }),
     concurrency: fields.whole("concurrency", 0, { min: 0, max: 1_000_000 }),
   };
   fields.done();

@@ -13,6 +13,14 @@ export class Expiry {
     this.#until.set(key, until);
   }
 
+  snapshot(): () => void {
+    const until = new Map(this.#until);
+    return () => {
+      for (const key of [...this.#until.keys()]) this.delete(key);
+      for (const [key, time] of until) this.set(key, time);
+    };
+  }
+
   delete(key: string): void {
     const until = this.#until.get(key);
     if (until === undefined) return;

@@ -1,6 +1,7 @@
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Epoch, Millis } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
+import { refill } from "./refill.ts";
 
 interface Fence {
   readonly owner: string;
@@ -12,6 +13,8 @@ interface Fence {
 /** The fence of every shard. A fence is never deleted, so that an epoch never comes twice. */
 export class Leases {
   readonly #fences = new Map<number, Fence>();
+  /** By shard: the last epoch that was given, which outlives a loss as a clock does. */
+  readonly #given = new Map<number, Epoch>();
   readonly #now: () => Millis;
 
   constructor(now: () => Millis) {
@@ -21,7 +24,8 @@ export class Leases {
   acquire(shard: number, owner: string, ttlMs: number, replacing: Epoch | undefined): Lease | null {
     const fence = this.#fences.get(shard);
     if (fence !== undefined && fence.leaseUntil > this.#now() && fence.epoch !== replacing) return null;
-    const epoch = (fence?.epoch ?? 0) + 1;
+    const epoch = (this.#given.get(shard) ?? 0) + 1;
+    this.#given.set(shard, epoch);
     this.#fences.set(shard, { owner, epoch, leaseUntil: this.#now() + ttlMs, sequence: 0 });
     return { shard, owner, epoch };
   }
@@ -64,6 +68,11 @@ export class Leases {
   advance(lease: Lease, sequence: number): void {
     const fence = this.#owned(lease);
     if (fence !== null) fence.sequence = sequence;
+  }
+
+  snapshot(): () => void {
+    const fences = [...this.#fences].map(([shard, fence]) => [shard, { ...fence }] as const);
+    return () => refill(this.#fences, fences);
   }
 
   #owned({ shard, owner, epoch }: Lease): Fence | null {

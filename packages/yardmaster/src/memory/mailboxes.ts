@@ -1,4 +1,5 @@
 import type { Delivery, Send, SendOutcome } from "../brokers/broker.ts";
+import { refill } from "./refill.ts";
 
 /** A reader's place in a mailbox. */
 export interface Cursor {
@@ -57,6 +58,16 @@ export class Mailboxes {
     return sends.map(({ mailbox }) => (this.#mailboxes.has(mailbox) ? "confirmed" : "gone"));
   }
 
+  /** What is there now; the answer puts it back. Tags rise through that as well. */
+  snapshot(): () => void {
+    const kept = [...this.#mailboxes].map(([name, mailbox]) => [name, mailbox.copy()] as const);
+    return () => {
+      for (const { last } of this.#mailboxes.values()) this.#floor = Math.max(this.#floor, last);
+      for (const [, mailbox] of kept) mailbox.skipTo(this.#floor);
+      refill(this.#mailboxes, kept);
+    };
+  }
+
   /** Where a reader that comes now begins. */
   cursor(name: string): Cursor {
     return { last: 0, oldUpTo: this.#mailboxes.get(name)?.last ?? 0 };
@@ -99,6 +110,18 @@ class Mailbox {
 
   get last(): number {
     return this.#first + this.#frames.length - 1;
+  }
+
+  copy(): Mailbox {
+    const copy = new Mailbox(this.#first - 1);
+    copy.#frames = [...this.#frames];
+    copy.depth = this.depth;
+    return copy;
+  }
+
+  /** The next frame gets a tag above this one. */
+  skipTo(tag: number): void {
+    while (this.last < tag) this.#frames.push(null);
   }
 
   put(frame: Uint8Array): void {

@@ -12,6 +12,7 @@ import { matches } from "../stores/filter.ts";
 import type { FindFilter, Lease, ReadAnswer, ReadQuery } from "../stores/store.ts";
 import { Expiry } from "./expiry.ts";
 import { Leases } from "./leases.ts";
+import { refill } from "./refill.ts";
 
 /** A record in memory. It is never changed, only replaced: what was handed out stays as it was. */
 interface Row {
@@ -55,6 +56,22 @@ export class Records {
     for (const change of changes) this.#apply(lease.shard, change);
     this.leases.advance(lease, sequence);
     return true;
+  }
+
+  /** What is there now; the answer puts it back. */
+  snapshot(): () => void {
+    const restores = [
+      this.leases.snapshot(),
+      ...[this.#taskEnds, this.#tombstoneEnds, this.#keyEnds].map((ends) => ends.snapshot()),
+      kept(this.#tasks),
+      kept(this.#tombstones),
+      kept(this.#keys),
+      kept(this.#queues),
+      kept(this.#side),
+    ];
+    return () => {
+      for (const restore of restores) restore();
+    };
   }
 
   load(shard: number): StoredItem[] {
@@ -234,3 +251,9 @@ function isHeld({ state }: TaskRecord): boolean {
 
 /** Sorts behind every id. */
 const LAST = "~";
+
+/** Entries are replaced and never changed, so that the map's own list of them is enough. */
+function kept<K, V>(map: Map<K, V>): () => void {
+  const entries = [...map];
+  return () => refill(map, entries);
+}

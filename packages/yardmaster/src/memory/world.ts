@@ -11,6 +11,8 @@ import { Records } from "./records.ts";
 export interface MemoryWorld {
   /** A process's way in. `host` is that process's own where it differs from the world's. */
   open(host?: Host): MemoryEngine;
+  /** Keeps what records and mailboxes hold now; the answer puts it back, as an engine that lost its last moments has it. */
+  snapshot(): () => void;
 }
 
 export interface MemoryEngine extends Engine {
@@ -26,7 +28,15 @@ export function createMemoryWorld(host: Host, options: { readonly shards?: numbe
     records: new Records(() => host.now()),
     shards: options.shards ?? 1,
   };
-  return { open: (own = host) => openEngine(world, own) };
+  return {
+    open: (own = host) => openEngine(world, own),
+    snapshot: () => {
+      const restores = [world.records.snapshot(), world.mailboxes.snapshot()];
+      return () => {
+        for (const restore of restores) restore();
+      };
+    },
+  };
 }
 
 interface World {

@@ -32,6 +32,8 @@ const FAULTS = [
   "commit forgotten",
   "lie about absence",
   "lie about a mailbox",
+  "engine loss",
+  "frame withheld",
 ] as const;
 type FaultKind = (typeof FAULTS)[number];
 

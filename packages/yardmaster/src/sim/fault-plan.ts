@@ -50,6 +50,15 @@ export interface FaultPlan {
   readonly full: readonly Span[];
   /** The chance that the store forgets a commit that only checked the fence, as one does that starts again. */
   readonly forgetChance: number;
+  /** When one engine that is both starts again, without what it was told in its last moments. */
+  readonly loss: Loss | null;
+  /** The chance that a consumer keeps a frame that it has fetched for minutes, and then gives it back. */
+  readonly withholdChance: number;
+}
+
+interface Loss {
+  readonly at: number;
+  readonly lastMs: number;
 }
 
 interface Span {
@@ -103,9 +112,14 @@ export const NO_FAULTS: FaultPlan = {
   restarts: [],
   full: [],
   forgetChance: 0,
+  loss: null,
+  withholdChance: 0,
 };
 
 const LEASE_MS = 15_000;
+
+/** What an engine may lose at most, by its own word. */
+export const MAX_LOSS_MS = 1_000;
 
 /** Leaves a mailbox that nobody reads any more. */
 const EARLY_DEATH: CrashTarget = { point: "worker receiver.take after", nth: 2 };
@@ -151,8 +165,22 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
     goneLieChance: some([0.1, 0.5]),
     ...drawServerFaults(random, healAt),
     forgetChance: some([0.002, 0.01]),
+    ...drawKindsOfEngine(random.fork("engine kinds"), healAt),
   };
 }
+
+/** What only one kind of engine does: Redis with `appendfsync everysec`, or RabbitMQ beside a store. */
+function drawKindsOfEngine(random: Random, healAt: number): Partial<FaultPlan> & Kinds {
+  const loss = { at: random.between(1_000, healAt), lastMs: random.pick([10, 100, 500, MAX_LOSS_MS]) };
+  const withholdChance = random.pick([0.005, 0.02, 0.1]);
+  const kind = random.integer(1, 8);
+  // Its connections are lost with it, so that nobody's absence proves anything.
+  if (kind === 1) return { split: false, presenceProves: false, loss, withholdChance: 0 };
+  if (kind === 2) return { split: true, loss: null, withholdChance };
+  return { loss: null, withholdChance: 0 };
+}
+
+type Kinds = Pick<FaultPlan, "loss" | "withholdChance">;
 
 /** What only an engine does that is a server. */
 function drawServerFaults(

@@ -18,6 +18,10 @@ export class Faults {
   readonly #passages = new Map<string, number>();
   /** The names that were held as present since the broker was started. */
   readonly present: Set<string> = new Set();
+  /** By mailbox and tag: until when a consumer keeps a frame from all others. */
+  readonly withheld: Map<string, number> = new Map();
+  /** How often the engine has started again and broken every connection. */
+  starts = 0;
   /** So that a run makes progress between crashes. */
   #randomCrashesLeft = 4;
 
@@ -68,6 +72,23 @@ export class Faults {
   /** Whether only the first part of a batch arrives. One engine that is both commits whole. */
   cutsBatch(random: Random): boolean {
     return !this.healed && this.plan.split && random.chance(this.plan.errorChance);
+  }
+
+  /** How long a consumer keeps a frame that it has fetched; 0 for not at all. */
+  withholdMs(random: Random): number {
+    const { withholdChance } = this.plan;
+    if (this.healed || withholdChance === 0 || !random.chance(withholdChance)) return 0;
+    return random.pick([5_000, 30_000, 180_000]);
+  }
+
+  /** Whether an owner may know nothing of what was confirmed. */
+  get mayDeny(): boolean {
+    return this.starts > 0 || this.withheld.size > 0;
+  }
+
+  /** Whether somebody keeps a frame now. */
+  get keepsFrames(): boolean {
+    return [...this.withheld.values()].some((until) => until > this.#timeline.now);
   }
 
   losesChannel(random: Random): boolean {

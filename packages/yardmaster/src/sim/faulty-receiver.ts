@@ -1,9 +1,13 @@
 import type { Broker, Delivery, Receiver } from "../brokers/broker.ts";
+import { isCode } from "../protocol/errors.ts";
 import { remotely } from "./remote-call.ts";
-import type { SimProcess } from "./sim-process.ts";
+import type { SimChannel, SimProcess } from "./sim-process.ts";
 
 /** How many recent deliveries may come again. */
 const REMEMBERED = 8;
+
+/** How often a mailbox is looked for that is gone. */
+const REOPEN_MS = 100;
 
 interface Limits {
   readonly frames: number;
@@ -31,44 +35,112 @@ export function createFaultyReceiver(
   };
 }
 
-class FaultyStream {
+class FaultyStream implements SimChannel {
   readonly #process: SimProcess;
   readonly #broker: Broker;
   readonly #mailbox: string;
   readonly #recent: Delivery[] = [];
+  /** Given back by whoever kept them. */
+  readonly #returned: Delivery[] = [];
   #inner: Receiver;
+  #underWay: Promise<Delivery[]> | null = null;
+  #wake: () => void = () => undefined;
   #closed = false;
+  #isLost = false;
 
   constructor(process: SimProcess, broker: Broker, mailbox: string, inner: Receiver) {
     this.#process = process;
     this.#broker = broker;
     this.#mailbox = mailbox;
     this.#inner = inner;
+    process.channels.add(this);
   }
 
   async take(limits: Limits): Promise<Delivery[]> {
     for (;;) {
       await this.#mayLoseChannel();
-      const taken = await this.#inner.take(limits);
+      const taken = await this.#next(limits);
+      if (taken.length === 0 && this.#isLost && !this.#closed) continue;
       if (taken.length === 0) return taken;
       const kept = await this.#sift(taken);
       if (kept.length > 0) return kept;
     }
   }
 
+  /** What comes next, or is given back meanwhile. */
+  async #next(limits: Limits): Promise<Delivery[]> {
+    if (this.#returned.length === 0) {
+      this.#underWay ??= this.#inner.take(limits);
+      const woken = new Promise<null>((resolve) => {
+        this.#wake = () => resolve(null);
+      });
+      const taken = await Promise.race([this.#underWay, woken]);
+      if (taken !== null) {
+        this.#underWay = null;
+        return taken;
+      }
+    }
+    return this.#returned.splice(0, limits.frames);
+  }
+
+  async lose(): Promise<void> {
+    this.#isLost = true;
+    await this.#inner.close();
+  }
+
   close(): Promise<void> {
     this.#closed = true;
+    this.#process.channels.delete(this);
     return this.#inner.close();
   }
 
   async #mayLoseChannel(): Promise<void> {
     const { faults, coverage } = this.#process.world;
+    if (this.#isLost && !this.#closed) return this.#reopen();
     if (this.#closed || !faults.losesChannel(this.#process.random)) return;
     coverage.fault("channel lost");
     this.#process.note("channel lost", this.#mailbox);
     await this.#inner.close();
-    this.#inner = await this.#broker.receive(this.#mailbox);
+    await this.#reopen();
+  }
+
+  /** A mailbox that the engine has forgotten brings nothing until it is declared again. */
+  async #reopen(): Promise<void> {
+    const { timeline } = this.#process.world;
+    this.#underWay = null;
+    while (!this.#closed) {
+      try {
+        this.#inner = await this.#broker.receive(this.#mailbox);
+        break;
+      } catch (error) {
+        if (!isCode(error, "BROKER_UNAVAILABLE")) throw error;
+        await new Promise<void>((resolve) => timeline.schedule(REOPEN_MS, this.#process, resolve));
+      }
+    }
+    this.#isLost = false;
     if (this.#closed) await this.#inner.close();
+  }
+
+  /** Whether somebody keeps a frame, who may be this one; it comes when it is given back. */
+  #isWithheld(delivery: Delivery): boolean {
+    const { random, world } = this.#process;
+    const { timeline, faults, coverage } = world;
+    const name = `${delivery.mailbox} ${delivery.tag}`;
+    let until = faults.withheld.get(name);
+    if (until === undefined) {
+      const forMs = faults.withholdMs(random);
+      if (forMs === 0) return false;
+      until = timeline.now + forMs;
+      faults.withheld.set(name, until);
+      coverage.fault("frame withheld");
+      this.#process.note("withheld", `${name} ${forMs} ms`);
+    }
+    if (until <= timeline.now) return false;
+    timeline.schedule(until - timeline.now, this.#process, () => {
+      this.#returned.push({ ...delivery, redelivered: true });
+      this.#wake();
+    });
+    return true;
   }
 
   /** Loses and repeats frames on their way to the process. */
@@ -76,6 +148,7 @@ class FaultyStream {
     const { random, world } = this.#process;
     const kept: Delivery[] = [];
     for (const delivery of taken) {
+      if (this.#isWithheld(delivery)) continue;
       const fate = world.faults.frame(this.#mailbox, random);
       if (fate === "drop") {
         world.coverage.fault("frame dropped");

@@ -22,17 +22,20 @@ export function remotely<T>(process: SimProcess, call: RemoteCall<T>): Promise<T
     const { timeline, faults } = process.world;
     const fate = call.fallible ? faults.call(call.service, process.random) : "fine";
     if (fate !== "fine") process.world.coverage.fault(`${call.service} ${fate}`);
+    const { starts } = faults;
+    const isCut = (): boolean => call.fallible && faults.starts !== starts;
     process.note("call", fate === "fine" ? call.name : `${call.name} ${fate}`);
     const answer = (settle: () => void): void => {
       timeline.schedule(faults.latency(process.random), process, () => {
         if (!process.passes(call.name, "after")) return;
         process.note("answer", call.name);
-        settle();
+        if (isCut()) reject(failure(call));
+        else settle();
       });
     };
     const request = (): void => {
       if (!process.alive && process.random.chance(0.5)) return;
-      if (fate === "refused") {
+      if (fate === "refused" || isCut()) {
         answer(() => reject(failure(call)));
         return;
       }
@@ -51,7 +54,9 @@ export function remotely<T>(process: SimProcess, call: RemoteCall<T>): Promise<T
     };
     if (fate === "late") {
       answer(() => reject(failure(call)));
-      timeline.schedule(process.random.below(MAX_LATE_MS), null, () => void applyUnheard(process, call));
+      timeline.schedule(process.random.below(MAX_LATE_MS), null, () => {
+        if (!isCut()) void applyUnheard(process, call);
+      });
     } else {
       timeline.schedule(process.requestDelay(faults.latency(process.random)), null, request);
     }

@@ -1,4 +1,4 @@
-import { drawFaults, type FaultPlan } from "./fault-plan.ts";
+import { drawFaults, type FaultPlan, NO_FAULTS } from "./fault-plan.ts";
 import { drawLinks, type LinkPlan, NO_LINKS } from "./linked-tasks.ts";
 import { Random } from "./random.ts";
 import { SimDefinitions } from "./sim-definitions.ts";
@@ -29,7 +29,9 @@ export function planOf(seed: number, changes: PlanChanges = {}): RunPlan {
   const drawnFaults = drawFaults(random, changes.workload?.dispatchers ?? drawn.dispatchers);
   const faults = { ...(situation?.faults(drawnFaults, turned) ?? drawnFaults), ...changes.faults };
   const parking = aimsAtParking(faults) ? { maxLive: 5 } : {};
-  const workload = { ...turned, ...parking, ...changes.workload };
+  // What was paused and forgotten stays as it is.
+  const chores = faults.loss === null ? {} : { queues: [], schedules: [] };
+  const workload = { ...turned, ...parking, ...chores, ...changes.workload };
   const definitions = new SimDefinitions(workload);
   // Tasks that a test names are for what it tests.
   const links =
@@ -113,6 +115,8 @@ export function readPlan(text: string): RunPlan {
   };
   return {
     ...plan,
+    // Those that came after it was written.
+    faults: { ...NO_FAULTS, ...plan.faults },
     links: {
       after: new Map(
         links.after.map(({ task, tasks, onFailure }) => [at(task), { tasks: tasks.map(at), onFailure }]),

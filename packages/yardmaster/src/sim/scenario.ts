@@ -4,7 +4,7 @@ import type { Fact } from "../testing/fact.ts";
 import { HistoryChecker, type Violation } from "../testing/history.ts";
 import { type CellCounts, Coverage } from "./coverage.ts";
 import type { PointCounts } from "./crash-points.ts";
-import type { FaultPlan } from "./fault-plan.ts";
+import { type FaultPlan, MAX_LOSS_MS } from "./fault-plan.ts";
 import { Faults } from "./faults.ts";
 import type { LinkPlan } from "./linked-tasks.ts";
 import { Random } from "./random.ts";
@@ -89,6 +89,7 @@ class Run {
     const history = new HistoryChecker({
       slots: this.#workload.slots,
       clockSlackMs: 2 * faults.mostWallStepMs,
+      lossMs: this.#plan.loss === null ? 0 : MAX_LOSS_MS,
     });
     const coverage = new Coverage();
     const record = options.record ?? null;
@@ -154,7 +155,7 @@ class Run {
 
   #schedule(): void {
     const { timeline } = this.#world;
-    const { pauses, closes, disconnections, clockJumps, restarts, healAt } = this.#plan;
+    const { pauses, closes, disconnections, clockJumps, restarts, loss, healAt } = this.#plan;
     for (const { place, at, forMs } of pauses)
       timeline.schedule(at, null, () => this.#yard.pause(place, forMs));
     for (const { place, at, forMs } of closes)
@@ -164,6 +165,12 @@ class Run {
     for (const { place, at, byMs } of clockJumps)
       timeline.schedule(at, null, () => this.#yard.setClock(place, byMs));
     for (const at of restarts) timeline.schedule(at, null, () => void this.#yard.restartBroker());
+    if (loss !== null)
+      timeline.schedule(loss.at - loss.lastMs, null, () => {
+        const since = timeline.now;
+        const restore = this.#engines.snapshot();
+        timeline.schedule(loss.lastMs, null, () => this.#yard.loseLast(restore, since));
+      });
     timeline.schedule(healAt, null, () => {
       this.#world.trace.note(timeline.now, "world", "healed");
       this.#yard.resumeAll();

@@ -5,7 +5,7 @@ import type { DependencyOptions } from "../client/linked.ts";
 import { call, chain, group, type Plan, type StepOptions } from "../client/plan.ts";
 
 import type { SubmitOptions } from "../client/submission.ts";
-import { type ErrorCode, YardmasterError } from "../protocol/errors.ts";
+import { type ErrorCode, isCode, YardmasterError } from "../protocol/errors.ts";
 import { shardOf } from "../protocol/ids.ts";
 import type { TaskId, TerminalState } from "../protocol/task.ts";
 import { type ChoreClient, keepSchedule, pauseQueue } from "./client-chores.ts";
@@ -215,7 +215,7 @@ export class ClientScript {
   #follow(process: SimProcess, handle: TaskHandle, task: TaskPlan): void {
     this.awaited.add(handle.id);
     this.#track(process, `end of ${handle.id}`, async () => {
-      const end = await handle.settled();
+      const end = await this.#endOf(process, handle);
       if (!process.alive) return;
       if (end.ok && !isResultOf(task, end.value))
         process.world.history.report("WRONG_RESULT", `${labelOf(task)} (${handle.id}) gave another's result`);
@@ -225,6 +225,18 @@ export class ClientScript {
       const result = JSON.stringify(end.ok ? end.value : end.error.code);
       process.observe({ type: "read", id: handle.id, state, result });
     });
+  }
+
+  /** Where a consumer keeps the submission, the owner knows nothing of it, and only asking later tells. */
+  async #endOf(process: SimProcess, handle: TaskHandle): ReturnType<TaskHandle["settled"]> {
+    for (;;) {
+      try {
+        return await handle.settled();
+      } catch (error) {
+        if (!isCode(error, "TASK_NOT_FOUND") || !process.world.faults.keepsFrames) throw error;
+        await new Promise<void>((resolve) => process.host.after(ASK_AGAIN_MS, resolve));
+      }
+    }
   }
 
   #accept(process: SimProcess, handle: TaskHandle, task: TaskPlan): void {
@@ -280,6 +292,8 @@ export class ClientScript {
       .catch((error: unknown) => {
         if (!process.alive) return;
         process.note("failed", `${name}: ${String(error)}`);
+        // Whether it may be lost is told by the history; what is kept from the owner, it denies.
+        if (isCode(error, "TASK_NOT_FOUND") && process.world.faults.mayDeny) return;
         if (!(error instanceof YardmasterError) || !EXPECTED.has(error.code))
           process.world.history.report("UNEXPECTED_ERROR", `${name}: ${String(error)}`);
       })
@@ -288,6 +302,8 @@ export class ClientScript {
       });
   }
 }
+
+const ASK_AGAIN_MS = 10_000;
 
 const EXPECTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "BROKER_UNAVAILABLE",

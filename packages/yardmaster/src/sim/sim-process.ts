@@ -31,6 +31,11 @@ export interface SimHold {
   takeAgain(): Promise<void>;
 }
 
+/** A channel by which a process receives. */
+export interface SimChannel {
+  lose(): Promise<void>;
+}
+
 /** One incarnation of a simulated process. After a crash nothing of it runs, settles or gets out any more. */
 export class SimProcess implements EventOwner {
   readonly name: string;
@@ -41,6 +46,7 @@ export class SimProcess implements EventOwner {
   readonly #onCrash: () => void;
   readonly #clock: { wallSkewMs: number; readonly driftRate: number };
   readonly holds: Set<SimHold> = new Set();
+  readonly channels: Set<SimChannel> = new Set();
   alive = true;
   held: (() => void)[] | null = null;
   #lastRequestAt = 0;

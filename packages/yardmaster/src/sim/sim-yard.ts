@@ -81,6 +81,23 @@ export class SimYard {
     for (const mailbox of await broker.mailboxes("")) if (!isDurable(mailbox)) await broker.remove(mailbox);
   }
 
+  /** The engine starts again as it was at a time: what it was told later is gone, and everybody has to connect anew. */
+  loseLast(restore: () => void, since: number): void {
+    const { timeline, trace, coverage, faults, history, record } = this.#world;
+    trace.note(timeline.now, "world", "engine lost its last moments", `${timeline.now - since} ms`);
+    coverage.fault("engine loss");
+    restore();
+    faults.starts++;
+    faults.present.clear();
+    const fact = { type: "lost", at: timeline.now, since } as const;
+    record?.(fact);
+    history.observe(fact);
+    for (const { current } of this.#places) {
+      current?.process.disconnect(this.#random.between(50, 1_500));
+      for (const channel of current?.process.channels ?? []) void channel.lose();
+    }
+  }
+
   /** Closes a process in good order, and starts its place again after a while. */
   restart(place: number, afterMs: number): void {
     const incarnation = this.#at(place);

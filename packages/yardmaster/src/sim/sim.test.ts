@@ -43,9 +43,17 @@ describe("a simulated yard", () => {
     ],
     ["a worker whose mailbox had lost the word that an attempt counts no more started it", [22_175]],
     ["the simulated presence outlived its engine", [25_159]],
+    ["a handle of a task that the engine had lost waited for ever", [99, 125, 299]],
     ["an attempt that was handed back used up one of the task's", [15_265]],
+    [
+      "a cancel of what had ended counted as one, or a worker was frozen after all was healed",
+      [2_043, 3_028],
+    ],
   ])("does not fail again as it did: %s", async (_, seeds) => {
-    for (const seed of seeds) expect((await runSeed(seed)).violations, `seed ${seed}`).toEqual([]);
+    // Which came later.
+    const faults = { withholdChance: 0 };
+    for (const seed of seeds)
+      expect((await runSeed(seed, { faults })).violations, `seed ${seed}`).toEqual([]);
   });
 
   it("keeps them on servers that lose connections and mailboxes, forget commits and are full", async () => {
@@ -67,6 +75,20 @@ describe("a simulated yard", () => {
     expect(lines.some((line) => line.includes("disconnect"))).toBe(true);
   });
 
+  it("keeps what an engine that loses its last moments had before, and what consumers keep to themselves", async () => {
+    const lines: string[] = [];
+    const print = (line: string): void => void lines.push(line);
+    const losing = { ...NO_FAULTS, healAt: 6_000, presenceProves: false, loss: { at: 3_000, lastMs: 1_000 } };
+    const keeping = { ...NO_FAULTS, healAt: 10_000, split: true, withholdChance: 0.1 };
+    const reports = [
+      ...(await runSeeds(4, { faults: losing, print })),
+      ...(await runSeeds(4, { faults: keeping, print })),
+    ];
+    expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
+    expect(lines.filter((line) => line.includes("engine lost its last moments"))).toHaveLength(4);
+    expect(lines.some((line) => line.includes("withheld"))).toBe(true);
+  });
+
   it("takes the same course again from the same seed, and another from another", async () => {
     const hash = await seedHash(42);
     expect(await seedHash(42)).toBe(hash);
@@ -83,8 +105,15 @@ describe("a simulated yard", () => {
   it("draws every feature and situation, and not all of them at once", () => {
     const plans = Array.from({ length: 60 }, (_, seed) => planOf(seed));
     expect(new Set(plans.flatMap(({ workload }) => workload.features)).size).toBe(FEATURES.length);
-    expect(new Set(plans.map(({ situation }) => situation)).size).toBe(4);
+    expect(new Set(plans.map(({ situation }) => situation)).size).toBe(5);
     expect(plans.every(({ workload }) => workload.features.length < FEATURES.length)).toBe(true);
+  });
+
+  it("freezes nobody after all was healed", () => {
+    for (let seed = 0; seed < 400; seed++) {
+      const { pauses, healAt } = planOf(seed).faults;
+      expect(Math.max(0, ...pauses.map(({ at }) => at)), `seed ${seed}`).toBeLessThanOrEqual(healAt);
+    }
   });
 
   it("takes the same course from a plan that was written down", async () => {
@@ -160,6 +189,11 @@ describe("the checks notice", () => {
     const workload = { dispatchers: 2, shards: 2 };
     expect(await rulesBroken({ faults, workload, plant: acceptingStaleEpochs })).toContain("STALE_EPOCH");
     expect(await rulesBroken({ faults, workload })).toEqual([]);
+  });
+
+  it("an engine that loses more than it says", async () => {
+    const faults = { ...NO_FAULTS, healAt: 6_000, presenceProves: false, loss: { at: 4_000, lastMs: 2_500 } };
+    expect(await rulesBroken({ faults })).toContain("LOST_TOO_MUCH");
   });
 
   it("a store that forgets how tasks ended", async () => {

@@ -11,12 +11,14 @@ export interface Situation {
   readonly faults: (drawn: FaultPlan, workload: Workload) => FaultPlan;
 }
 
-type SituationName = (typeof NAMES)[number];
+type SituationName = (typeof NAMES)[number] | "expiry";
 
 const NAMES = ["misjudgedExpiry", "lateSuccess", "lostAssignments"] as const;
 
 /** So many seeds are turned towards a situation; the others stay as they were drawn. */
 const TURNED = 0.4;
+/** And so many towards tasks that expire under whatever else was drawn. */
+const EXPIRING = 0.08;
 
 type Turn = Omit<Situation, "name">;
 
@@ -24,9 +26,12 @@ const SITUATIONS: { readonly [N in SituationName]: (random: Random) => Turn } = 
   misjudgedExpiry,
   lateSuccess,
   lostAssignments,
+  expiry,
 };
 
 export function drawSituation(random: Random): Situation | null {
+  const own = random.fork("expiry");
+  if (own.chance(EXPIRING)) return { name: "expiry", ...expiry(own) };
   if (!random.chance(TURNED)) return null;
   const name = random.pick(NAMES);
   return { name, ...SITUATIONS[name](random) };
@@ -75,6 +80,51 @@ function misjudgedExpiry(random: Random): Turn {
   };
 }
 
+/**
+ * Tasks that expire before they are due, or in the hands of a worker that stands still, while calls fail in every way:
+ * what has been tried never expires, so that chance alone seldom makes one of these.
+ */
+function expiry(random: Random): Turn {
+  const silences = Array.from({ length: 5 }, (_, turn) => ({
+    turn,
+    at: random.between(500, 2_000) + turn * 3_000,
+    forMs: random.between(4_000, 8_000),
+  }));
+  return {
+    workload: (drawn) => ({
+      ...drawn,
+      tasks: drawn.tasks.map((task) =>
+        changed(task, {
+          submitAt: task.submitAt * 0.5,
+          delayMs: random.chance(0.4) ? random.integer(2_000, 20_000) : 0,
+          expiresInMs: random.integer(500, 8_000),
+          collapse: null,
+          cancelAfterMs: random.chance(0.2) ? random.between(500, 8_000) : null,
+        }),
+      ),
+    }),
+    faults: (drawn, { dispatchers, workers }) => ({
+      ...drawn,
+      healAt: Math.max(drawn.healAt, 20_000),
+      crashChance: Math.max(drawn.crashChance, 0.001),
+      pauses: [
+        ...drawn.pauses,
+        ...silences.map(({ turn, at, forMs }) => ({ place: dispatchers + (turn % workers), at, forMs })),
+        // An owner and a client as well, in the midst of it.
+        ...[0, -1].map((place) => ({ place, at: random.between(3_000, 12_000), forMs: 2_000 })),
+      ],
+      errorChance: Math.max(drawn.errorChance, 0.02),
+      lateChance: Math.max(drawn.lateChance, 0.01),
+      absentLieChance: Math.max(drawn.absentLieChance, 0.1),
+      goneLieChance: Math.max(drawn.goneLieChance, 0.3),
+      forgetChance: Math.max(drawn.forgetChance, 0.01),
+      withholdChance: drawn.split ? 0.02 : 0,
+      full: [4_000, 9_000, 14_000].map((from) => ({ from, to: from + 1_500 })),
+      workersAheadMs: random.pick([10_000, 30_000]),
+    }),
+  };
+}
+
 /** Workers that fall silent with work in hand and finish it after it was given to others, or cancelled meanwhile. */
 function lateSuccess(random: Random): Turn {
   const silences = Array.from({ length: random.integer(2, 4) }, (_, turn) => ({
@@ -106,7 +156,8 @@ function lateSuccess(random: Random): Turn {
     }),
     faults: (drawn, { dispatchers, workers }) => ({
       ...drawn,
-      healAt: Math.max(drawn.healAt, 20_000),
+      // All of them begin before: what is frozen wakes when all heals.
+      healAt: Math.max(drawn.healAt, 22_000),
       crashes: [],
       crashChance: 0,
       pauses: silences.map(({ turn, at, forMs }) => ({ place: dispatchers + (turn % workers), at, forMs })),

@@ -43,7 +43,12 @@ export async function openSqliteEngine(path: string, host: Host, options: YardFi
           options.durability === "os"
             ? "What is confirmed survives the process, not a power cut (durability=os)."
             : "What is confirmed survives a power cut (synchronous=FULL).",
-        warnings: [],
+        warnings:
+          options.durability === "os"
+            ? [
+                "A power cut loses what was confirmed last: take durability=os out of the URL if tasks must survive one.",
+              ]
+            : [],
       },
     ],
     commit,

@@ -45,6 +45,8 @@ export type Fact =
     }
   /** Something was broken on purpose; for whoever reads the history. */
   | { readonly type: "fault"; readonly at: number; readonly what: string }
+  /** The engine started again, without anything that it was told after `since`. */
+  | { readonly type: "lost"; readonly at: number; readonly since: number }
   /** A schedule is about to be declared under a name of its own. */
   | {
       readonly type: "scheduling";

@@ -3,7 +3,7 @@ import { runSeed } from "../sim/scenario.ts";
 import type { Fact } from "./fact.ts";
 import { checkHistory } from "./history-file.ts";
 
-const SLOTS = { slots: 1_000 };
+const SLOTS = { slots: 1_000, lossMs: 1_000 };
 /** Seeds with cancels, keys, graphs, failovers and lost workers between them. */
 const SEEDS = [1, 3, 7, 12];
 

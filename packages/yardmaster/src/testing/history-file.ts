@@ -17,6 +17,7 @@ const FORMS: { readonly [T in Fact["type"]]: Readonly<Record<string, Kind>> } = 
   ended: { id: "text", attempt: "number", process: "text" },
   processGone: { process: "text" },
   fault: { what: "text" },
+  lost: { since: "number" },
   read: { id: "text", state: "text", result: "text" },
   scheduling: { name: "text", overlap: "text" },
   settled: { id: "text", state: "text" },

@@ -2,8 +2,8 @@ import { shardOf } from "../protocol/ids.ts";
 import { tickOf } from "../protocol/schedule.ts";
 import { isTerminal, type QueueRecord, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import type { Fact } from "./fact.ts";
+import type { Report } from "./history-rules.ts";
 
-type Report = (rule: string, message: string) => void;
 type Overlap = Extract<Fact, { type: "scheduling" }>["overlap"];
 
 /** Starts of one rate within one ownership: each with the time of its commit and that of the commit before. */

@@ -4,6 +4,7 @@ import { tickOf } from "../protocol/schedule.ts";
 import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
 import { FlowHistory } from "./history-flows.ts";
+import type { Report } from "./history-rules.ts";
 
 /** What is known of the yard whose history it is. */
 export interface HistoryLimits {
@@ -11,6 +12,11 @@ export interface HistoryLimits {
   readonly slots: number;
   /** How far an owner's wall clock may jump, which rates go by; 0 by default. */
   readonly clockSlackMs?: number;
+  /**
+   * How old what the engine confirmed may be and still be lost when it starts again, by its own declaration (Redis with
+   * `appendfsync everysec`: a second); 0 by default. Beyond 0 all commits are kept in memory.
+   */
+  readonly lossMs?: number;
 }
 
 /** The kind of side rows that know a task's second attempt. */
@@ -19,7 +25,7 @@ const SECOND_ROW = "second";
 /** What the store should hold, from the commits that it accepted, and the rules that those must keep. */
 export class RecordHistory {
   readonly #slots: number;
-  readonly #report: (rule: string, message: string) => void;
+  readonly #report: Report;
   readonly #shards = new Map<number, Ownership>();
   readonly #records = new Map<TaskId, TaskRecord>();
   readonly #attempts = new Map<TaskId, number>();
@@ -34,7 +40,7 @@ export class RecordHistory {
   readonly flows: FlowHistory;
   #unfinished = 0;
 
-  constructor({ slots, clockSlackMs = 0 }: HistoryLimits, report: (rule: string, message: string) => void) {
+  constructor({ slots, clockSlackMs = 0 }: HistoryLimits, report: Report) {
     this.#slots = slots;
     this.#report = report;
     this.flows = new FlowHistory(this.#records, clockSlackMs, report);

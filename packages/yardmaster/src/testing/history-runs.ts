@@ -2,6 +2,7 @@ import type { TaskId } from "../protocol/task.ts";
 import type { Intent, RunName } from "./fact.ts";
 import { whyTooEarly } from "./history-links.ts";
 import type { RecordHistory } from "./history-records.ts";
+import type { Report, Rule } from "./history-rules.ts";
 
 interface Runs {
   readonly label: string;
@@ -16,9 +17,11 @@ const LATE_START_MS = 9_000;
 /** What handlers did, and the rules that it must keep. */
 export class RunHistory {
   readonly #slots: number;
-  readonly #records: RecordHistory;
+  #records: RecordHistory;
+  /** Tasks of which the engine has forgotten something: only their records are held against them. */
+  readonly #loose: ReadonlySet<TaskId>;
   readonly #intents: ReadonlyMap<string, Intent>;
-  readonly #report: (rule: string, message: string) => void;
+  readonly #report: Report;
   readonly #runs = new Map<TaskId, Runs>();
   readonly #ids = new Map<string, TaskId>();
   readonly #cancelled = new Set<TaskId>();
@@ -29,12 +32,19 @@ export class RunHistory {
     slots: number,
     records: RecordHistory,
     intents: ReadonlyMap<string, Intent>,
-    report: (rule: string, message: string) => void,
+    loose: ReadonlySet<TaskId>,
+    report: Report,
   ) {
     this.#slots = slots;
     this.#records = records;
     this.#intents = intents;
+    this.#loose = loose;
     this.#report = report;
+  }
+
+  /** The records are others now: the engine has lost its last moments. */
+  goOn(records: RecordHistory): void {
+    this.#records = records;
   }
 
   startsOf(id: TaskId): number {
@@ -50,8 +60,10 @@ export class RunHistory {
     return false;
   }
 
+  /** A cancel of what had ended some other way was answered, and did nothing. */
   cancelled(id: TaskId): void {
-    this.#cancelled.add(id);
+    const terminal = this.#records.terminalOf(id);
+    if (terminal === undefined || terminal === "cancelled") this.#cancelled.add(id);
   }
 
   started(run: RunName, label: string, at: number): void {
@@ -60,7 +72,7 @@ export class RunHistory {
     this.#runs.set(id, runs);
     runs.starts++;
     if (runs.attempts.has(attempt))
-      this.#report("ATTEMPT_TWICE", `${label} started attempt ${attempt} again`);
+      this.#tell(id, "ATTEMPT_TWICE", `${label} started attempt ${attempt} again`);
     runs.attempts.add(attempt);
     this.#checkStart(run, runs, at);
     const current = this.#current.get(process) ?? new Set();
@@ -72,7 +84,8 @@ export class RunHistory {
   effect({ id, attempt, process }: RunName): void {
     const runs = this.#runs.get(id);
     if (runs === undefined || this.#current.get(process)?.has(`${id} ${attempt}`) !== true) {
-      this.#report(
+      this.#tell(
+        id,
         "EFFECT_WITHOUT_RUN",
         `${id} attempt ${attempt} had an effect in ${process} and does not run there`,
       );
@@ -80,7 +93,7 @@ export class RunHistory {
     }
     runs.effects++;
     if (runs.effects > runs.starts)
-      this.#report("EFFECTS_EXCEED_STARTS", `${id} had ${runs.effects} effects`);
+      this.#tell(id, "EFFECTS_EXCEED_STARTS", `${id} had ${runs.effects} effects`);
   }
 
   ended({ id, attempt, process }: RunName): void {
@@ -104,31 +117,36 @@ export class RunHistory {
     const { label } = runs;
     const first = this.#ids.get(label);
     const repeats = this.#intents.get(label)?.repeats === true;
-    if (first !== undefined && first !== id && !repeats)
-      this.#report("RAN_AS_TWO", `${label} runs as ${first} and as ${id}`);
+    if (first !== undefined && first !== id && !repeats && !this.#loose.has(first))
+      this.#tell(id, "RAN_AS_TWO", `${label} runs as ${first} and as ${id}`);
     this.#ids.set(label, id);
     if (this.#cancelled.has(id))
-      this.#report("STARTED_AFTER_CANCEL", `${label} (${id}) started after its cancel was confirmed`);
+      this.#tell(id, "STARTED_AFTER_CANCEL", `${label} (${id}) started after its cancel was confirmed`);
     if (this.#records.attemptsOf(id) < attempt)
-      this.#report(
+      this.#tell(
+        id,
         "STARTED_UNRECORDED",
         `${label} started attempt ${attempt} and is ${this.#records.describe(id)}`,
       );
     if (at > this.#records.endedAtOf(id) + LATE_START_MS)
-      this.#report("STARTED_LATE", `${label} (${id}) started long after it had ended`);
+      this.#tell(id, "STARTED_LATE", `${label} (${id}) started long after it had ended`);
     const tooEarly = whyTooEarly(id, this.#records.all);
     if (tooEarly !== null)
-      this.#report("STARTED_BEFORE_DEPENDENCY", `${label} (${id}) started while ${tooEarly}`);
+      this.#tell(id, "STARTED_BEFORE_DEPENDENCY", `${label} (${id}) started while ${tooEarly}`);
     const intent = this.#intents.get(label);
     if (intent === undefined) {
       this.#report("STARTED_UNASKED", `${label} (${id}) was never submitted`);
       return;
     }
     if (runs.starts > intent.attempts)
-      this.#report("STARTS_EXCEED_ATTEMPTS", `${label} started ${runs.starts} times of ${intent.attempts}`);
+      this.#tell(id, "STARTS_EXCEED_ATTEMPTS", `${label} started ${runs.starts} times of ${intent.attempts}`);
     if (intent.atMostOnce && runs.starts > 1)
-      this.#report("RAN_TWICE", `${label} may run once and started again`);
+      this.#tell(id, "RAN_TWICE", `${label} may run once and started again`);
     if (at < intent.dueAt)
       this.#report("STARTED_EARLY", `${label} started ${(intent.dueAt - at).toFixed(1)} ms before its time`);
+  }
+
+  #tell(id: TaskId, rule: Rule, message: string): void {
+    if (!this.#loose.has(id)) this.#report(rule, message);
   }
 }

@@ -3,6 +3,7 @@ import type { Change } from "../protocol/change.ts";
 import type { TaskId, TaskRecord, TerminalState } from "../protocol/task.ts";
 import type { Fact, Intent } from "./fact.ts";
 import { type HistoryLimits, RecordHistory } from "./history-records.ts";
+import type { Report, Rule } from "./history-rules.ts";
 import { RunHistory } from "./history-runs.ts";
 
 export type { HistoryLimits };
@@ -26,22 +27,29 @@ export interface Ending {
  */
 export class HistoryChecker {
   readonly #violations: Violation[] = [];
-  readonly #records: RecordHistory;
+  #records: RecordHistory;
   readonly #runs: RunHistory;
   readonly #intents = new Map<string, Intent>();
-  readonly #submitted = new Map<TaskId, string>();
+  readonly #submitted = new Map<TaskId, { readonly label: string; readonly at: number }>();
   /** Submissions that were not found terminal yet. */
   readonly #open = new Set<TaskId>();
   readonly #refused = new Set<TaskId>();
   readonly #settled = new Map<TaskId, TerminalState>();
   readonly #read = new Map<TaskId, string>();
+  readonly #limits: HistoryLimits;
+  /** All that the records come from, where the engine may lose some of it. */
+  #kept: Kept[] = [];
+  /** Tasks of which the engine has lost something. */
+  readonly #loose = new Set<TaskId>();
+  /** Submissions that the engine may have lost. */
+  readonly #excused = new Set<TaskId>();
   #now = 0;
 
   constructor(limits: HistoryLimits) {
-    optionCheck("HistoryChecker").known(limits, ["slots", "clockSlackMs"]);
-    const report = (rule: string, message: string): void => this.report(rule, message);
-    this.#records = new RecordHistory(limits, report);
-    this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, report);
+    optionCheck("HistoryChecker").known(limits, ["slots", "clockSlackMs", "lossMs"]);
+    this.#limits = limits;
+    this.#records = new RecordHistory(limits, this.#report);
+    this.#runs = new RunHistory(limits.slots, this.#records, this.#intents, this.#loose, this.#report);
   }
 
   /** What was found so far, in the order of time. */
@@ -54,6 +62,8 @@ export class HistoryChecker {
     this.#violations.push({ rule, at: this.#now, message });
   }
 
+  readonly #report: Report = (rule, message) => this.report(rule, message);
+
   /** Takes the next fact, in the order of time. */
   observe(fact: Fact): void {
     this.#now = fact.at;
@@ -62,7 +72,7 @@ export class HistoryChecker {
         this.#intents.set(fact.label, joined(this.#intents.get(fact.label), fact.intent));
         break;
       case "submitted":
-        this.#submitted.set(fact.id, fact.label);
+        this.#submitted.set(fact.id, fact);
         this.#open.add(fact.id);
         break;
       case "accepted":
@@ -72,10 +82,11 @@ export class HistoryChecker {
         this.#runs.cancelled(fact.id);
         break;
       case "acquired":
-        this.#records.acquired(fact.lease);
+      case "scheduling":
+        this.#keep(fact);
         break;
       case "committed":
-        this.#records.committed(fact.lease, fact.sequence, fact.changes, fact.at);
+        this.#keep(fact);
         for (const change of fact.changes) this.#checkFailure(change);
         break;
       case "started":
@@ -92,11 +103,11 @@ export class HistoryChecker {
         break;
       case "fault":
         break;
+      case "lost":
+        this.#lose(fact.at, fact.since);
+        break;
       case "read":
         this.#checkRead(fact);
-        break;
-      case "scheduling":
-        this.#records.flows.scheduling(fact.name, fact.overlap);
         break;
       case "settled":
         this.#handleSettled(fact.id, fact.state);
@@ -117,20 +128,62 @@ export class HistoryChecker {
 
   /** The promises that only the end can tell. */
   finish(ending: Ending): readonly Violation[] {
-    for (const [id, label] of this.#submitted) this.#checkSubmission(id, label, ending);
+    for (const [id, { label }] of this.#submitted) this.#checkSubmission(id, label, ending);
     this.#records.finish((id) => this.#isForgotten(id));
     for (const record of this.#records.all.values()) {
       this.#checkAttempts(record);
       if (record.code === "SUPERSEDED" && this.#runs.startsOf(record.id) > 0)
-        this.report("REPLACED_RAN", `${record.id} was replaced by another and ran`);
+        this.#tell(record.id, "REPLACED_RAN", `${record.id} was replaced by another and ran`);
     }
     this.#runs.finish();
     return this.#violations;
   }
 
+  #keep(fact: Kept): void {
+    if ((this.#limits.lossMs ?? 0) > 0) this.#kept.push(fact);
+    record(this.#records, fact);
+  }
+
+  /**
+   * The records are again what they were at a time, from which only their tasks' further lives are told; what was
+   * acknowledged later may be gone.
+   */
+  #lose(at: number, since: number): void {
+    if (at - since > (this.#limits.lossMs ?? 0))
+      return this.#report(
+        "LOST_TOO_MUCH",
+        `The engine lost what it was told for ${(at - since).toFixed(0)} ms`,
+      );
+    for (const fact of this.#kept)
+      if (fact.at > since && fact.type === "committed")
+        for (const change of fact.changes) this.#loosen(change);
+    this.#kept = this.#kept.filter((fact) => fact.at <= since);
+    this.#records = new RecordHistory(this.#limits, this.#report);
+    const known = this.#violations.length;
+    for (const fact of this.#kept) record(this.#records, fact);
+    this.#violations.length = known;
+    this.#runs.goOn(this.#records);
+    for (const [id, { at: submittedAt }] of this.#submitted) {
+      if (submittedAt > since) this.#excused.add(id);
+      else if (!this.#excused.has(id)) this.#open.add(id);
+    }
+    for (const id of this.#excused) this.#open.delete(id);
+  }
+
+  #loosen(change: Change): void {
+    const id = "task" in change ? change.task.id : change.type === "tombstone" ? change.id : null;
+    if (id !== null) this.#loose.add(id);
+    // Of a second attempt, named by its task.
+    if (change.type === "row") this.#loose.add(change.key);
+  }
+
+  #tell(id: TaskId, rule: Rule, message: string): void {
+    if (!this.#loose.has(id)) this.#report(rule, message);
+  }
+
   #isForgotten(id: TaskId): boolean {
     if (this.#records.all.get(id)?.key.startsWith("throttle:") !== true) return false;
-    const window = this.#intents.get(this.#submitted.get(id) ?? "")?.keyWindowMs ?? 0;
+    const window = this.#intents.get(this.#submitted.get(id)?.label ?? "")?.keyWindowMs ?? 0;
     return window < LONG_WINDOW_MS;
   }
 
@@ -140,49 +193,67 @@ export class HistoryChecker {
     const { id, state, attempt, error } = change.task;
     const isFailure = (state === "scheduled" || state === "failed") && error?.code === "HANDLER_FAILED";
     if (isFailure && this.#runs.isRunning(id, attempt))
-      this.report("FAILED_WHILE_RUNNING", `Attempt ${attempt} of ${id} is recorded as failed and runs on`);
+      this.#tell(id, "FAILED_WHILE_RUNNING", `Attempt ${attempt} of ${id} is recorded as failed and runs on`);
   }
 
   /** Only what ended an attempt uses one up. */
   #checkAttempts({ id, state, spec, error }: TaskRecord): void {
     if (state !== "failed" || spec.delivery !== "at-least-once" || !RETRIED.has(error?.code ?? "")) return;
-    const label = this.#runs.labelOf(id) ?? this.#submitted.get(id) ?? "";
+    const label = this.#runs.labelOf(id) ?? this.#submitted.get(id)?.label ?? "";
     const used = this.#records.usedAttemptsOf(id);
     if (used < spec.attempts && this.#intents.get(label)?.mayGiveUp === false)
-      this.report("ATTEMPTS_CUT", `${label} (${id}) failed after ${used} of ${spec.attempts} attempts`);
+      this.#report("ATTEMPTS_CUT", `${label} (${id}) failed after ${used} of ${spec.attempts} attempts`);
   }
 
   #checkSubmission(id: TaskId, label: string, { awaited }: Ending): void {
     const state = this.#records.terminalOf(id);
     if (state === undefined) {
+      if (this.#excused.has(id) && !this.#records.all.has(id)) return;
       const known = this.#records.describe(id);
-      this.report("ACKNOWLEDGED_LOST", `${label} (${id}) was acknowledged and is ${known}`);
+      this.#report("ACKNOWLEDGED_LOST", `${label} (${id}) was acknowledged and is ${known}`);
     } else if (awaited.has(id) && !this.#settled.has(id)) {
-      this.report("HANDLE_HANGS", `${label} (${id}) is ${state} and its handle does not know`);
+      this.#report("HANDLE_HANGS", `${label} (${id}) is ${state} and its handle does not know`);
     }
     if (this.#refused.has(id) && this.#runs.startsOf(id) > 0)
-      this.report("REFUSED_RAN", `${label} (${id}) was refused and ran`);
+      this.#tell(id, "REFUSED_RAN", `${label} (${id}) was refused and ran`);
   }
 
   #checkRead({ id, state, result }: Extract<Fact, { type: "read" }>): void {
     const seen = `${state} ${result}`;
     const before = this.#read.get(id) ?? seen;
     this.#read.set(id, before);
-    if (before !== seen) this.report("RESULT_CHANGED", `${id} was read as another result than before`);
+    if (before !== seen) this.#tell(id, "RESULT_CHANGED", `${id} was read as another result than before`);
     const recorded = this.#records.terminalOf(id);
     if (recorded !== state)
-      this.report("READ_DISAGREES", `${id} was read as ${state} while it is ${this.#records.describe(id)}`);
+      this.#tell(
+        id,
+        "READ_DISAGREES",
+        `${id} was read as ${state} while it is ${this.#records.describe(id)}`,
+      );
   }
 
   #handleSettled(id: TaskId, state: TerminalState): void {
     const before = this.#settled.get(id);
-    if (before !== undefined && before !== state)
-      this.report("HANDLE_CHANGED", `${id} settled as ${before} and then as ${state}`);
-    this.#settled.set(id, state);
     const recorded = this.#records.terminalOf(id);
-    if (recorded !== state)
-      this.report("HANDLE_DISAGREES", `${id} settled as ${state} while it is ${this.#records.describe(id)}`);
+    if (before !== undefined && before !== state)
+      this.#tell(id, "HANDLE_CHANGED", `${id} settled as ${before} and then as ${state}`);
+    else if (recorded !== state)
+      this.#tell(
+        id,
+        "HANDLE_DISAGREES",
+        `${id} settled as ${state} while it is ${this.#records.describe(id)}`,
+      );
+    this.#settled.set(id, state);
   }
+}
+
+/** What records come from. */
+type Kept = Extract<Fact, { type: "acquired" | "committed" | "scheduling" }>;
+
+function record(records: RecordHistory, fact: Kept): void {
+  if (fact.type === "acquired") records.acquired(fact.lease);
+  else if (fact.type === "scheduling") records.flows.scheduling(fact.name, fact.overlap);
+  else records.committed(fact.lease, fact.sequence, fact.changes, fact.at);
 }
 
 /** Longer than any history of a simulation. */

@@ -263,6 +263,7 @@ export const CLIENT_TARGETS: readonly Target[] = [
     "find",
     fc.tuple(spoiled({ states: ["failed"], queue: "q", from: 1, to: 2, cursor: "c", limit: 5 })),
   ),
+  method("trace", fc.tuple(spoiled({ from: 1, to: 2 }))),
   ...["queues", "stats", "workers"].map((name) => method(name, values)),
   ...["pause", "resume", "drain"].map((name) => method(name, fc.tuple(hostileValue))),
   ...["active", "activity", "clocks", "configure"].map((name) => method(name, values)),

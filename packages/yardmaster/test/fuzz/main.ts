@@ -1,3 +1,6 @@
+import { execFileSync } from "node:child_process";
+import { appendFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { inspect, parseArgs } from "node:util";
 import { CLI_TARGETS } from "./cli-target.ts";
 import { DECODER_TARGETS } from "./decoder-targets.ts";
@@ -7,14 +10,25 @@ import { MAILBOX_TARGETS } from "./mailbox-target.ts";
 import { RESTORE_TARGETS } from "./restore-target.ts";
 import { share, type Target } from "./target.ts";
 
-/** `npm run fuzz -- --cases N [--seed S] [--only TEXT]`: N cases of the decoders, a hundredth of that of each other target. */
+/**
+ * `npm run fuzz -- --cases N [--seed S] [--only TEXT] [--record]`: N cases of the decoders, a hundredth of that of each
+ * other target. `--record` appends what came of it to docs/runs/fuzz.jsonl.
+ */
 const { values } = parseArgs({
-  options: { cases: { type: "string" }, seed: { type: "string" }, only: { type: "string" } },
+  options: {
+    cases: { type: "string" },
+    seed: { type: "string" },
+    only: { type: "string" },
+    record: { type: "boolean", default: false },
+  },
 });
+const RECORDS = resolve(import.meta.dirname, "../../../../docs/runs/fuzz.jsonl");
 const cases = Number(values.cases ?? 1_000_000);
 const seed = Number(values.seed ?? process.pid * 7_919);
 const only = values.only ?? "";
 
+const startedAt = performance.now();
+const targets: Record<string, number> = {};
 let failures = 0;
 let total = 0;
 for (const one of DECODER_TARGETS) await run(one, share(DECODER_TARGETS, one, cases));
@@ -27,16 +41,23 @@ for (const one of [
   ...CLIENT_TARGETS,
 ])
   await run(one, Math.ceil(cases / 100));
-process.stdout.write(`${JSON.stringify({ seed, cases: total, failures })}\n`);
+const outcome = { seed, cases: total, failures };
+process.stdout.write(`${JSON.stringify(outcome)}\n`);
+if (values.record) {
+  const commit = execFileSync("git", ["rev-parse", "--short=12", "HEAD"], { encoding: "utf8" }).trim();
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  appendFileSync(RECORDS, `${JSON.stringify({ commit, ...outcome, seconds, targets })}\n`);
+}
 process.exitCode = failures === 0 ? 0 : 1;
 
 async function run(one: Target, count: number): Promise<void> {
   if (!one.what.includes(only)) return;
-  const startedAt = process.cpuUsage().user;
+  const usedBefore = process.cpuUsage().user;
   try {
     const endings = await one.run(count, seed);
     total += count;
-    const seconds = Math.round((process.cpuUsage().user - startedAt) / 10_000) / 100;
+    targets[one.what] = count;
+    const seconds = Math.round((process.cpuUsage().user - usedBefore) / 10_000) / 100;
     const taken = Math.round(10_000 * endings.share("taken")) / 100;
     process.stdout.write(
       `${one.what}: ${count} cases in ${seconds} s, ${taken} % taken, ${endings.refusals} different refusals\n`,

@@ -10,6 +10,8 @@ interface ListOptions {
   readonly state?: State;
   readonly queue?: string;
   readonly name?: string;
+  readonly key?: string;
+  readonly routingKey?: string;
   readonly limit: number;
 }
 
@@ -22,19 +24,16 @@ export function addList(program: Command, exit: Exit): void {
     .option("--state <state>", STATES.join(", "), oneOf(STATES))
     .option("--queue <queue>", "only tasks of this queue")
     .option("--name <name>", "only tasks of this name")
+    .option("--key <key>", "with --name: only the task that this idempotency key stands for")
+    .option("--routing-key <key>", "with --key, where the queue is spread by a routing key: that one")
     .option("--limit <number>", `at most this many, up to ${MAX_LISTED}`, whole(1, MAX_LISTED), 50)
     .action(async (options: ListOptions, command: Command) => exit(await list(command, options)));
 }
 
-function list(command: Command, { state, queue, name, limit }: ListOptions): Promise<number> {
+function list(command: Command, { limit, ...filter }: ListOptions): Promise<number> {
   const output = outputOf(command);
   return withYard(command, async (yard) => {
-    const tasks = await yard.list({
-      limit,
-      ...(state === undefined ? {} : { state }),
-      ...(queue === undefined ? {} : { queue }),
-      ...(name === undefined ? {} : { name }),
-    });
+    const tasks = await yard.list({ ...filter, limit });
     output.list(tasks, TASK_LIST);
     if (tasks.length === limit) output.note(`the first ${limit}; --limit shows up to ${MAX_LISTED}`);
     return EXIT.ok;
