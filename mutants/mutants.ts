@@ -51,8 +51,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "epoch-reused",
     breaks: "Two ownerships have the same epoch.",
     file: "memory/leases.ts",
-    find: "const epoch = (fence?.epoch ?? 0) + 1;",
-    replace: "const epoch = fence?.epoch ?? 1;",
+    find: "const epoch = (this.#given.get(shard) ?? 0) + 1;",
+    replace: "const epoch = this.#given.get(shard) ?? 1;",
   },
   {
     name: "sequence-unchecked",
