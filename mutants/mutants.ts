@@ -372,4 +372,18 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'outcome.kind !== "succeeded" || isCancelRequested(task)',
     replace: "isCancelRequested(task)",
   },
+  {
+    name: "second-beside-the-first",
+    breaks: "A second attempt is given to the worker that has the first.",
+    file: "kernel/second-attempts.ts",
+    find: "if (other !== undefined && other !== worker) return other;",
+    replace: "if (other !== undefined) return other;",
+  },
+  {
+    name: "loser-not-given-up",
+    breaks: "A second attempt whose task has ended holds its slot for ever.",
+    file: "kernel/second-attempts.ts",
+    find: 'if (second !== null) abandon(shard, second, "cancelled", now);',
+    replace: "",
+  },
 ];

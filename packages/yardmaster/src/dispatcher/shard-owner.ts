@@ -46,6 +46,7 @@ export class ShardOwner {
   private readonly onAlarm: OnAlarm;
   private readonly onHandover: (handover: Handover) => void;
   private readonly kernel: Kernel;
+  private readonly inspect: ((kernel: Kernel) => void) | undefined;
   private readonly encoder: FrameEncoder;
   private readonly trust = new Trust();
   private readonly echo: Echo;
@@ -84,6 +85,7 @@ export class ShardOwner {
     /** Another dispatcher asks this ownership for its shard. */
     readonly onHandover: (handover: Handover) => void;
     readonly limits: Partial<Limits>;
+    readonly inspect: ((kernel: Kernel) => void) | undefined;
   }) {
     const { engine, host, lease } = options;
     this.engine = engine;
@@ -94,6 +96,7 @@ export class ShardOwner {
     this.provenMs = options.times.renewMs + STALL_MS;
     this.onAlarm = options.onAlarm;
     this.onHandover = options.onHandover;
+    this.inspect = options.inspect;
     this.timeOrigin = host.now() - host.monotonic();
     this.kernel = new Kernel({
       shard: lease.shard,
@@ -222,6 +225,7 @@ export class ShardOwner {
       this.decide(frames, known);
       this.noticeStall();
       const effects = this.kernel.effects(this.now());
+      this.inspect?.(this.kernel);
       await this.commit(effects, acks);
       if (effects.wantParked > 0 && this.ending === null) await this.page(effects.wantParked);
     } catch (error) {

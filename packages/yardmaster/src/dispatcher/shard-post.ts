@@ -1,6 +1,7 @@
 import { endedWithin } from "../deadline.ts";
 import type { Engine } from "../engine.ts";
 import { fraction, type Host } from "../host.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { Limits } from "../kernel/shard.ts";
 import type { Handover } from "../protocol/envelope.ts";
 import { messageOf } from "../protocol/errors.ts";
@@ -33,6 +34,8 @@ export interface PostOptions {
   readonly times?: LeaseTimes;
   readonly limits?: Partial<Limits>;
   readonly onAlarm?: OnAlarm;
+  /** Looks at a shard's kernel after each of its decisions: for tests. Must not throw. */
+  readonly inspect?: (kernel: Kernel) => void;
 }
 
 /** Who owns a shard, as far as a post has seen. */
@@ -127,7 +130,7 @@ export class ShardPost {
 
   /** Takes the shard if it is free and serves it to the end of that ownership; null if there was nothing to do. */
   private async serve(): Promise<Ending | null> {
-    const { engine, host, onAlarm = () => undefined, limits = {} } = this.options;
+    const { engine, host, onAlarm = () => undefined, limits = {}, inspect } = this.options;
     const sentAt = host.monotonic();
     if (sentAt < this.leftUntil && (await this.isFree())) return null;
     const lease = await this.acquire();
@@ -139,7 +142,19 @@ export class ShardPost {
     const { shard, times, quarantine, headroom } = this;
     this.alarm("SHARD_TAKEN", `Shard ${shard} is owned by this dispatcher, epoch ${lease.epoch}.`);
     const onHandover = (handover: Handover): void => this.onHandover(this, handover);
-    const parts = { engine, host, lease, sentAt, times, quarantine, headroom, limits, onAlarm, onHandover };
+    const parts = {
+      engine,
+      host,
+      lease,
+      sentAt,
+      times,
+      quarantine,
+      headroom,
+      limits,
+      onAlarm,
+      onHandover,
+      inspect,
+    };
     this.current = new ShardOwner(parts);
     this.firstTry();
     try {

@@ -1,5 +1,7 @@
 import { startClient } from "../client/client.ts";
 import { startDispatcherOn } from "../dispatcher/dispatcher.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { InvariantError, messageOf } from "../protocol/errors.ts";
 import { createHandlers, fail, type Handler, type HandlerEnd, retryIn } from "../worker/handlers.ts";
 import { startWorkerOn } from "../worker/worker.ts";
 import type { ClientScript } from "./sim-client.ts";
@@ -12,12 +14,25 @@ const CLOSE = { timeoutMs: CLOSE_TIMEOUT_MS };
 
 export function bootDispatcher(maxLive: number): Boot {
   return async (process, engine) => {
+    const inspect = (kernel: Kernel): void => checkKernel(kernel, process);
     const onAlarm = ({ code, message }: { code: string; message: string }): void =>
       process.note("alarm", `${code}: ${message}`);
     const { host, name } = process;
-    const dispatcher = await startDispatcherOn({ engine, host, owner: name, limits: { maxLive }, onAlarm });
+    const limits = { maxLive };
+    const dispatcher = await startDispatcherOn({ engine, host, owner: name, limits, onAlarm, inspect });
     return { close: () => dispatcher.close(CLOSE) };
   };
+}
+
+/** The dispatcher goes on either way, so that a look at its memory changes no course. */
+function checkKernel(kernel: Kernel, { name, world }: SimProcess): void {
+  const { impossible } = kernel.oddities;
+  try {
+    kernel.checkInvariants();
+    if (impossible > 0) throw new InvariantError(`${impossible} events came to tasks where they cannot.`);
+  } catch (error) {
+    world.history.report("INVARIANT_BROKEN", `${name}, shard ${kernel.shard}: ${messageOf(error)}`);
+  }
 }
 
 export function bootWorker(definitions: SimDefinitions, slots: number): Boot {
