@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { shareChart, waitChart } from "../packages/yardmaster/src/lab/chart.ts";
+import { policyChart, shareChart } from "../packages/yardmaster/src/lab/chart.ts";
 import { compare } from "../packages/yardmaster/src/lab/laboratory.ts";
 import { HEADINGS, rowOf } from "../packages/yardmaster/src/lab/report.ts";
 import { readScenario } from "../packages/yardmaster/src/lab/scenario.ts";
@@ -22,7 +22,7 @@ for (const name of names.sort()) {
   if (name === UNDRAWN || (only ?? name) !== name) continue;
   const text = readFileSync(join(ROOT, "examples/scenarios", `${name}.yaml`), "utf8");
   const measures = [...compare(readScenario(text))];
-  draw(name, waitChart(measures));
+  draw(name, policyChart(measures));
   console.log(`\n${name}\n\n| ${HEADINGS.join(" | ").toLowerCase()} |`);
   console.log(`| ${HEADINGS.map(() => "---").join(" | ")} |`);
   for (const { figures } of measures) console.log(`| ${rowOf(figures).join(" | ")} |`);

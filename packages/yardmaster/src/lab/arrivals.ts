@@ -140,7 +140,7 @@ function tenantOf({ tenants, heaviest }: TaskPlan, chance: Chance): number {
 }
 
 /** A lost attempt costs the scenario time, and never the task its life. */
-function specOf({ name, needs, labels, concurrency }: TaskPlan, index: number): TaskSpec {
+function specOf({ name, needs, labels, concurrency, speculation }: TaskPlan, index: number): TaskSpec {
   const asks = Object.keys(needs).length + Object.keys(labels).length > 0;
   return {
     name: `${index}.${name}`,
@@ -154,6 +154,7 @@ function specOf({ name, needs, labels, concurrency }: TaskPlan, index: number): 
     keepResultMs: 0,
     keepFailureMs: 0,
     ...(concurrency === 0 ? {} : { limits: { concurrency, rate: null } }),
+    ...(speculation === undefined ? {} : { speculation }),
     ...(asks ? { requirements: { needs, labels, preferred: {} } } : {}),
   };
 }

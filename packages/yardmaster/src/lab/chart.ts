@@ -17,12 +17,17 @@ export interface Curve {
   readonly sorted: ArrayLike<number>;
 }
 
-/** How the waits of each policy are spread. */
-export function waitChart(measures: readonly Measure[]): string {
+/** How the waits of each policy are spread, or the times to the end where second attempts are to shorten those. */
+export function policyChart(measures: readonly Measure[]): string {
   const [first] = measures;
   if (first === undefined) return "";
-  const curves = measures.map((measure) => ({ name: measure.policy.name, sorted: measure.sortedWaits() }));
-  return shareChart(first.scenario.name, "share of the tasks that waited longer than …", curves);
+  const { name: title, tasks } = first.scenario;
+  const showsEnds = tasks.some(({ speculation }) => speculation !== undefined);
+  const curves = measures.map((measure) => ({
+    name: measure.policy.name,
+    sorted: showsEnds ? measure.sortedEnds() : measure.sortedWaits(),
+  }));
+  return shareChart(title, `share of the tasks that ${showsEnds ? "took" : "waited"} longer than …`, curves);
 }
 
 /** Which share of some durations is longer than so long. Both axes are logarithmic. */
@@ -40,7 +45,7 @@ export function shareChart(title: string, subtitle: string, curves: readonly Cur
     ...[1, 0.1, 0.01, 0.001].map((share) => horizontal(y(share), `${share * 100} %`)),
   ];
   const lines = curves.map((curve, index) => line(curve, INK[index % INK.length] ?? "", index, x, y));
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(`Waits in ${title}`)}" font-family="system-ui, sans-serif" font-size="12">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(`${title}: ${subtitle}`)}" font-family="system-ui, sans-serif" font-size="12">
 <style>.t{fill:#374151}.g{stroke:#9ca3af;stroke-opacity:.35}@media(prefers-color-scheme:dark){.t{fill:#d1d5db}}</style>
 <text class="t" x="${LEFT}" y="20" font-size="15" font-weight="600">${escaped(title)}</text>
 <text class="t" x="${LEFT}" y="37">${escaped(subtitle)}</text>

@@ -86,6 +86,12 @@ export class Fields {
     return this.refuse(field, `a whole number from ${min} to ${max}`, value);
   }
 
+  /** False where it is left out. */
+  flag(field: string): boolean {
+    const value = this.#take(field) ?? false;
+    return typeof value === "boolean" ? value : this.refuse(field, "true or false", value);
+  }
+
   /** The first choice where it is left out. */
   oneOf<T extends string>(field: string, choices: readonly [T, ...T[]]): T {
     const value = this.#take(field) ?? choices[0];

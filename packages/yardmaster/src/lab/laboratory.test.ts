@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { waitChart } from "./chart.ts";
+import { policyChart } from "./chart.ts";
 import { BASELINE, compare } from "./laboratory.ts";
 import { pageOf, rowOf } from "./report.ts";
 import { LabRun } from "./run.ts";
@@ -130,6 +130,22 @@ describe("the scenarios", () => {
       expect(scenario(file.replace(".yaml", "")).policies.length, file).toBeGreaterThan(0);
   });
 
+  it.each([
+    ["at once", ""],
+    ["late", "messageMs: { exponential: 200 }"],
+  ])("end each task once where second attempts wait for threads and are told to end %s", (_, messages) => {
+    const text = `
+      seconds: 60
+      ${messages}
+      workers: [{ count: 3, slots: 4, threads: 2 }, { slots: 4, threads: 2, speed: 0.1 }]
+      tasks: [{ arrivals: { perSecond: 5 }, serviceMs: 400, speculative: { afterFactor: 1, afterMs: 0 } }]
+      policies: [{ speculative: true }]`;
+    const [alone, joined] = [...compare(readScenario(text))];
+    expect(joined?.figures.tasks).toBe(alone?.figures.tasks);
+    expect(joined?.figures.lostMs).toBeGreaterThan(0);
+    expect(alone?.figures.lostMs).toBe(0);
+  });
+
   it("are drawn and told without a script, whatever their names are", () => {
     const named = { ...queueOf(2, 0.5, 1), name: "<script>&", forMs: 5_000 };
     const policies: Policy[] = [{ ...BASELINE, name: '"x"', order: "lifo" }];
@@ -137,8 +153,8 @@ describe("the scenarios", () => {
     const page = pageOf(measures);
     expect(page).not.toContain("<script");
     expect(page).toContain("&#60;script&#62;&#38;");
-    expect(waitChart(measures)).toContain("&#34;x&#34;");
-    expect(waitChart([])).toBe("");
+    expect(policyChart(measures)).toContain("&#34;x&#34;");
+    expect(policyChart([])).toBe("");
     expect(rowOf(measures[0]?.figures as never)[0]).toBe("fifo, random");
   });
 });
@@ -161,6 +177,11 @@ describe("a scenario that is wrong", () => {
       "workers: [{ count: 60000 }, { count: 60000 }]\ntasks: [{ arrivals: { atOnce: 1 }, serviceMs: 5 }]",
     ],
     ["seconds", `${minimal}seconds: -1`],
+    ["policies[0].speculative", `${minimal}policies: [{ speculative: 3 }]`],
+    [
+      "tasks[0].speculative.afterFactor",
+      "workers: [{}]\ntasks: [{ arrivals: { atOnce: 1 }, serviceMs: 5, speculative: { afterFactor: 0.5 } }]",
+    ],
   ])("names %s", (field, text) => {
     expect(() => readScenario(text)).toThrow(
       expect.objectContaining({ code: "INVALID_OPTIONS", details: { field } }),

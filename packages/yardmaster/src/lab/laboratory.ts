@@ -17,8 +17,8 @@ export const RECORDED: Policy = { ...BASELINE, name: "as recorded", order: null,
 
 /** Runs a scenario under each of its policies, the baseline first. */
 export function* compare(scenario: Scenario): Generator<Measure> {
-  const isBaseline = ({ order, placement, concurrency }: Policy): boolean =>
-    order === BASELINE.order && placement === BASELINE.placement && concurrency === 0;
+  const isBaseline = ({ order, placement, concurrency, speculative = false }: Policy): boolean =>
+    order === BASELINE.order && placement === BASELINE.placement && concurrency === 0 && !speculative;
   const others = scenario.policies.filter((policy) => !isBaseline(policy));
   for (const policy of [BASELINE, ...others]) yield new LabRun(scenario, policy).run();
 }

@@ -11,6 +11,8 @@ export interface Figures {
   readonly utilisation: number;
   /** From a task's arrival to its first start. */
   readonly waitMs: Percentiles;
+  /** From a task's arrival to its end. */
+  readonly endMs: Percentiles;
   /** How many times its service time, or 100 ms, a task took until its end: D. Feitelson's bounded slowdown (1998). */
   readonly slowdown: Percentiles;
   /**
@@ -22,8 +24,10 @@ export interface Figures {
   readonly deadlineMisses: number | null;
   /** How many expired or were refused before they started; they are not among `tasks`. */
   readonly dropped: number;
-  /** Slot time of attempts that died with their workers, or failed. */
+  /** Slot time of attempts that died with their workers, failed, or were overtaken by another one. */
   readonly lostMs: number;
+  /** The same as a share of the slots' time. */
+  readonly lost: number;
 }
 
 interface Percentiles {
@@ -73,6 +77,7 @@ export class Measure {
   readonly scenario: Scenario;
   readonly policy: Policy;
   readonly #waits = new Sample();
+  readonly #ends = new Sample();
   readonly #slowdowns = new Sample();
   readonly #tenants = new Map<number, Tenant>();
   readonly #begun = new Set<number>();
@@ -89,6 +94,7 @@ export class Measure {
   #changedAt = 0;
   #tookMs = 0;
   #sortedWaits: Float64Array | null = null;
+  #sortedEnds: Float64Array | null = null;
 
   constructor(scenario: Scenario, policy: Policy) {
     this.scenario = scenario;
@@ -113,6 +119,7 @@ export class Measure {
   ended({ number, at, serviceMs, deadlineAt }: Arrival, startedAt: number, now: number): void {
     this.#begun.delete(number);
     this.#usefulMs += now - startedAt;
+    this.#ends.add(now - at);
     this.#slowdowns.add(Math.max(1, (now - at) / Math.max(serviceMs, LEAST_SERVICE_MS)));
     if (deadlineAt > 0) {
       this.#withDeadline++;
@@ -173,24 +180,31 @@ export class Measure {
   }
 
   get figures(): Figures {
-    const utilisation = this.#slotMs === 0 ? 0 : this.#usefulMs / this.#slotMs;
+    const shareOf = (ms: number): number => (this.#slotMs === 0 ? 0 : ms / this.#slotMs);
     return {
       policy: this.policy.name,
       tasks: this.#slowdowns.size,
       tookMs: this.#tookMs,
-      utilisation,
+      utilisation: shareOf(this.#usefulMs),
       waitMs: percentiles(this.#waits, this.sortedWaits()),
+      endMs: percentiles(this.#ends, this.sortedEnds()),
       slowdown: percentiles(this.#slowdowns, this.#slowdowns.sorted()),
       fairness: this.#stretches === 0 ? null : this.#fairness / this.#stretches,
       deadlineMisses: this.#withDeadline === 0 ? null : this.#missed / this.#withDeadline,
       dropped: this.#dropped,
       lostMs: this.#lostMs,
+      lost: shareOf(this.#lostMs),
     };
   }
 
   sortedWaits(): Float64Array {
     this.#sortedWaits ??= this.#waits.sorted();
     return this.#sortedWaits;
+  }
+
+  sortedEnds(): Float64Array {
+    this.#sortedEnds ??= this.#ends.sorted();
+    return this.#sortedEnds;
   }
 }
 

@@ -1,4 +1,4 @@
-import { escaped, spoken, waitChart } from "./chart.ts";
+import { escaped, policyChart, spoken } from "./chart.ts";
 import type { Figures, Measure } from "./measure.ts";
 
 export const HEADINGS: readonly string[] = [
@@ -6,9 +6,11 @@ export const HEADINGS: readonly string[] = [
   "TASKS",
   "TOOK",
   "USED",
+  "LOST",
   "WAIT P50",
   "P90",
   "P99",
+  "END P99",
   "SLOWDOWN",
   "P99",
   "FAIRNESS",
@@ -17,15 +19,18 @@ export const HEADINGS: readonly string[] = [
 
 /** One line of the table that compares policies. */
 export function rowOf(figures: Figures): string[] {
-  const { policy, tasks, tookMs, utilisation, waitMs, slowdown, fairness, deadlineMisses } = figures;
+  const { policy, tasks, tookMs, utilisation, lost, waitMs, endMs, slowdown, fairness, deadlineMisses } =
+    figures;
   return [
     policy,
     String(tasks),
     spoken(tookMs),
     `${(100 * utilisation).toFixed(1)} %`,
+    `${(100 * lost).toFixed(1)} %`,
     spoken(waitMs.p50),
     spoken(waitMs.p90),
     spoken(waitMs.p99),
+    spoken(endMs.p99),
     slowdown.mean.toFixed(2),
     slowdown.p99.toFixed(1),
     fairness === null ? "–" : fairness.toFixed(3),
@@ -56,7 +61,7 @@ th{font-weight:600;font-size:.8rem}
 </style>
 <h1>${escaped(name)}</h1>
 <p>${escaped(about)}</p>
-${waitChart(measures)}
+${policyChart(measures)}
 <div><table>
 ${row(HEADINGS, "th")}
 ${measures.map((measure) => row(rowOf(measure.figures), "td")).join("\n")}

@@ -1,5 +1,5 @@
 import { Kernel } from "../kernel/kernel.ts";
-import type { Assign, Outcome } from "../protocol/envelope.ts";
+import type { Assign, Note, Outcome, ToWorker } from "../protocol/envelope.ts";
 import { InvariantError } from "../protocol/errors.ts";
 import {
   DEFAULT_SETTINGS,
@@ -8,6 +8,7 @@ import {
   type Submission,
   type TaskId,
   type TaskLinks,
+  type TaskSpec,
   type TaskTerms,
 } from "../protocol/task.ts";
 import { Agenda } from "./agenda.ts";
@@ -18,10 +19,14 @@ import { draw } from "./distribution.ts";
 import { Measure } from "./measure.ts";
 import type { Policy, Scenario, WorkerPlan } from "./scenario.ts";
 
+type Abort = Extract<ToWorker, { type: "abort" }>;
+
 /** What can happen in a laboratory. */
 type Happening =
   | { readonly type: "arrives"; readonly arrival: Arrival }
   | { readonly type: "assigned"; readonly worker: LabWorker; readonly assign: Assign }
+  | { readonly type: "aborted"; readonly worker: LabWorker; readonly abort: Abort }
+  | { readonly type: "noted"; readonly worker: LabWorker; readonly note: Note }
   | { readonly type: "ends"; readonly worker: LabWorker; readonly assign: Assign }
   | { readonly type: "reported"; readonly worker: LabWorker; readonly outcome: Outcome }
   | { readonly type: "boots"; readonly place: Place }
@@ -38,12 +43,17 @@ interface LabWorker {
   readonly plan: WorkerPlan;
   readonly place: Place;
   alive: boolean;
-  /** When each attempt began that it runs. */
-  readonly running: Map<string, number>;
+  /** By their tasks. */
+  readonly running: Map<string, Running>;
   /** What it was given and has no thread for. */
   readonly waiting: Assign[];
   /** The affinity keys that it has served last, the latest at the end. */
   readonly warm: Set<number>;
+}
+
+interface Running {
+  readonly assign: Assign;
+  readonly startedAt: number;
 }
 
 const EPOCH = 1;
@@ -58,6 +68,7 @@ export class LabRun {
   readonly #kernel: Kernel;
   readonly #agenda = new Agenda<Happening>();
   readonly #arrivals: Source;
+  readonly #specs: readonly TaskSpec[];
   readonly #workers = new Map<string, LabWorker>();
   readonly #tasks = new Map<string, Arrival>();
   readonly #dependents = new Dependents();
@@ -77,6 +88,7 @@ export class LabRun {
     const { seed } = scenario;
     this.#scenario = scenario;
     this.#arrivals = arrivals;
+    this.#specs = policy.speculative === true ? arrivals.specs : arrivals.specs.map(withoutSeconds);
     this.#delays = new Chance(seed, "delays");
     this.#measure = measure;
     // Nobody falls silent here: who dies is seen to die, and no task is suspected of it.
@@ -132,8 +144,15 @@ export class LabRun {
       case "assigned":
         this.#begin(one.worker, one.assign);
         return;
+      case "aborted":
+        this.#abort(one.worker, one.abort);
+        return;
       case "ends":
         this.#end(one.worker, one.assign);
+        return;
+      case "noted":
+        if (one.worker.alive)
+          this.#kernel.apply({ type: "noted", note: one.note, worker: one.worker.id }, this.#clock);
         return;
       case "reported":
         if (one.worker.alive)
@@ -161,6 +180,7 @@ export class LabRun {
       if (worker === undefined) continue;
       for (const envelope of envelopes)
         if (envelope.type === "assign") this.#later({ type: "assigned", worker, assign: envelope });
+        else if (envelope.type === "abort") this.#later({ type: "aborted", worker, abort: envelope });
     }
   }
 
@@ -186,8 +206,10 @@ export class LabRun {
   /** As long as a message takes from now. */
   #later(one: Happening): void {
     const { delayMs } = this.#scenario;
-    if (delayMs === null) this.#happen(one);
-    else this.#agenda.add(this.#now + draw(delayMs, this.#delays), one);
+    if (delayMs !== null) this.#agenda.add(this.#now + draw(delayMs, this.#delays), one);
+    // What was freed by it is given out by the next decision.
+    else if (one.type === "aborted") this.#agenda.add(this.#now, one);
+    else this.#happen(one);
   }
 
   #arriveNext(): void {
@@ -198,7 +220,7 @@ export class LabRun {
 
   #arrive(arrival: Arrival): void {
     const { number, plan, priority, recorded } = arrival;
-    const spec = this.#arrivals.specs[plan];
+    const spec = this.#specs[plan];
     if (spec === undefined) return;
     const id = idOf(number);
     const after = (recorded?.after ?? []).map(idOf).filter((one) => this.#tasks.has(one));
@@ -234,8 +256,11 @@ export class LabRun {
   }
 
   #start(worker: LabWorker, assign: Assign, arrival: Arrival): void {
-    worker.running.set(assign.id, this.#now);
+    worker.running.set(assign.id, { assign, startedAt: this.#now });
     this.#measure.started(arrival, this.#now);
+    // Nothing else depends on whether a task is known to run.
+    if (this.#specs[arrival.plan]?.speculation !== undefined)
+      this.#later({ type: "noted", worker, note: startOf(assign, this.#clock) });
     const serviceMs = failureOf(arrival, assign)?.tookMs ?? arrival.serviceMs;
     const takesMs = (serviceMs + this.#coldMs(worker, arrival)) / worker.plan.speed;
     this.#agenda.add(this.#now + takesMs, { type: "ends", worker, assign });
@@ -252,31 +277,59 @@ export class LabRun {
     return isWarm ? 0 : coldMs;
   }
 
+  /** It counts no more: its slot is free as soon as the kernel has heard that it is gone. */
+  #abort(worker: LabWorker, { id, attempt }: Abort): void {
+    if (!worker.alive) return;
+    const { running, waiting } = worker;
+    const run = running.get(id);
+    const isRunning = run?.assign.attempt === attempt;
+    const place = waiting.findIndex((one) => one.id === id && one.attempt === attempt);
+    if (place !== -1) waiting.splice(place, 1);
+    const startedAt = isRunning ? run.startedAt : this.#now;
+    this.#report(worker, { id, attempt, kind: "cancelled", delayMs: 0, startedAt });
+    if (!isRunning) return;
+    running.delete(id);
+    this.#measure.lost(run.startedAt, this.#now);
+    this.#startNext(worker);
+  }
+
   #end(worker: LabWorker, assign: Assign): void {
-    const arrival = this.#tasks.get(assign.id);
-    const startedAt = worker.running.get(assign.id);
-    if (!worker.alive || arrival === undefined || startedAt === undefined) return;
-    worker.running.delete(assign.id);
-    const failure = failureOf(arrival, assign);
-    if (failure === undefined) {
+    const run = worker.running.get(assign.id);
+    if (!worker.alive || run?.assign !== assign) return;
+    const { id, attempt } = assign;
+    const { startedAt } = run;
+    worker.running.delete(id);
+    const arrival = this.#tasks.get(id);
+    const failure = arrival === undefined ? undefined : failureOf(arrival, assign);
+    if (arrival !== undefined && failure === undefined) {
       this.#measure.ended(arrival, startedAt, this.#now);
-      this.#settled(assign.id);
+      this.#settled(id);
     } else this.#measure.lost(startedAt, this.#now);
+    const kind = failure === undefined ? "succeeded" : "retryIn";
+    this.#report(worker, { id, attempt, kind, delayMs: Math.ceil(failure?.waitsMs ?? 0), startedAt });
+    this.#startNext(worker);
+  }
+
+  #report(
+    worker: LabWorker,
+    { startedAt, ...end }: Pick<Outcome, "id" | "attempt" | "kind" | "delayMs" | "startedAt">,
+  ): void {
     const outcome: Outcome = {
+      ...end,
       type: "outcome",
-      id: assign.id,
       epoch: EPOCH,
-      attempt: assign.attempt,
-      kind: failure === undefined ? "succeeded" : "retryIn",
-      delayMs: Math.ceil(failure?.waitsMs ?? 0),
       result: "",
       error: null,
       startedAt: START + Math.floor(startedAt),
     };
     this.#later({ type: "reported", worker, outcome });
-    const next = worker.waiting.shift();
-    const following = next === undefined ? undefined : this.#tasks.get(next.id);
-    if (next !== undefined && following !== undefined) this.#start(worker, next, following);
+  }
+
+  #startNext(worker: LabWorker): void {
+    for (let next = worker.waiting.shift(); next !== undefined; next = worker.waiting.shift()) {
+      const arrival = this.#tasks.get(next.id);
+      if (arrival !== undefined) return this.#start(worker, next, arrival);
+    }
   }
 
   #boot(place: Place): void {
@@ -287,7 +340,7 @@ export class LabRun {
     const mailbox = `worker:${id}`;
     this.#workers.set(mailbox, worker);
     const { slots: credit, labels, resources, handles } = plan;
-    const tasks = this.#arrivals.specs
+    const tasks = this.#specs
       .map(({ name, version }) => ({ name, version }))
       .filter(({ name, version }) => handles?.includes(`${name}@${version}`) ?? true);
     const register = {
@@ -312,7 +365,7 @@ export class LabRun {
     if (this.#isOver) return;
     worker.alive = false;
     this.#workers.delete(`worker:${id}`);
-    for (const startedAt of running.values()) this.#measure.lost(startedAt, this.#now);
+    for (const { startedAt } of running.values()) this.#measure.lost(startedAt, this.#now);
     this.#measure.slotsChanged(this.#now, -plan.slots);
     this.#kernel.apply({ type: "workerLost", worker: id, cause: "died" }, this.#clock);
     this.#agenda.add(this.#now + draw(plan.downMs, place.lives), { type: "boots", place });
@@ -337,6 +390,14 @@ function queuesUnder(policy: Policy, { queues }: Scenario): QueueRecord[] {
   const settings = { ...DEFAULT_SETTINGS, agingMs, concurrency };
   const one = { name: QUEUE, paused: false, revision: 1, settings };
   return [{ ...one, order: order ?? "fifo", placement: placement ?? "two-choices" }];
+}
+
+function withoutSeconds({ speculation: _, ...spec }: TaskSpec): TaskSpec {
+  return spec;
+}
+
+function startOf({ id, attempt }: Assign, startedAt: number): Note {
+  return { id, attempt, startedAt, progress: null, logs: [] };
 }
 
 function idOf(number: number): TaskId {

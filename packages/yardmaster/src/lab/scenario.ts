@@ -1,7 +1,16 @@
 import { parse } from "yaml";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import { quoted } from "../protocol/quotation.ts";
-import { ORDERS, type Order, PLACEMENTS, type PlacementName, type QueueRecord } from "../protocol/task.ts";
+import {
+  MAX_LATE_FACTOR,
+  MIN_LATE_FACTOR,
+  ORDERS,
+  type Order,
+  PLACEMENTS,
+  type PlacementName,
+  type QueueRecord,
+  type Speculation,
+} from "../protocol/task.ts";
 import { type Distribution, distributionOf } from "./distribution.ts";
 import { Fields } from "./fields.ts";
 
@@ -58,6 +67,8 @@ export interface TaskPlan {
   readonly affinities: number;
   /** What a task takes longer where its worker has not kept what its affinity key needs. */
   readonly coldMs: number;
+  /** When a late attempt may be joined by a second one, under a policy that has such; absent for never. */
+  readonly speculation?: Speculation;
 }
 
 type Arrivals =
@@ -78,6 +89,8 @@ export interface Policy {
   readonly placement: PlacementName | null;
   readonly agingMs: number;
   readonly concurrency: number;
+  /** Late attempts of the tasks that allow it are joined by second ones. */
+  readonly speculative?: boolean;
 }
 
 const DEFAULT_AGING_MS = 10_000;
@@ -143,9 +156,19 @@ function tasksOf(fields: Fields): TaskPlan {
     concurrency: fields.whole("concurrency", 0, { min: 0, max: 1_000_000 }),
     affinities: fields.whole("affinities", 0, { min: 0, max: 1_000_000 }),
     coldMs: fields.number("coldMs", 0, { min: 0, max: 1e12 }),
+    ...(fields.isGiven("speculative") ? { speculation: speculationOf(fields.sub("speculative")) } : {}),
   };
   fields.done();
   return plan;
+}
+
+function speculationOf(fields: Fields): Speculation {
+  const speculation = {
+    afterFactor: fields.number("afterFactor", 3, { min: MIN_LATE_FACTOR, max: MAX_LATE_FACTOR }),
+    afterMs: fields.whole("afterMs", 1_000, { min: 0, max: 1e12 }),
+  };
+  fields.done();
+  return speculation;
 }
 
 function arrivalsOf(fields: Fields): Arrivals {
@@ -199,6 +222,7 @@ function policyOf(fields: Fields): Policy {
     placement,
     agingMs: fields.whole("agingMs", DEFAULT_AGING_MS, { min: 1, max: 1e12 }),
     concurrency: fields.whole("concurrency", 0, { min: 0, max: 1_000_000 }),
+    speculative: fields.flag("speculative"),
   };
   fields.done();
   return policy;

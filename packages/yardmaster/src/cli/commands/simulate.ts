@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
-import { waitChart } from "../../lab/chart.ts";
+import { policyChart } from "../../lab/chart.ts";
 import { compare, replayed } from "../../lab/laboratory.ts";
 import type { Measure } from "../../lab/measure.ts";
 import { type Replay, replayOf } from "../../lab/replay.ts";
@@ -37,7 +37,7 @@ export function addSimulate(program: Command, exit: Exit): void {
       [],
     )
     .option("--seed <n>", "another course of chance than the scenario's", whole(0, 2 ** 31))
-    .option("--svg <file>", "write a chart of the waits")
+    .option("--svg <file>", "write a chart of the waits, or of the ends where attempts may be joined")
     .option("--html <file>", "write a page with chart and table")
     .action(async (file: string, options: SimulateOptions, command: Command) =>
       exit(await simulate(command, file, options)),
@@ -56,7 +56,7 @@ async function simulate(command: Command, file: string, options: SimulateOptions
     json: ({ figures }) => figures,
     none: "",
   });
-  if (svg !== undefined) await writeFile(svg, waitChart(measures));
+  if (svg !== undefined) await writeFile(svg, policyChart(measures));
   if (html !== undefined) await writeFile(html, pageOf(measures));
   return EXIT.ok;
 }
