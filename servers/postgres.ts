@@ -75,8 +75,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const family = childrenOf(pid);
     await process.end("SIGKILL");
     for (const child of family) signal(child, "SIGKILL");
-    while (family.some((child) => existsSync(`/proc/${child}`)))
-      await new Promise((done) => setTimeout(done, 2));
+    while (family.some(isAlive)) await new Promise((done) => setTimeout(done, 2));
   };
   const each = (name: NodeJS.Signals): void => {
     const { pid } = process.child;
@@ -187,11 +186,22 @@ function childrenOf(pid: number): number[] {
 }
 
 function parentOf(pid: number): number {
+  return Number(statusOf(pid)[1] ?? 0);
+}
+
+/** One that has ended stays until its parent asks for it, which whoever adopts orphans may never do. */
+function isAlive(pid: number): boolean {
+  const [state = "Z"] = statusOf(pid);
+  return state !== "Z";
+}
+
+/** What the system says of a process, from its state on; empty when it is gone. */
+function statusOf(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return 0; // It is gone.
+    return [];
   }
 }
 
