@@ -71,9 +71,7 @@ export class FlowHistory {
     // A second attempt that goes on when the first has ended began before, and no commit told of it.
     const goesOn = record.spec.speculation !== undefined && before !== null && isHeld(before);
     const starts =
-      isHeld(record) &&
-      !goesOn &&
-      (before === null || !isHeld(before) || before.attempt !== record.attempt);
+      isHeld(record) && !goesOn && (before === null || !isHeld(before) || before.attempt !== record.attempt);
     if (starts) this.#countStart(record);
     this.#keepOrder(before, record, parked, starts);
     this.#countHolders(record);
