@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard } from "../../test/kernel-yard.ts";
 import { toBuffer } from "../protocol/bytes.ts";
+import type { Command } from "../protocol/envelope.ts";
 import {
   encodeSchedule,
   MISSED_POLICIES,
@@ -29,6 +30,10 @@ const SPEC: TaskSpec = {
 };
 
 function declare(yard: KernelYard, wish: Partial<ScheduleRecord> = {}): void {
+  yard.order(declaration(wish));
+}
+
+function declaration(wish: Partial<ScheduleRecord> = {}): Command {
   const plain = {
     name: "beat",
     cron: "",
@@ -39,7 +44,12 @@ function declare(yard: KernelYard, wish: Partial<ScheduleRecord> = {}): void {
   } as const;
   const task = { overlap: "allow", spec: SPEC, priority: 0, expiresInMs: 0, route: "", terms: null } as const;
   const schedule = encodeSchedule({ ...plain, ...task, payload: '"in"', ...wish });
-  yard.order({ type: "schedule", schedule: toBuffer(schedule).toString("base64") });
+  return { type: "schedule", schedule: toBuffer(schedule).toString("base64") };
+}
+
+function sayerTo(yard: KernelYard): (request: number, command: Command, replyTo?: string) => void {
+  return (request, command, replyTo = CLIENT) =>
+    yard.kernel.apply({ type: "commanded", command, request, replyTo }, yard.now);
 }
 
 /** When each tick was that has made a task, since the start. */
@@ -49,6 +59,35 @@ function ticks(yard: KernelYard): number[] {
 }
 
 describe("a schedule", () => {
+  it("does not come back by a copy of its declaration that comes after its removal", () => {
+    const yard = new KernelYard();
+    const say = sayerTo(yard);
+    say(3, declaration());
+    say(7, { type: "unschedule", schedule: "beat" });
+    say(3, declaration());
+    yard.tick(30_000);
+    expect(ticks(yard)).toEqual([]);
+    say(8, declaration());
+    say(7, { type: "unschedule", schedule: "beat" });
+    yard.tick(10_000);
+    expect(ticks(yard)).toEqual([40_000]);
+    say(1, { type: "unschedule", schedule: "beat" }, "client:another");
+    yard.tick(20_000);
+    expect(ticks(yard)).toEqual([40_000]);
+  });
+
+  it("may come back by such a copy once ten thousand others were ordered: not all are remembered", () => {
+    const yard = new KernelYard({ validate: false });
+    const say = sayerTo(yard);
+    say(3, declaration());
+    say(7, { type: "unschedule", schedule: "beat" });
+    for (let number = 0; number < 10_000; number++)
+      say(8 + number, { type: "pauseSchedule", schedule: `other ${number}` });
+    say(3, declaration());
+    yard.tick(10_000);
+    expect(ticks(yard)).toEqual([10_000]);
+  });
+
   it("makes a task at each tick, once, whoever owns the shard", () => {
     const yard = new KernelYard();
     declare(yard);

@@ -3,13 +3,15 @@ import type { ScheduleOrder } from "../protocol/envelope.ts";
 import { type ErrorCode, messageOf } from "../protocol/errors.ts";
 import { decodeSchedule, encodeSchedule, type ScheduleRecord } from "../protocol/schedule.ts";
 import type { Millis, TaskId } from "../protocol/task.ts";
-import { readState, SCHEDULE_ROW, Schedule } from "./schedule.ts";
+import { readState, SCHEDULE_ROW, Schedule, type Schedules } from "./schedule.ts";
 import type { Shard } from "./shard.ts";
 import { arm } from "./tick-tasks.ts";
 import { nextTick } from "./ticks.ts";
 
 /** More are refused: each is in memory with its input. */
 const MAX_SCHEDULES = 100_000;
+/** Of so many names it is known who ordered something last. */
+const MAX_ORDERERS = 10_000;
 
 /** A schedule as people are shown it; times are milliseconds, 0 where there is none. */
 export interface ScheduleView
@@ -43,23 +45,48 @@ export type ScheduleAnswer =
   | { readonly ok: true; readonly value: ScheduleView }
   | { readonly ok: false; readonly value: Refusal | null };
 
-export function orderSchedule(shard: Shard, order: ScheduleOrder, now: Millis): ScheduleAnswer {
-  if (order.type === "schedule") return put(shard, order.schedule, now);
-  const schedule = shard.schedules.all.get(order.schedule);
+/** Sender and request tell orders from copies that come late, after the same sender has ordered something else. */
+export function orderSchedule(
+  shard: Shard,
+  order: ScheduleOrder,
+  { replyTo: sender, request }: { readonly replyTo: string; readonly request: number },
+  now: Millis,
+): ScheduleAnswer {
+  const record = order.type === "schedule" ? readRecord(order.schedule) : null;
+  if (typeof record === "string") return refused(record);
+  const name = record === null ? order.schedule : record.name;
+  const isStale = isOvertaken(shard.schedules, name, sender, request);
+  if (record !== null && !isStale) return put(shard, record, now);
+  const schedule = shard.schedules.all.get(name);
   if (schedule === undefined) return { ok: false, value: null };
+  if (isStale) return { ok: true, value: viewSchedule(schedule) };
   if (order.type === "unschedule") remove(shard, schedule);
   else setPaused(shard, schedule, order.type === "pauseSchedule", now);
   return { ok: true, value: viewSchedule(schedule) };
 }
 
-/** Declaring the same again changes nothing; other ticks begin anew, another task is made from the next tick on. */
-function put(shard: Shard, encoded: string, now: Millis): ScheduleAnswer {
-  let record: ScheduleRecord;
+/** Whether its sender has ordered something of this name since. */
+function isOvertaken({ orderers }: Schedules, name: string, sender: string, request: number): boolean {
+  const last = orderers.get(name);
+  if (last?.sender === sender && request < last.request) return true;
+  orderers.delete(name);
+  orderers.set(name, { sender, request });
+  const [oldest] = orderers.keys();
+  if (orderers.size > MAX_ORDERERS && oldest !== undefined) orderers.delete(oldest);
+  return false;
+}
+
+/** A text says what is wrong with it. */
+function readRecord(encoded: string): ScheduleRecord | string {
   try {
-    record = decodeSchedule(Buffer.from(encoded, "base64").latin1Slice());
+    return decodeSchedule(Buffer.from(encoded, "base64").latin1Slice());
   } catch (error) {
-    return refused(messageOf(error));
+    return messageOf(error);
   }
+}
+
+/** Declaring the same again changes nothing; other ticks begin anew, another task is made from the next tick on. */
+function put(shard: Shard, record: ScheduleRecord, now: Millis): ScheduleAnswer {
   const { all } = shard.schedules;
   const known = all.get(record.name);
   const isNew = known === undefined || !hasSameTicks(known.record, record);

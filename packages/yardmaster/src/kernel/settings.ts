@@ -17,7 +17,7 @@ export function command(shard: Shard, event: Extract<KernelEvent, { type: "comma
   const { request, replyTo } = event;
   shard.outbox.heardFrom(replyTo);
   if ("schedule" in event.command) {
-    const { ok, value } = orderSchedule(shard, event.command, now);
+    const { ok, value } = orderSchedule(shard, event.command, event, now);
     shard.outbox.tell(replyTo, { type: "reply", request, ok, value }, 0);
     return;
   }

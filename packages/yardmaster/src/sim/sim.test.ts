@@ -57,6 +57,10 @@ describe("a simulated yard", () => {
       expect((await runSeed(seed, { faults })).violations, `seed ${seed}`).toEqual([]);
   });
 
+  it("does not start a schedule again by a copy of its declaration that was withheld beyond its removal", async () => {
+    expect((await runSeed(6_677)).violations).toEqual([]);
+  });
+
   it("keeps them on servers that lose connections and mailboxes, forget commits and are full", async () => {
     const times = [3_000, 8_000, 14_000, 20_000];
     const lines: string[] = [];
