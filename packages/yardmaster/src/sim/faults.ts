@@ -10,6 +10,8 @@ export type CallFate = "fine" | "refused" | "lost" | "late";
 export type FrameFate = "deliver" | "drop" | "duplicate";
 
 const LONGEST_RUN_MS = 1_000_000;
+/** Longer than a lease: so long a shard may be without an owner. */
+const TAKEOVER_MS = 20_000;
 
 /** Decides what goes wrong, until the run heals. */
 export class Faults {
@@ -86,9 +88,9 @@ export class Faults {
     return this.starts > 0 || this.withheld.size > 0;
   }
 
-  /** Whether somebody keeps a frame now. */
+  /** Whether somebody keeps a frame, or has given one back that the next owner may not have read yet. */
   get keepsFrames(): boolean {
-    return [...this.withheld.values()].some((until) => until > this.#timeline.now);
+    return [...this.withheld.values()].some((until) => until + TAKEOVER_MS > this.#timeline.now);
   }
 
   losesChannel(random: Random): boolean {
