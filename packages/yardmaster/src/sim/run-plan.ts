@@ -29,9 +29,7 @@ export function planOf(seed: number, changes: PlanChanges = {}): RunPlan {
   const drawnFaults = drawFaults(random, changes.workload?.dispatchers ?? drawn.dispatchers);
   const faults = { ...(situation?.faults(drawnFaults, turned) ?? drawnFaults), ...changes.faults };
   const parking = aimsAtParking(faults) ? { maxLive: 5 } : {};
-  // What was paused and forgotten stays as it is.
-  const chores = faults.loss === null ? {} : { queues: [], schedules: [] };
-  const workload = { ...turned, ...parking, ...chores, ...changes.workload };
+  const workload = { ...turned, ...parking, ...choresUnder(faults), ...changes.workload };
   const definitions = new SimDefinitions(workload);
   // Tasks that a test names are for what it tests.
   const links =
@@ -39,6 +37,12 @@ export function planOf(seed: number, changes: PlanChanges = {}): RunPlan {
       ? drawLinks(new Random(seed, "links"), workload, (task) => definitions.isBound(task))
       : NO_LINKS;
   return { seed, situation: situation?.name ?? null, faults, workload, links };
+}
+
+/** What was paused and then forgotten stays as it is; so does a queue whose pause was kept back until another client had resumed it. */
+function choresUnder({ loss, withholdChance }: FaultPlan): Partial<Workload> {
+  if (loss !== null) return { queues: [], schedules: [] };
+  return withholdChance > 0 ? { queues: [] } : {};
 }
 
 /** Only an owner with more tasks than it may hold comes to such a crash point. */

@@ -49,6 +49,7 @@ describe("a simulated yard", () => {
       "a cancel of what had ended counted as one, or a worker was frozen after all was healed",
       [2_043, 3_028],
     ],
+    ["a pause took effect after another client had resumed the queue", [8_172]],
     ["a client gave up on what had just been given back", [3_941]],
     ["a second attempt that went on counted as another start of its rate", [12_121]],
   ])("does not fail again as it did: %s", async (_, seeds) => {
