@@ -18,7 +18,9 @@ const PAGES: readonly (readonly [path: string, ready: string])[] = [
 const STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 /** An audit of a page takes seconds where the machine is busy. */
 const AUDIT_MS = 300_000;
-const PAINT_MS = 1_000;
+/** Of the first paint: how long that takes is a matter of the machine. */
+const MAX_FILES = 8;
+const MAX_BYTES = 200 * 1024;
 const PHONE = { width: 390, height: 844 };
 
 /** What holds for every page. `failed` and `graph` are ids of a task and a graph. */
@@ -66,20 +68,13 @@ export function pagesTests(
   });
 
   describe("from the first moment", () => {
-    it("paints within a second and shifts nothing", async () => {
-      const paints: number[] = [];
-      const shifts: number[] = [];
-      // The best of several: a machine that is busy with other things says nothing of the page.
-      for (let round = 0; round < 10 && !(Math.min(...paints) < PAINT_MS); round++) {
-        const page = await scene.visit("/");
-        await page.locator("canvas").waitFor();
-        const measured = (await page.evaluate(MEASURE)) as { paint: number; shift: number };
-        paints.push(measured.paint);
-        shifts.push(measured.shift);
-        await page.close();
-      }
-      expect(Math.min(...paints)).toBeLessThan(PAINT_MS);
-      expect(Math.min(...shifts)).toBeLessThan(0.1);
+    it("paints of few files, and shifts nothing", async () => {
+      const page = await scene.visit("/");
+      await page.locator("canvas").waitFor();
+      const { files, bytes, shift } = (await page.evaluate(FIRST_PAINT)) as Record<string, number>;
+      expect(files).toBeLessThanOrEqual(MAX_FILES);
+      expect(bytes).toBeLessThan(MAX_BYTES);
+      expect(shift).toBeLessThan(0.1);
     });
 
     it("is reached by the keyboard alone", async () => {
@@ -111,13 +106,16 @@ export function pagesTests(
   });
 }
 
-const MEASURE = `new Promise((resolve) => {
+/** What was fetched, but for answers, before the first paint with content in it, and how far things have moved since. */
+const FIRST_PAINT = `new Promise((resolve) => {
   let shift = 0;
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
   }).observe({ type: "layout-shift", buffered: true });
   const paint = performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity;
-  requestAnimationFrame(() => requestAnimationFrame(() => resolve({ paint, shift })));
+  const before = performance.getEntriesByType("resource").filter(({ name, startTime }) => startTime < paint && !new URL(name).pathname.startsWith("/api/"));
+  const bytes = before.reduce((sum, { transferSize }) => sum + transferSize, 0);
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve({ files: before.length, bytes, shift })));
 })`;
 
 /** Within the page, as a link does. */
