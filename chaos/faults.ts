@@ -51,6 +51,8 @@ export function* drawn(names: readonly string[], random: Random): Generator<stri
 
 const ROLLING = "rolling restart";
 const TWO_AT_ONCE = "two at once";
+/** The longest that a process may take to be started again. */
+const ABSENT_MS = 60_000;
 /** How often that is in a deck beside each other fault. */
 const PAIRS = 3;
 
@@ -75,14 +77,14 @@ const WORKER_POINTS: readonly Point[] = ["assigned", "handler", "effect", "repor
 
 const PROCESS_FAULTS: Readonly<Record<string, Play>> = {
   "worker killed": async ({ stage }, random, hurt) => {
-    await stage.kill(one(stage, "worker", random));
+    await stage.kill(await one(stage, "worker", random));
     hurt();
     await stage.start("worker");
   },
   "worker frozen": async ({ stage }, random, hurt) => {
     // For less time than silence is allowed, or for more.
     const ms = random.chance(0.5) ? random.between(500, 4_000) : random.between(10_500, 13_000);
-    await frozen(stage, one(stage, "worker", random), { point: null, ms, hurt });
+    await frozen(stage, await one(stage, "worker", random), { point: null, ms, hurt });
   },
   "owner killed": async ({ stage }, random, hurt) => {
     await stage.kill(await ownerOf(stage, random));
@@ -155,7 +157,7 @@ function ownerKilledAt(point: Point): Play {
 
 function workerKilledAt(point: Point): Play {
   return async ({ stage }, random, hurt) => {
-    await stage.killAt(one(stage, "worker", random), point);
+    await stage.killAt(await one(stage, "worker", random), point);
     hurt();
     await stage.start("worker");
   };
@@ -232,7 +234,7 @@ const LINK_FAULTS: Readonly<Record<string, Play>> = {
 function linked(play: (links: Member["links"], random: Random) => Promise<void>): Play {
   return async ({ stage }, random) => {
     const role = random.pick(["owner", "worker", "client"] as const);
-    const member = role === "owner" ? await ownerOf(stage, random) : one(stage, role, random);
+    const member = role === "owner" ? await ownerOf(stage, random) : await one(stage, role, random);
     const [first, second] = member.links;
     const chosen = random.pick(["both", "first", "second"] as const);
     const links = [first, second].filter((link) => link !== undefined);
@@ -257,12 +259,17 @@ async function frozen(stage: Stage, member: Member, { point, ms, hurt }: Freeze)
 
 /** Who owns the shard, or any dispatcher while nobody says so. */
 async function ownerOf(stage: Stage, random: Random): Promise<Member> {
-  return (await stage.owner()) ?? one(stage, "dispatcher", random);
+  return (await stage.owner()) ?? (await one(stage, "dispatcher", random));
 }
 
-function one(stage: Stage, role: Role, random: Random): Member {
-  const members = stage.of(role);
-  const member = members[Math.floor(random.below(members.length))];
-  if (member === undefined) throw new Error(`There is no ${role}.`);
-  return member;
+/** Waits for one to be there: of two faults at once the other may have killed them all. */
+async function one(stage: Stage, role: Role, random: Random): Promise<Member> {
+  const until = performance.now() + ABSENT_MS;
+  for (;;) {
+    const members = stage.of(role);
+    const member = members[Math.floor(random.below(members.length))];
+    if (member !== undefined) return member;
+    if (performance.now() > until) throw new Error(`There is no ${role}.`);
+    await pause(50);
+  }
 }

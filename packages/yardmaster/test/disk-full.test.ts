@@ -6,6 +6,7 @@ import { startPostgres } from "../../../servers/postgres.ts";
 import { mountSmallDisk, type SmallDisk } from "../../../servers/small-disk.ts";
 import { defineTask } from "../src/definition.ts";
 import type { TaskHandle } from "../src/index.ts";
+import { takeProcessLock } from "../src/sqlite/process-lock.ts";
 import { failureOf } from "../src/testing/conformance.ts";
 import { createHandlers } from "../src/worker.ts";
 import { startYard } from "../src/yard.ts";
@@ -57,6 +58,20 @@ describe("a full disk", () => {
     const disk = await startedFor(context, async () => mountSmallDisk(16));
     try {
       await fillUnder(`sqlite:${join(disk.folder, "yard.db")}`, disk);
+    } finally {
+      disk.remove();
+    }
+  });
+
+  it("under SQLite keeps a process from showing that it is there, which says why", async (context) => {
+    const disk = await startedFor(context, async () => mountSmallDisk(1));
+    try {
+      disk.fill();
+      expect(() => takeProcessLock(disk.folder, "process")).toThrow(
+        expect.objectContaining({ code: "STORE_FULL", retryable: true }),
+      );
+      disk.clear();
+      takeProcessLock(disk.folder, "process").release();
     } finally {
       disk.remove();
     }

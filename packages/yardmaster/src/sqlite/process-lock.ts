@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, openDatabase } from "./driver.ts";
+import { translate } from "./failure.ts";
 
 /**
  * A lock that the operating system drops with the process: an exclusive transaction on a small file of the
@@ -11,11 +12,17 @@ export interface ProcessLock {
   release(): void;
 }
 
+/** Throws STORE_FULL where its file finds no room. */
 export function takeProcessLock(folder: string, name: string): ProcessLock {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, name);
   const db = openDatabase(path);
-  db.exec("BEGIN EXCLUSIVE");
+  try {
+    db.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    db.close();
+    throw translate(error, "BROKER_UNAVAILABLE", path);
+  }
   return {
     name,
     release: () => {
