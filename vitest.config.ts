@@ -11,7 +11,7 @@ class LateFiles implements Reporter {
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
   onTestModuleQueued({ moduleId }: TestModule): void {
-    const tell = (): void => console.error(`${moduleId} has not ended after ${LATE_MS} ms`);
+    const tell = (): void => console.error(`${moduleId} has not ended after ${LATE_MS / 60_000} minutes`);
     this.#timers.set(moduleId, setTimeout(tell, LATE_MS).unref());
   }
 
