@@ -139,6 +139,17 @@ function tenantOf({ tenants, heaviest }: TaskPlan, chance: Chance): number {
   return heaviest === 0 ? chance.below(tenants) : 1 + chance.below(tenants - 1);
 }
 
+/** What a modelled task does not depend on: it is tried until it ends, without a limit of time, and nothing is kept of it. */
+export const MODELLED: Omit<TaskSpec, "name" | "queue" | "version"> = {
+  attempts: 1_000,
+  backoff: { type: "fixed", baseMs: 0, jitter: "none" },
+  timeoutMs: 0,
+  graceMs: 0,
+  delivery: "at-least-once",
+  keepResultMs: 0,
+  keepFailureMs: 0,
+};
+
 /** A lost attempt costs the scenario time, and never the task its life. */
 function specOf({ name, needs, labels, concurrency, speculation }: TaskPlan, index: number): TaskSpec {
   const asks = Object.keys(needs).length + Object.keys(labels).length > 0;
@@ -146,13 +157,7 @@ function specOf({ name, needs, labels, concurrency, speculation }: TaskPlan, ind
     name: `${index}.${name}`,
     queue: QUEUE,
     version: 1,
-    attempts: 1_000,
-    backoff: { type: "fixed", baseMs: 0, jitter: "none" },
-    timeoutMs: 0,
-    graceMs: 0,
-    delivery: "at-least-once",
-    keepResultMs: 0,
-    keepFailureMs: 0,
+    ...MODELLED,
     ...(concurrency === 0 ? {} : { limits: { concurrency, rate: null } }),
     ...(speculation === undefined ? {} : { speculation }),
     ...(asks ? { requirements: { needs, labels, preferred: {} } } : {}),

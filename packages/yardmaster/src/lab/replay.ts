@@ -8,7 +8,7 @@ import {
   type TaskTerms,
 } from "../protocol/task.ts";
 import type { TraceTask, TraceWorker } from "../protocol/yard-trace.ts";
-import { type Arrival, type PastFailure, type Source, START } from "./arrivals.ts";
+import { type Arrival, MODELLED, type PastFailure, type Source, START } from "./arrivals.ts";
 import { type Policy, policyNamed, type Scenario, type WorkerPlan } from "./scenario.ts";
 import type { Trace } from "./trace-file.ts";
 
@@ -208,13 +208,7 @@ function specOf({
     name,
     queue,
     version,
-    attempts: 1_000,
-    backoff: { type: "fixed", baseMs: 0, jitter: "none" },
-    timeoutMs: 0,
-    graceMs: 0,
-    delivery: "at-least-once",
-    keepResultMs: 0,
-    keepFailureMs: 0,
+    ...MODELLED,
     ...(limits === undefined ? {} : { limits }),
     ...(asks ? { requirements: { needs, labels, preferred } } : {}),
   };
