@@ -99,9 +99,13 @@ function factOf(file: string, line: Line, timeline: Timeline): Fact | null {
   switch (line.type) {
     case "acquireEnd":
     case "clockSet":
-    case "commitEnd":
     case "loaded":
       return null;
+    case "commitEnd": {
+      const refusal = timeline.refusalOf(file, line.call);
+      if (refusal === undefined) return null;
+      return { type: "refused", at: line.at, lease: refusal.lease, sequence: refusal.sequence };
+    }
     case "acquiring":
     case "committing": {
       const effect = timeline.effectOf(file, line.call);

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../packages/yardmaster/src/brokers/broker.ts";
 import { openBroker, openEngine } from "../packages/yardmaster/src/connect.ts";
 import type { Engine, EngineAddress } from "../packages/yardmaster/src/engine.ts";
@@ -9,21 +10,39 @@ import type { Lease, Store } from "../packages/yardmaster/src/stores/store.ts";
 import type { Failpoints } from "./failpoints.ts";
 import type { Recorder } from "./recorder.ts";
 
+const PATIENCE_MS = 60_000;
+const AGAIN_MS = 200;
+
 /** A dispatcher's engine: writes down what it asks of the store, and fails at points. */
 export async function openRecordedEngine(
   address: EngineAddress,
   recorder: Recorder,
   points: Failpoints,
 ): Promise<Engine> {
-  if (typeof address === "string") return recordedEngine(await openEngine(address), recorder, points);
-  const half = await openBroker(address);
+  if (typeof address === "string")
+    return recordedEngine(await onceUp(() => openEngine(address)), recorder, points);
+  const half = await onceUp(() => openBroker(address));
   const broker = acknowledgingLater(half.broker, points);
-  const kept = recordedEngine(await openEngine(address.store), recorder, points);
+  const kept = recordedEngine(await onceUp(() => openEngine(address.store)), recorder, points);
   return pairEngines(
     { broker, report: () => half.report(), close: (options) => half.close(options) },
     kept,
     address,
   );
+}
+
+/** A process may start while a fault keeps its engine away, and waits as one with `--wait-for-engine` does. */
+async function onceUp<T>(open: () => Promise<T>): Promise<T> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      const isAway = isCode(error, "BROKER_UNAVAILABLE") || isCode(error, "STORE_UNAVAILABLE");
+      if (!isAway || performance.now() > until) throw error;
+      await pause(AGAIN_MS);
+    }
+  }
 }
 
 function recordedEngine(engine: Engine, recorder: Recorder, points: Failpoints): Engine {

@@ -45,12 +45,18 @@ export class Timeline {
   readonly #loads = new Map<number, { readonly epoch: number; readonly tasks: Loaded }[]>();
   /** By file and call. */
   readonly #effects = new Map<string, Effect>();
+  readonly #refusals = new Map<string, Pick<Attempt, "lease" | "sequence">>();
   /** When each file's acquisition was begun, by call. */
   readonly #acquiring = new Map<string, number>();
 
   /** How many commits of earlier owners were refused. */
   get fenced(): number {
     return this.#attempts.filter(({ outcome }) => outcome === "fenced").length;
+  }
+
+  /** The commit that a call was refused as an earlier owner's; undefined for all others. */
+  refusalOf(file: string, call: number): Pick<Attempt, "lease" | "sequence"> | undefined {
+    return this.#refusals.get(nameOf(file, call));
   }
 
   /** When a call took effect; undefined when it did not. */
@@ -99,6 +105,7 @@ export class Timeline {
         if (attempt === undefined) return true;
         this.#open.delete(nameOf(file, line.call));
         attempt.outcome = line.outcome;
+        if (line.outcome === "fenced") this.#refusals.set(nameOf(file, line.call), attempt);
         // An unknown outcome may still come true after the caller has given up.
         if (line.outcome !== "unknown") {
           attempt.endedAt = line.at;

@@ -1,4 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { MUTANTS, type Mutant } from "./mutants.ts";
 import { Scratch } from "./scratch.ts";
@@ -6,11 +8,13 @@ import { Scratch } from "./scratch.ts";
 /** So many take part in a run that rotates. */
 const ROTATING = 5;
 /** A simulation that has not ended by then goes round in circles, and its bug counts as not found. */
-const MOST_MS = 600_000;
+const MOST_MS = 1_800_000;
+const RECORDS = resolve(import.meta.dirname, "../docs/runs/mutants.jsonl");
 
-const USAGE = `npm run mutants -- [--only NAME] [--rotate N] [--seeds N] [--json]
+const USAGE = `npm run mutants -- [--only NAME] [--rotate N] [--seeds N] [--record] [--json]
   plants bugs into a copy of the source and simulates it until a seed fails; each must be found within N seeds (2000)
-  --rotate N   only the Nth ${ROTATING} of them, round and round`;
+  --rotate N   only the Nth ${ROTATING} of them, round and round
+  --record     appends each to docs/runs/mutants.jsonl, and leaves out those that it has for this commit`;
 
 interface Finding {
   readonly name: string;
@@ -20,12 +24,18 @@ interface Finding {
   readonly rule: string;
 }
 
+/** One line of the record. */
+interface Entry extends Finding {
+  readonly commit: string;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       only: { type: "string" },
       rotate: { type: "string" },
       seeds: { type: "string", default: "2000" },
+      record: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -35,12 +45,18 @@ async function main(): Promise<number> {
     return 0;
   }
   const mutants = chosen(values.only, values.rotate);
+  // Before the source is copied: a commit that is made meanwhile is not what runs.
+  const at = values.record ? commit() : "";
+  const findings: Finding[] = values.record ? recorded(at, mutants) : [];
+  const isKnown = ({ name }: Mutant): boolean => findings.some((finding) => finding.name === name);
   const scratch = await Scratch.make();
-  const findings: Finding[] = [];
   try {
     for (const mutant of mutants) {
+      if (isKnown(mutant)) continue;
       const finding = await hunt(mutant, scratch, wholeNumber(values.seeds));
       findings.push(finding);
+      if (values.record)
+        appendFileSync(RECORDS, `${JSON.stringify({ ...finding, commit: at } satisfies Entry)}\n`);
       print(
         finding.seed === null
           ? `${mutant.name}: NOT FOUND. ${mutant.breaks}`
@@ -54,6 +70,21 @@ async function main(): Promise<number> {
   if (values.json) print(JSON.stringify({ mutants: mutants.length, caught }));
   else print(`${caught} of ${mutants.length} bugs found`);
   return caught === mutants.length ? 0 : 1;
+}
+
+function commit(): string {
+  return execFileSync("git", ["rev-parse", "--short=12", "HEAD"], { encoding: "utf8" }).trim();
+}
+
+/** What an earlier run of the same commit has found out of these. */
+function recorded(at: string, mutants: readonly Mutant[]): Finding[] {
+  if (!existsSync(RECORDS)) return [];
+  const lines = readFileSync(RECORDS, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+  // Nobody else writes them.
+  const entries = lines.map((line) => JSON.parse(line) as Entry);
+  return entries.filter((entry) => entry.commit === at && mutants.some(({ name }) => name === entry.name));
 }
 
 function chosen(only: string | undefined, rotate: string | undefined): readonly Mutant[] {
@@ -79,7 +110,7 @@ async function hunt(mutant: Mutant, scratch: Scratch, seeds: number): Promise<Fi
 
 /** What the simulation printed; one that was ended or broke down has nothing to say. */
 function simulate(folder: string, seeds: number): Promise<string> {
-  const args = ["src/sim/main.ts", "--until-failure", "--seeds", String(seeds)];
+  const args = ["src/sim/main.ts", "--until-failure", "--seeds", String(seeds), "--repeat-every", "5"];
   const child = spawn(process.execPath, args, {
     cwd: folder,
     stdio: ["ignore", "pipe", "inherit"],

@@ -177,7 +177,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "ghost-takes-no-slot",
     breaks: "An attempt that was given up and runs on takes no credit.",
-    file: "kernel/attempts.ts",
+    file: "kernel/ghosts.ts",
     find: "worker.ghosts.set(token, attempt.frame);",
     replace: "",
   },
@@ -323,6 +323,13 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
+    name: "lost-task-awaited",
+    breaks: "A handle waits for ever for a task that the engine has lost.",
+    file: "client/inquiry.ts",
+    find: "ticket.isUnknown && !this.isLost(ticket)",
+    replace: "ticket.isUnknown",
+  },
+  {
     name: "replaced-runs",
     breaks: "A task runs although another has taken its place.",
     file: "kernel/replaceable.ts",
@@ -355,8 +362,8 @@ export const MUTANTS: readonly Mutant[] = [
     breaks:
       "A worker that stood still calls a batch before its dispatcher has said that the tasks still count.",
     file: "worker/batcher.ts",
-    find: "call.signal.aborted || this.#mayStart(call)",
-    replace: "call.signal.aborted || this.#mayStart !== undefined",
+    find: "call.signal.aborted || this.#worker.mayStart(call)",
+    replace: "call.signal.aborted || this.#worker.mayStart !== undefined",
   },
   {
     name: "last-come-first",

@@ -14,7 +14,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { type Footprint, findProgram, freePort, type Server, ServerProcess } from "./server.ts";
+import { makeCertificates } from "./certificates.ts";
+import { type Footprint, findProgram, freePort, onFreePorts, type Server, ServerProcess } from "./server.ts";
 
 export interface PostgresServer extends Server {
   readonly port: number;
@@ -29,12 +30,18 @@ export interface PostgresOptions {
   readonly settings?: readonly string[];
   /** Lines for pg_hba.conf, which count before its own. */
   readonly access?: readonly string[];
+  /** Also speaks TLS, with a certificate made for 127.0.0.1 by the authority in `ca.crt` of its folder. */
+  readonly isTls?: boolean;
 }
 
 const INSTALL = "apt-get install postgresql";
 
 /** Starts a private PostgreSQL: everybody on this machine is its superuser "postgres", and nobody else gets in. */
-export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+export function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  return onFreePorts(() => startOnce(options));
+}
+
+async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
   const bin = programFolders();
   const initdb = findProgram("initdb", INSTALL, bin);
   const program = findProgram("postgres", INSTALL, bin);
@@ -56,6 +63,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     "max_connections = 200",
     ...(options.settings ?? []),
   ];
+  if (options.isTls === true) {
+    await makeCertificates(folder);
+    if (user !== null) chownSync(join(folder, "server.key"), user.uid, user.gid);
+    settings.push(
+      "ssl = on",
+      `ssl_cert_file = '${folder}/server.crt'`,
+      `ssl_key_file = '${folder}/server.key'`,
+    );
+  }
   appendFileSync(join(data, "postgresql.conf"), `${settings.join("\n")}\n`);
 
   const access = join(data, "pg_hba.conf");
@@ -93,6 +109,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     },
     start,
     kill,
+    connections: () => connectionsTo(`postgres://postgres@127.0.0.1:${port}/postgres`),
     footprint: () => footprintOf(`postgres://postgres@127.0.0.1:${port}/postgres`),
     freeze: () => each("SIGSTOP"),
     thaw: () => each("SIGCONT"),
@@ -101,6 +118,20 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The question's own is left out. */
+async function connectionsTo(url: string): Promise<number> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    const { rows } = await client.query(
+      "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    return Number(rows[0].count);
+  } finally {
+    await client.end();
+  }
 }
 
 /** Counts rows one by one: for yards that keep little. */

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { connect } from "amqplib";
-import { findProgram, freePort, type Server, ServerProcess } from "./server.ts";
+import { makeCertificates } from "./certificates.ts";
+import { findProgram, freePort, onFreePorts, type Server, ServerProcess } from "./server.ts";
 
 const INSTALL = "apt-get install rabbitmq-server";
 /** Debian's program in PATH changes the user and forgets the environment; this one does neither. */
@@ -14,6 +15,9 @@ const DEBIAN_PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 export interface RabbitServer extends Server {
   /** Where it listens, such as "127.0.0.1:40123". */
   readonly address: string;
+  /** Where it speaks TLS, and the certificate of the authority to trust; "" without. */
+  readonly tlsAddress: string;
+  readonly authorityFile: string;
   /** Runs rabbitmqctl on this node and answers what it wrote. */
   control(...args: readonly string[]): Promise<string>;
 }
@@ -22,13 +26,19 @@ export interface RabbitServer extends Server {
  * Starts a private RabbitMQ node with a name, cookie, folder and port mapper (epmd) of its own; in about 5 s. Throws
  * ServerMissing.
  */
-export async function startRabbitMq(): Promise<RabbitServer> {
+export function startRabbitMq(options: { readonly isTls?: boolean } = {}): Promise<RabbitServer> {
+  return onFreePorts(() => startOnce(options));
+}
+
+async function startOnce(options: { readonly isTls?: boolean }): Promise<RabbitServer> {
   const program = existsSync(DEBIAN_PROGRAM) ? DEBIAN_PROGRAM : findProgram("rabbitmq-server", INSTALL);
   const epmdProgram = findProgram("epmd", INSTALL);
   const [port, distributionPort, epmdPort] = [await freePort(), await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), "yardmaster-rabbitmq-"));
   const node = `ym-${randomBytes(4).toString("hex")}@localhost`;
-  const env = environmentOf(folder, { node, port, distributionPort, epmdPort });
+  const tlsPort = options.isTls === true ? await freePort() : 0;
+  if (tlsPort > 0) await makeCertificates(folder);
+  const env = environmentOf(folder, { node, port, tlsPort, distributionPort, epmdPort });
   const run = promisify(execFile);
   const epmd = new ServerProcess(epmdProgram, ["-port", `${epmdPort}`, "-address", "127.0.0.1"], { env });
   let rabbit = await launch(program, env, port);
@@ -41,11 +51,17 @@ export async function startRabbitMq(): Promise<RabbitServer> {
   return {
     name: "RabbitMQ",
     address: `127.0.0.1:${port}`,
+    tlsAddress: tlsPort > 0 ? `127.0.0.1:${tlsPort}` : "",
+    authorityFile: tlsPort > 0 ? join(folder, "ca.crt") : "",
     yardUrl: () => {
       yards += 1;
       return `amqp://127.0.0.1:${port}?yard=yard${yards}`;
     },
     control,
+    connections: async () => {
+      const lines = await control("list_connections", "-q", "--no-table-headers", "pid");
+      return lines.split("\n").filter((line) => line !== "").length;
+    },
     footprint: async () => {
       const lines = (await control("list_queues", "-q", "--no-table-headers", "messages")).trim().split("\n");
       const messages = lines.filter((line) => line !== "").map(Number);
@@ -79,9 +95,10 @@ function environmentOf(
   {
     node,
     port,
+    tlsPort,
     distributionPort,
     epmdPort,
-  }: Record<"port" | "distributionPort" | "epmdPort", number> & { node: string },
+  }: Record<"port" | "tlsPort" | "distributionPort" | "epmdPort", number> & { node: string },
 ): NodeJS.ProcessEnv {
   const place = (name: string): string => join(folder, name);
   mkdirSync(place("home"));
@@ -93,6 +110,15 @@ function environmentOf(
     "disk_free_limit.absolute = 50MB",
     "log.file.level = warning",
   ];
+  if (tlsPort > 0) {
+    settings.push(
+      `listeners.ssl.1 = 127.0.0.1:${tlsPort}`,
+      `ssl_options.cacertfile = ${place("ca.crt")}`,
+      `ssl_options.certfile = ${place("server.crt")}`,
+      `ssl_options.keyfile = ${place("server.key")}`,
+      "ssl_options.verify = verify_none",
+    );
+  }
   writeFileSync(place("rabbitmq.conf"), `${settings.join("\n")}\n`);
   return {
     PATH: process.env["PATH"],

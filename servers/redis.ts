@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Footprint, findProgram, freePort, type Server, ServerProcess } from "./server.ts";
+import { makeCertificates } from "./certificates.ts";
+import { type Footprint, findProgram, freePort, onFreePorts, type Server, ServerProcess } from "./server.ts";
 
 const INSTALL = "apt-get install redis-server";
 /** The tool that makes a cluster would wait for ever for nodes that do not find each other. */
@@ -33,8 +34,28 @@ export interface RedisServer extends Server {
   cli(...args: readonly string[]): Promise<string>;
 }
 
+/** One of a Cluster's servers, which tests may end and ask by themselves. */
+export interface RedisNode {
+  readonly port: number;
+  /** Runs redis-cli on it and answers what it wrote. */
+  cli(...args: readonly string[]): Promise<string>;
+  /** Resolves when a command's answer holds a text; rejects after a while. */
+  until(text: string, ...command: readonly string[]): Promise<void>;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+export interface RedisCluster extends Server {
+  readonly nodes: readonly RedisNode[];
+}
+
 /** Starts a private Redis server with an append-only file. Throws ServerMissing. */
-export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+export function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  return onFreePorts(() => startOnce(options));
+}
+
+async function startOnce(options: RedisOptions): Promise<RedisServer> {
   findProgram("redis-server", INSTALL);
   const folder = mkdtempSync(join(options.parent ?? tmpdir(), "yardmaster-redis-"));
   const node = await startNode(folder, await freePort(), options);
@@ -53,6 +74,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     kill: node.kill,
     start: node.start,
+    connections: () => connectionsTo([node]),
     footprint: () => footprintOf([node]),
     freeze: () => node.signal("SIGSTOP"),
     thaw: () => node.signal("SIGCONT"),
@@ -63,18 +85,32 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   };
 }
 
-/** Starts a private Cluster of three masters, each with a third of the slots. Throws ServerMissing. */
-export async function startRedisCluster(): Promise<Server> {
+function startClusterNode(folder: string, options: RedisOptions): Promise<Node> {
+  return onFreePorts(async () => {
+    const { settings = [] } = options;
+    const own = ["cluster-enabled yes", "cluster-node-timeout 2000", `cluster-port ${await freePort()}`];
+    const place = mkdtempSync(join(folder, "node-"));
+    return await startNode(place, await freePort(), { ...options, settings: [...own, ...settings] });
+  });
+}
+
+/**
+ * Starts a private Cluster of three masters, each with a third of the slots, and so many replicas of each (none by
+ * default). Throws ServerMissing.
+ */
+export async function startRedisCluster(
+  options: Pick<RedisOptions, "users" | "settings"> & { readonly replicas?: number } = {},
+): Promise<RedisCluster> {
   findProgram("redis-server", INSTALL);
+  const { replicas = 0 } = options;
   const folder = mkdtempSync(join(tmpdir(), "yardmaster-cluster-"));
   const nodes: Node[] = [];
-  for (const number of [0, 1, 2]) {
-    const settings = ["cluster-enabled yes", "cluster-node-timeout 2000", `cluster-port ${await freePort()}`];
-    nodes.push(await startNode(join(folder, `${number}`), await freePort(), { settings }));
+  for (let number = 0; number < 3 * (1 + replicas); number += 1) {
+    nodes.push(await startClusterNode(folder, options));
   }
   const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`);
   const program = findProgram("redis-cli", INSTALL);
-  await run(program, ["--cluster", "create", ...hosts, "--cluster-replicas", "0", "--cluster-yes"]);
+  await run(program, ["--cluster", "create", ...hosts, "--cluster-replicas", `${replicas}`, "--cluster-yes"]);
   const all = async (each: (node: Node) => Promise<void>): Promise<void> => {
     await Promise.all(nodes.map(each));
   };
@@ -84,6 +120,7 @@ export async function startRedisCluster(): Promise<Server> {
   let yards = 0;
   return {
     name: "Redis Cluster",
+    nodes,
     yardUrl: () => {
       yards += 1;
       return `redis://${hosts[0]}?cluster=true&node=${hosts[1]}&node=${hosts[2]}&yard=yard${yards}`;
@@ -93,6 +130,7 @@ export async function startRedisCluster(): Promise<Server> {
       await all((node) => node.start());
       await ready();
     },
+    connections: () => connectionsTo(nodes),
     footprint: () => footprintOf(nodes),
     freeze: () => {
       for (const node of nodes) node.signal("SIGSTOP");
@@ -145,6 +183,7 @@ export async function startRedisSentinel(): Promise<Server> {
     start: async () => {
       await down?.start();
     },
+    connections: () => connectionsTo([first, second]),
     footprint: () => footprintOf([first]),
     freeze: () => first.signal("SIGSTOP"),
     thaw: () => first.signal("SIGCONT"),
@@ -155,15 +194,8 @@ export async function startRedisSentinel(): Promise<Server> {
   };
 }
 
-interface Node {
-  readonly port: number;
+interface Node extends RedisNode {
   readonly authorityFile: string;
-  cli(...args: readonly string[]): Promise<string>;
-  /** Resolves when a command's answer holds a text. */
-  until(text: string, ...command: readonly string[]): Promise<void>;
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  signal(signal: NodeJS.Signals): void;
 }
 
 function run(
@@ -217,6 +249,15 @@ async function startNode(
   };
 }
 
+/** Without the question's own, and without replicas; a Sentinel counts as a client. */
+async function connectionsTo(nodes: readonly Node[]): Promise<number> {
+  let count = 0;
+  for (const { cli } of nodes) {
+    count += Number(/^connected_clients:(\d+)/m.exec(await cli("info", "clients"))?.[1]) - 1;
+  }
+  return count;
+}
+
 /** Entries are those of streams, hashes, sorted sets and lists, all together. */
 async function footprintOf(nodes: readonly Node[]): Promise<Footprint> {
   const total = { keys: 0, entries: 0, memoryBytes: 0 };
@@ -260,39 +301,3 @@ const TLS = [
   "tls-ca-cert-file ca.crt",
   "tls-auth-clients no",
 ];
-
-/** An authority and a certificate for 127.0.0.1, good for this folder's life. */
-async function makeCertificates(folder: string): Promise<void> {
-  const openssl = findProgram("openssl", "apt-get install openssl");
-  const make = (...args: readonly string[]): Promise<unknown> => run(openssl, args, { cwd: folder });
-  await make(
-    "req",
-    "-x509",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-keyout",
-    "ca.key",
-    "-out",
-    "ca.crt",
-    "-subj",
-    "/CN=ca",
-  );
-  await make(
-    "req",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-keyout",
-    "server.key",
-    "-out",
-    "server.csr",
-    "-subj",
-    "/CN=a",
-  );
-  writeFileSync(join(folder, "names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
-  await make(
-    ...["x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"],
-    ...["-out", "server.crt", "-extfile", "names"],
-  );
-}

@@ -18,6 +18,8 @@ export interface Server {
   /** Stops its processes in their tracks (SIGSTOP), and lets them go on (SIGCONT). */
   freeze(): void;
   thaw(): void;
+  /** How many connections its clients have to it at the moment. */
+  connections(): Promise<number>;
   /** What it keeps of all its yards. */
   footprint(): Promise<Footprint>;
   /** Ends it for good and removes its folder. */
@@ -59,6 +61,16 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Starts a server anew, on other ports, where a port that was free is somebody's by the time that the server takes it. */
+export async function onFreePorts<T>(start: () => Promise<T>, tries = 3): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (tries === 1 || !/address (already )?in use|eaddrinuse/i.test(String(error))) throw error;
+    return await onFreePorts(start, tries - 1);
+  }
+}
+
 /** A child process of ours, ended by its id and never by its name. It is killed when this process exits. */
 export class ServerProcess {
   readonly child: ChildProcess;
@@ -97,7 +109,7 @@ export class ServerProcess {
   }
 
   /**
-   * Calls `answers` until it does, or throws what the server wrote when it ends or 60 s have passed. A call that takes
+   * Calls `answers` until it does, or throws what the server wrote when it ends or 120 s have passed. A call that takes
    * longer than 5 s counts as none: another program may listen at that port, and never say a word.
    */
   async ready(answers: () => Promise<boolean>): Promise<void> {
@@ -113,6 +125,6 @@ export class ServerProcess {
   }
 }
 
-const READY_MS = 60_000;
+const READY_MS = 120_000;
 const ANSWER_MS = 5_000;
 const RETRY_MS = 20;

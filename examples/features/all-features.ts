@@ -6,14 +6,17 @@ import { handlers as graphHandlers, graphs } from "./graphs.ts";
 import { handlers as limitHandlers, limits } from "./limits.ts";
 import { handlers as orderHandlers, orders } from "./orders.ts";
 import { placements } from "./placements.ts";
+import { queues } from "./queues.ts";
 import { handlers as rateHandlers, rates } from "./rates.ts";
 import { replacing, handlers as replacingHandlers } from "./replacing.ts";
 import { handlers as scheduleHandlers, schedules } from "./schedules.ts";
+import { secondAttempts, handlers as secondHandlers } from "./second-attempts.ts";
 import { handlers as timeHandlers, times } from "./times.ts";
 
 export const FEATURES: readonly Feature[] = [
   orders,
   placements,
+  queues,
   limits,
   rates,
   replacing,
@@ -21,10 +24,11 @@ export const FEATURES: readonly Feature[] = [
   times,
   schedules,
   graphs,
+  secondAttempts,
   explanations,
 ];
 
-/** Those of all features but `placements`, which has workers of its own. */
+/** Those of all features but `placements` and `queues`, which have workers of their own. */
 export const HANDLERS: readonly Handler[] = [
   ...orderHandlers,
   ...limitHandlers,
@@ -34,5 +38,6 @@ export const HANDLERS: readonly Handler[] = [
   ...timeHandlers,
   ...scheduleHandlers,
   ...graphHandlers,
+  ...secondHandlers,
   ...explanationHandlers,
 ];

@@ -126,6 +126,11 @@ export function mostAtOnce(
 function diary(folder: string): Line[] {
   const file = join(folder, DIARY);
   if (!existsSync(file)) return [];
-  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  const text = readFileSync(file, "utf8");
+  // Somebody may be writing the last one.
+  const lines = text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .slice(0, -1);
   return lines.map((line): Line => JSON.parse(line));
 }

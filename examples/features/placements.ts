@@ -37,10 +37,19 @@ const labelled = defineTask<Turn, string>({
   name: "placements.labelled",
   labels: { required: { zone: "b" } },
 });
+const preferring = defineTask<Turn, string>({
+  name: "placements.preferring",
+  labels: { preferred: { zone: "a" } },
+});
+/** Of the workers of this feature. */
+const SLOTS = 4;
 
-export const placementHandlers: readonly Handler[] = [...Object.values(tasks), sticky, labelled].map((task) =>
-  on(task, (call) => play(task.name, call)),
-);
+export const placementHandlers: readonly Handler[] = [
+  ...Object.values(tasks),
+  sticky,
+  labelled,
+  preferring,
+].map((task) => on(task, (call) => play(task.name, call)));
 
 export const placements: Feature = {
   name: "placements",
@@ -67,6 +76,16 @@ export const placements: Feature = {
         "tasks of one key go to one worker, whoever places them",
       );
       assert.equal(new Set(stage.lines("placements.labelled").map(({ pid }) => pid)).size, 1);
+      const [required] = stage.lines("placements.labelled");
+      for (const time of TIMES) {
+        const lines = stage.lines("placements.preferring").filter(({ label }) => label.startsWith(time));
+        const elsewhere = lines.filter(({ pid }) => pid === required?.pid);
+        assert.deepEqual(
+          [lines.length, elsewhere.length],
+          [SLOTS + 1, 1],
+          "preferred, as long as it has room",
+        );
+      }
     };
   },
 };
@@ -81,7 +100,9 @@ const SPLITS: readonly (readonly [keyof typeof tasks, number, number | null])[] 
   ["pack", 2, 2],
 ];
 
-async function eachAlone(stage: Stage, time: string): Promise<void> {
+const TIMES = ["before", "after"] as const;
+
+async function eachAlone(stage: Stage, time: (typeof TIMES)[number]): Promise<void> {
   for (const [placement, count, most] of SPLITS) {
     const task = tasks[placement];
     const gate = `${placement}-${time}`;
@@ -101,4 +122,11 @@ async function eachAlone(stage: Stage, time: string): Promise<void> {
       await stage.yard.submit(sticky, stage.turn("model")),
       await stage.yard.submit(labelled, stage.turn("zone")),
     ]);
+  const gate = `preferring-${time}`;
+  const begun = stage.lines("placements.preferring").length;
+  const turns = Array.from({ length: SLOTS + 1 }, (_, index) => stage.turn(`${time}${index}`, gate));
+  const preferred = await Promise.all(turns.map((turn) => stage.yard.submit(preferring, turn)));
+  await stage.began("placements.preferring", begun + SLOTS + 1);
+  stage.open(gate);
+  await results(preferred);
 }

@@ -6,9 +6,9 @@ import { type Feature, type Line, play, results, type Turn } from "./feature.ts"
 /* Rates of a queue and of each key. What an owner has let start counts under the next one. */
 
 const { on } = createHandlers();
-const RATE = { limit: 1, perMs: 1_000, burst: 2 } as const;
+const RATE = { limit: 1, perMs: 3_000, burst: 2 } as const;
 /** How much later than another an attempt may begin that was let start at the same time. */
-const ON_THE_WAY_MS = 700;
+const ON_THE_WAY_MS = 2_500;
 const COUNT = 5;
 
 const ofQueue = defineTask<Turn, string>({

@@ -77,21 +77,30 @@ async function playAll(
   const file = (name: string): string => join(import.meta.dirname, name);
   const general = ["worker", file("worker.ts"), "--slots", String(SLOTS)];
   const placing = ["worker", file("placement-worker.ts"), "--slots", "4", "--resource", "cpu=4"];
-  await Promise.all([
+  const workers = await Promise.all([
     crew.start(address, "worker 1", ...general),
     crew.start(address, "worker 2", ...general),
     crew.start(address, "worker a", ...placing, "--label", "zone=a"),
     crew.start(address, "worker b", ...placing, "--label", "zone=b"),
+    crew.start(address, "worker q", "worker", file("queue-worker.ts"), "--slots", "1"),
   ]);
   const yard = await connect(address);
   try {
     const stage = new Stage(yard, folder);
+    // What counts on an idle worker must not begin before that is known.
+    const allKnown = (): Promise<void> =>
+      until("all workers to be known", async () => {
+        const known = await yard.workers();
+        return known.filter(({ registered }) => registered).length === workers.length;
+      });
+    await allKnown();
     const begun = await Promise.allSettled(features.map((feature) => feature.begin(stage)));
     if (owner.tookShardAt === 0) throw new Error("the first dispatcher does not own the shard");
     const killedAt = Date.now();
     await owner.kill();
     await until("the standby to take over", async () => standby.tookShardAt > killedAt);
     console.log(`the owner was killed; its successor took over after ${standby.tookShardAt - killedAt} ms`);
+    await allKnown();
     const ended = await Promise.allSettled(
       begun.map(async (begin) => {
         if (begin.status === "rejected") throw begin.reason;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { defineQueue, defineTask, isCode } from "yardmaster";
 import { createHandlers, type Handler } from "yardmaster/worker";
-import { type Feature, failureOf, play, results, type Turn } from "./feature.ts";
+import { type Feature, failureOf, play, results, type Stage, type Turn, until } from "./feature.ts";
 
 /* Delays, times, expiries and deadlines that are set under one owner and come true under the next. */
 
@@ -14,8 +14,15 @@ const queued = defineTask<Turn, string>({
   name: "times.queued",
   queue: defineQueue<Turn>({ name: "times", order: "deadline", admission: "refuse", concurrency: 1 }),
 });
+const flagged = defineTask<Turn, string>({
+  name: "times.flagged",
+  queue: defineQueue<Turn>({ name: "times-flagged", order: "deadline", admission: "flag", concurrency: 1 }),
+});
+const LEARNING = "times-learning";
+const FLAGGED_GATE = "times-flagged";
+const TAKES_MS = 100;
 
-export const handlers: readonly Handler[] = [task, queued].map((one) =>
+export const handlers: readonly Handler[] = [task, queued, flagged].map((one) =>
   on(one, (call) => play(one.name, call)),
 );
 
@@ -23,6 +30,7 @@ export const times: Feature = {
   name: "delays, expiry, deadlines",
   async begin(stage) {
     const { yard } = stage;
+    const doubts = await beginDoubts(stage);
     const at = Date.now() + DELAY_MS;
     const delayed = await yard.submit(task, stage.turn("delayed"), { delayMs: DELAY_MS });
     const timed = await yard.submit(task, stage.turn("timed"), { runAt: at });
@@ -40,6 +48,39 @@ export const times: Feature = {
       for (const { label, at: begunAt } of stage.lines("times"))
         assert.ok(begunAt >= at, `${label} began ${at - begunAt} ms before its time`);
       assert.deepEqual(stage.labels("times.queued"), ["holder", "due"]);
+      await doubts();
     };
   },
 };
+
+/** A deadline that is doubted when the task is accepted stays doubtful under the next owner. */
+async function beginDoubts(stage: Stage): Promise<() => Promise<void>> {
+  const { yard } = stage;
+  // Nothing is held against a definition of which no task has ended; this one takes a while.
+  const learnt = await yard.submit(flagged, stage.turn("learnt", LEARNING));
+  await stage.began("times.flagged", 1);
+  await new Promise((resolve) => setTimeout(resolve, TAKES_MS));
+  stage.open(LEARNING);
+  await results([learnt]);
+  const holder = await yard.submit(flagged, stage.turn("holder", FLAGGED_GATE));
+  await stage.began("times.flagged", 2);
+  const certain = await yard.submit(flagged, stage.turn("certain"), { deadlineInMs: 120_000 });
+  const doubtful = await yard.submit(flagged, stage.turn("doubtful"), { deadlineInMs: 1 });
+  await Promise.all([certain, doubtful].map((one) => one.accepted()));
+  const look = async (): Promise<void> => {
+    assert.equal((await yard.status(doubtful.id))?.code, "DEADLINE_DOUBTFUL");
+    assert.equal((await yard.status(certain.id))?.code, null);
+    assert.match((await yard.explain(doubtful.id))?.sentence ?? "", /that it can be met was doubted/);
+  };
+  await look();
+  return async () => {
+    await until(
+      "both to be known",
+      async () => (await yard.explain(doubtful.id))?.reason === "queue-concurrency",
+    );
+    await look();
+    stage.open(FLAGGED_GATE);
+    assert.deepEqual(await results([holder, doubtful, certain]), ["holder", "doubtful", "certain"]);
+    assert.deepEqual(stage.labels("times.flagged"), ["learnt", "holder", "doubtful", "certain"]);
+  };
+}

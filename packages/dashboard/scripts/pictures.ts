@@ -18,7 +18,7 @@ const ONLY = process.argv[2];
 
 const folder = mkdtempSync(join(tmpdir(), "yardmaster-pictures-"));
 mkdirSync(FOLDER, { recursive: true });
-const stage = await Stage.open(`sqlite:${join(folder, "yard.db")}`, 1);
+const stage = await Stage.open(`sqlite:${join(folder, "yard.db")}`, { pace: 1 });
 const browser = await launchChromium();
 let isBusy = true;
 const work = keepBusy();
@@ -39,10 +39,10 @@ try {
     }),
   );
   await pause(WARM_UP_MS);
-  for (const [name, address, ready] of await sights()) {
+  for (const [name, address, ready, opens] of await sights()) {
     if (ONLY !== undefined && ONLY !== name) continue;
     const path = typeof address === "string" ? address : await address();
-    await Promise.all(pages.map(({ colors, page }) => draw(page, name, path, ready, colors)));
+    await Promise.all(pages.map(({ colors, page }) => draw(page, { name, path, ready, opens }, colors)));
   }
   for (const { colors, window } of windows) {
     const stranger = await window.newPage();
@@ -61,12 +61,24 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-async function draw(page: Page, name: string, address: string, ready: string, colors: string): Promise<void> {
+interface Drawn {
+  readonly name: string;
+  readonly path: string;
+  readonly ready: string;
+  /** What is clicked first, by its name. */
+  readonly opens: string | undefined;
+}
+
+async function draw(page: Page, { name, path: address, ready, opens }: Drawn, colors: string): Promise<void> {
   await page.evaluate((to) => {
     history.pushState(null, "", to);
     dispatchEvent(new PopStateEvent("popstate"));
   }, address);
   await page.waitForSelector(ready);
+  if (opens !== undefined) {
+    await page.getByRole("button", { name: opens }).click();
+    await page.getByRole("dialog").waitFor();
+  }
   await pause(2_500);
   const { width = 0, height = 0 } = page.viewportSize() ?? {};
   if (isLong(name, colors)) {
@@ -80,11 +92,16 @@ async function draw(page: Page, name: string, address: string, ready: string, co
   const path = join(FOLDER, `${name}-${colors}.${isPhoto ? "jpg" : "png"}`);
   await page.screenshot({ path, ...(isPhoto ? { type: "jpeg" as const, quality: 66 } : {}) });
   await page.setViewportSize({ width, height });
+  if (opens !== undefined) await page.keyboard.press("Escape");
 }
 
 /** Lists are as long as one likes. */
 function isLong(name: string, colors: string): boolean {
-  return name !== "tasks" && (colors === "phone" || name === "yard" || name === "task");
+  return (
+    name !== "tasks" &&
+    name !== "queue-settings" &&
+    (colors === "phone" || name === "yard" || name === "task")
+  );
 }
 
 async function prepare(): Promise<void> {
@@ -131,7 +148,12 @@ async function keepBusy(): Promise<void> {
   }
 }
 
-type Sight = readonly [name: string, address: string | (() => Promise<string>), ready: string];
+type Sight = readonly [
+  name: string,
+  address: string | (() => Promise<string>),
+  ready: string,
+  opens?: string,
+];
 
 async function sights(): Promise<readonly Sight[]> {
   const { yard } = stage;
@@ -146,6 +168,7 @@ async function sights(): Promise<readonly Sight[]> {
   return [
     ["yard", "/", "canvas"],
     ["queues", "/queues", ".card"],
+    ["queue-settings", "/queues", ".card", "Change settings of queue media"],
     ["tasks", "/tasks?state=ended", ".tasks"],
     ["task", `/tasks/${retried?.id ?? ""}`, ".story"],
     ["task-failed", `/tasks/${failed?.id ?? ""}`, ".failure"],

@@ -43,6 +43,10 @@ export const readyTasks = computed(() =>
 /** Why topics could not be asked for. */
 export const troubles = signal<ReadonlyMap<LiveTopic, string>>(new Map());
 
+const told = signal<ReadonlySet<LiveTopic>>(new Set());
+/** Whether each topic has been heard of once: a page whose parts are as tall as what they say is drawn at once. */
+export const isTold = computed(() => EVERYWHERE.every((topic) => told.value.has(topic)));
+
 /** When the server was heard last, by this machine's clock; 0 before. */
 export const heardAt = signal(0);
 const connection: Signal<string> = signal("");
@@ -114,6 +118,7 @@ function take(news: LiveNews): void {
     connection.value = "";
     const topic = news.type === "same" || news.type === "trouble" ? news.topic : news.type;
     note(topic, news.type === "trouble" ? news.message : null);
+    if (!told.value.has(topic)) told.value = new Set([...told.value, topic]);
     keep(news);
   });
 }

@@ -12,6 +12,8 @@ export interface Sample {
   /** Percentiles of the last ten seconds; null where nothing started or ended. */
   readonly wait: Percentiles | null;
   readonly run: Percentiles | null;
+  /** From acceptance to success. */
+  readonly total: Percentiles | null;
 }
 
 export interface Percentiles {
@@ -60,6 +62,7 @@ export function addSample(stats: YardStats, ready: number, at: number): void {
     ready,
     wait: percentilesOf(stretch.map(({ wait }) => wait)),
     run: percentilesOf(stretch.map(({ run }) => run)),
+    total: percentilesOf(stretch.map(({ total }) => total)),
   };
   samples.value = [...samples.value.filter((one) => at - one.at <= KEPT_MS), sample];
   const stretchS = (at - base.at) / 1_000;

@@ -1,6 +1,9 @@
 import { afterEach, beforeAll, describe, expect } from "vitest";
 import { queueActionTests, taskActionTests, yardActionTests } from "./actions-suite.ts";
-import { liveTests } from "./live-suite.ts";
+import { auditTests } from "./audit-suite.ts";
+import { taskDetailTests, yardDetailTests } from "./details-suite.ts";
+import { keyboardTests } from "./keyboard-suite.ts";
+import { liveTests, outageTests } from "./live-suite.ts";
 import { pagesTests } from "./pages-suite.ts";
 import type { Scene } from "./scene.ts";
 import { sessionTests } from "./session-suite.ts";
@@ -29,6 +32,9 @@ export function dashboardSuite(engine: string, scene: Scene): void {
 
     describe("a session", () => sessionTests(scene));
     describe("live", () => liveTests(scene));
+    describe("an outage", () => outageTests(scene));
+    describe("a task's page", () => taskDetailTests(scene));
+    describe("a page of the yard", () => yardDetailTests(scene));
     describe("actions on queues", () => queueActionTests(scene));
     describe("settings", () => settingsTests(scene));
     describe("actions on tasks", () => taskActionTests(scene));
@@ -37,7 +43,10 @@ export function dashboardSuite(engine: string, scene: Scene): void {
         await scene.stage.yard.pause("nightly");
         ({ id: graph } = await scene.stage.submitReport(4));
       });
-      pagesTests(scene, { failed: () => failed, graph: () => graph });
+      const ids = { failed: () => failed, graph: () => graph };
+      auditTests(scene, ids);
+      pagesTests(scene, ids);
+      keyboardTests(scene, ids);
     });
     describe("actions on the rest", () => {
       beforeAll(async () => {

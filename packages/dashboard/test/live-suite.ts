@@ -1,9 +1,12 @@
 import { expect, it } from "vitest";
 import { hashToken, startHttp } from "../../yardmaster/src/http.ts";
 import { connect, startDispatcher } from "../../yardmaster/src/index.ts";
+import { flawsOf } from "./audit.ts";
 import type { Scene } from "./scene.ts";
 import { evil, HOSTILE_NAME, HOSTILE_TEXT, resize, unknown } from "./stage.ts";
 
+/** With an audit, which takes seconds where the machine is busy. */
+const AUDIT_MS = 120_000;
 const PATIENCE = { timeout: 20_000 };
 
 /** That what is shown is what is. */
@@ -55,8 +58,14 @@ export function liveTests(scene: Scene): void {
     expect(await page.title()).toBe("Yard · Yardmaster");
     expect(await page.locator("main img, main script").count()).toBe(0);
   });
+}
 
-  it("says since when it is stale, and goes on when the server is back", async () => {
+/** What is said where a server or a dispatcher has gone. */
+export function outageTests(scene: Scene): void {
+  const { stage } = scene;
+  const { yard } = stage;
+
+  it("says since when it is stale, and goes on when the server is back", { timeout: AUDIT_MS }, async () => {
     const own = await connect(stage.url);
     const token = { role: "viewer", sha256: hashToken(stage.tokens.viewer) } as const;
     const first = await startHttp(own, { port: 0, tokens: [token] });
@@ -65,6 +74,7 @@ export function liveTests(scene: Scene): void {
     await page.getByText("Live", { exact: true }).waitFor(PATIENCE);
     await first.close();
     await page.getByText(/Stale since [\d.]+ s/).waitFor(PATIENCE);
+    expect(await flawsOf(page)).toEqual([]);
     const second = await startHttp(own, { port: first.port, tokens: [token] });
     await page.getByText("Live", { exact: true }).waitFor(PATIENCE);
     await page.close();
@@ -72,16 +82,20 @@ export function liveTests(scene: Scene): void {
     await own.close();
   });
 
-  it("names shards that nobody dispatches, and the next owner", async () => {
+  it("names shards that nobody dispatches, and the next owner", { timeout: AUDIT_MS }, async () => {
     const page = await scene.visit("/shards");
     await page.getByRole("row", { name: /held/ }).first().waitFor();
-    const before = await yard.shards();
+    const epoch = page.locator("td[data-label=Epoch]").first();
+    const before = Number(await epoch.textContent());
+    expect((await yard.shards())[0]?.epoch).toBe(before);
     await stage.dispatcher.close();
     await page.getByText(/^Nobody dispatches 1 of 1 shards$/).waitFor(PATIENCE);
     await page.getByText("No dispatcher answers").waitFor({ timeout: 30_000 });
+    expect(await page.locator(".empty code").textContent()).toBe("npx yardmaster dispatcher");
+    expect(await flawsOf(page)).toEqual([]);
     stage.dispatcher = await startDispatcher({ url: stage.url });
     await page.getByText("Live", { exact: true }).waitFor({ timeout: 30_000 });
     await page.getByRole("row", { name: /held/ }).first().waitFor(PATIENCE);
-    expect((await yard.shards())[0]?.epoch).toBeGreaterThan(before[0]?.epoch ?? 0);
+    await expect.poll(async () => Number(await epoch.textContent()), PATIENCE).toBeGreaterThan(before);
   });
 }

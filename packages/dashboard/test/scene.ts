@@ -16,9 +16,9 @@ export class Scene {
     this.browser = browser;
   }
 
-  static async open(url: string): Promise<Scene> {
+  static async open(url: string, options: { readonly isEmpty?: boolean } = {}): Promise<Scene> {
     const browser = await launchChromium();
-    return new Scene(await Stage.open(url), browser);
+    return new Scene(await Stage.open(url, options), browser);
   }
 
   /** A window of its own, signed in by a link. */

@@ -39,6 +39,29 @@ export function settingsTests(scene: Scene): void {
     await yard.configure("nightly", { concurrency: 2, weight: 1, precedence: 0, rate: null });
   });
 
+  it("changes a queue's order and placement while it runs, and nothing else", async () => {
+    const nightly = async () => (await yard.queues()).find(({ name }) => name === "nightly");
+    const before = await nightly();
+    const page = await scene.visit("/queues");
+    const card = page.getByRole("article", { name: "Queue nightly" });
+    await page.getByRole("button", { name: "Change settings of queue nightly" }).click();
+    const form = page.getByRole("dialog", { name: "Change queue nightly" });
+    expect(await form.getByLabel("Order").inputValue()).toBe(before?.order);
+    expect(await form.getByLabel("Placement").inputValue()).toBe(before?.placement);
+    await form.getByLabel("Order").selectOption("priority");
+    await form.getByLabel("Placement").selectOption("spread");
+    await form.getByRole("button", { name: "Change it" }).click();
+    await form.waitFor({ state: "detached" });
+    await card.getByText("priority", { exact: true }).waitFor();
+    await card.getByText("spread", { exact: true }).waitFor();
+    expect(await nightly()).toMatchObject({
+      order: "priority",
+      placement: "spread",
+      settings: before?.settings,
+    });
+    await yard.configure("nightly", { order: "fifo", placement: "two-choices" });
+  });
+
   it("changes a worker's slots while it runs", async () => {
     const [, worker] = stage.workers;
     if (worker === undefined) throw new Error("The stage has workers.");

@@ -86,11 +86,14 @@ export class Stage {
     this.release = parts.release;
   }
 
-  /** `pace` scales how long handlers take, from 0. */
-  static async open(url: string, pace = 0): Promise<Stage> {
+  /** `pace` scales how long handlers take, from 0; an empty stage has no workers and no queues. */
+  static async open(
+    url: string,
+    { pace = 0, isEmpty = false }: { readonly pace?: number; readonly isEmpty?: boolean } = {},
+  ): Promise<Stage> {
     const gate = Promise.withResolvers<void>();
     const dispatcher = await startDispatcher({ url });
-    const labels = [{ zone: "eu", gpu: "yes" }, { zone: "us" }, { zone: "eu" }];
+    const labels = isEmpty ? [] : [{ zone: "eu", gpu: "yes" }, { zone: "us" }, { zone: "eu" }];
     const workers = await Promise.all(
       labels.map((one, index) =>
         startWorker({
@@ -104,7 +107,7 @@ export class Stage {
       ),
     );
     const yard = await connect(url);
-    await yard.apply([media, mail, nightly]);
+    if (!isEmpty) await yard.apply([media, mail, nightly]);
     const roles: readonly Role[] = ["viewer", "producer", "operator", "admin"];
     const tokens = Object.fromEntries(roles.map((role) => [role, createToken()])) as Record<Role, string>;
     const server = await startHttp(yard, {

@@ -4,6 +4,7 @@ import { type Host, systemHost } from "./host.ts";
 import { openMemoryYard } from "./memory/registry.ts";
 import { pairEngines } from "./pair.ts";
 import { YardmasterError } from "./protocol/errors.ts";
+import { quoted } from "./protocol/quotation.ts";
 import { openSqliteEngine } from "./sqlite/engine.ts";
 
 export interface EngineOptions {
@@ -51,8 +52,19 @@ function threadAddress(address: Exclude<EngineAddress, string>): EngineAddress |
   return schemeOf(address.broker)[0] === "memory" ? null : address;
 }
 
-/** What is both. Drivers are loaded by whoever needs them. */
+/** What is both. Throws STORE_CORRUPT where the yard says that it has more shards than any, or none. */
 async function openWhole(url: string, host: Host, shards: number): Promise<Engine> {
+  const engine = await openNamed(url, host, shards);
+  if (isShards(engine.shards)) return engine;
+  await engine.close({ timeoutMs: CLOSE_MS });
+  throw new YardmasterError(
+    "STORE_CORRUPT",
+    `The yard says that it has ${engine.shards} shards: it was damaged, restore it from a backup.`,
+  );
+}
+
+/** Drivers are loaded by whoever needs them. */
+async function openNamed(url: string, host: Host, shards: number): Promise<Engine> {
   const [scheme, rest] = schemeOf(url);
   switch (scheme) {
     case "memory":
@@ -105,7 +117,8 @@ function sqlitePath(url: string, rest: string): string {
 function durabilityOf(url: string, rest: string): "disk" | "os" {
   const parameters = new URLSearchParams(splitQuery(url, rest)[1]);
   for (const name of parameters.keys()) {
-    if (name !== "durability") throw invalid(url, `there is no parameter "${name}"`, DURABILITY_EXAMPLE);
+    if (name !== "durability")
+      throw invalid(url, `there is no parameter ${quoted(name)}`, DURABILITY_EXAMPLE);
   }
   const [durability = "disk", ...more] = parameters.getAll("durability");
   if (more.length === 0 && (durability === "disk" || durability === "os")) return durability;
@@ -127,11 +140,15 @@ function decode(url: string, path: string): string {
 }
 
 function checkShards(shards: number): number {
-  if (Number.isInteger(shards) && shards >= 1 && shards <= MAX_SHARDS) return shards;
+  if (isShards(shards)) return shards;
   throw new YardmasterError(
     "INVALID_OPTIONS",
-    `shards must be a whole number from 1 to ${MAX_SHARDS}, not ${shards}.`,
+    `shards must be a whole number from 1 to ${MAX_SHARDS}, not ${quoted(shards)}.`,
   );
+}
+
+function isShards(shards: number): boolean {
+  return Number.isInteger(shards) && shards >= 1 && shards <= MAX_SHARDS;
 }
 
 const EXAMPLE = "sqlite:./yard.db";

@@ -19,7 +19,9 @@ const known = new Map<string, Line>();
 /**
  * The first time after `after` at which a cron line of five or six fields fires in a time zone; null for never, and for
  * a line or zone that nobody can read. A local time that is skipped in spring fires when the clock has jumped over it;
- * one that comes twice in autumn fires once, unless hours or minutes are wildcards.
+ * one that comes twice in autumn fires once, unless seconds, minutes or hours are wildcards or steps: that line fires
+ * in both, and in no hour that is skipped. It is the rule of Vixie cron (P. Vixie, 1993), which Croner follows with its
+ * option `fixedTimeRule: "no-wildcard"`; by default it takes lines with lists and ranges for such of each hour.
  */
 export function nextFire(cron: string, timeZone: string, after: Millis): Millis | null {
   const line = parsed(cron, timeZone);
@@ -71,7 +73,7 @@ function parse(cron: string, timeZone: string): Cron | null {
   // What reads the line looks at the zone only when it is asked for a time.
   if ((fields !== 5 && fields !== 6) || !isTimeZone(timeZone)) return null;
   try {
-    return new Cron(cron, { timezone: timeZone, paused: true });
+    return new Cron(cron, { timezone: timeZone, paused: true, fixedTimeRule: "no-wildcard" });
   } catch {
     return null;
   }

@@ -65,7 +65,7 @@ export interface TaskOptions<Input, Parsed, Returned, Output>
   readonly maxResultBytes?: number;
   /** How input and output become bytes; default strict JSON. */
   readonly codec?: Codec;
-  /** Whose share of the queue's workers a task uses, in a queue ordered `fair`. */
+  /** Whose share of the queue's workers a task uses: makes its queue `fair` where nobody named its order. */
   readonly fairness?: FairnessOptions<Parsed>;
   /** How many tasks of the definition, or of each key, may run at a time; a number of the shard's that the queue is in. */
   readonly concurrency?: ConcurrencyOptions<Parsed>;
@@ -243,8 +243,9 @@ function termsOf<Parsed>(
   check: OptionCheck,
 ): TermsMaker<Parsed> | undefined {
   const { fairness, affinity, queue } = options;
-  if (fairness !== undefined && typeof queue === "object" && queue.order !== "fair") {
-    const must = `left out, or its queue ${quoted(queue.name)} ordered "fair" instead of "${queue.order}"`;
+  const isFair = typeof queue !== "object" || queue.order === "fair" || queue.orderByDefault === true;
+  if (fairness !== undefined && !isFair) {
+    const must = `left out, or its queue ${quoted(queue.name)} ordered "fair" (its default then) instead of "${queue.order}"`;
     check.refuse("fairness", must, fairness);
   }
   if (affinity !== undefined && typeof queue === "object" && queue.placement !== "sticky") {

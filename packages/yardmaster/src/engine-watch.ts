@@ -1,6 +1,7 @@
 import type { Engine } from "./engine.ts";
 import { type Cancel, fraction, type Host, pause } from "./host.ts";
 import { messageOf, YardmasterError } from "./protocol/errors.ts";
+import { quoted } from "./protocol/quotation.ts";
 
 /** The engine was lost, or is there again. Told once for each, not for each try. */
 export interface EngineNews {
@@ -12,7 +13,7 @@ export interface EngineNews {
 export interface EngineWait {
   /** How long an engine that cannot be reached is tried again, in milliseconds, Infinity for ever; default 0. */
   readonly waitForEngineMs?: number;
-  /** Told when the engine is waited for or was lost, and when it is there again. */
+  /** Told when the engine is waited for or was lost, and when it is there again; must not throw. */
   readonly onEngine?: (news: EngineNews) => void;
 }
 
@@ -97,7 +98,7 @@ function checkWait(waitForEngineMs: unknown): void {
   if (typeof waitForEngineMs === "number" && waitForEngineMs >= 0) return;
   throw new YardmasterError(
     "INVALID_OPTIONS",
-    `waitForEngineMs must be a number from 0, or Infinity, not ${String(waitForEngineMs)}.`,
+    `waitForEngineMs must be a number from 0, or Infinity, not ${quoted(waitForEngineMs)}.`,
   );
 }
 

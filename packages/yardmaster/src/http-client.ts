@@ -1,5 +1,6 @@
 /** Yardmaster's HTTP API for browsers and other services: `fetch` and nothing else. */
-import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "./client/directory.ts";
+import type { QueueStatus, WorkerStatus, YardStats } from "./client/directory.ts";
+import type { TaskPage } from "./client/filters.ts";
 import type { GraphPage, GraphStatus, GraphSummary } from "./client/graphs.ts";
 import type { QueueChanges } from "./client/queue-changes.ts";
 import type { ScheduleStatus } from "./client/schedules.ts";
@@ -33,11 +34,11 @@ import type { ShardStatus } from "./shard-status.ts";
 
 export type {
   QueueStatus,
-  TaskPage,
   WorkerStatus,
   YardActivity,
   YardStats,
 } from "./client/directory.ts";
+export type { TaskPage } from "./client/filters.ts";
 export type { GraphPage, GraphStatus, GraphSummary, GraphTask } from "./client/graphs.ts";
 export type { QueueChanges } from "./client/queue-changes.ts";
 export type { ScheduleStatus } from "./client/schedules.ts";
@@ -47,7 +48,17 @@ export type * from "./http/api.ts";
 export type { EndedAttempt, RunningAttempt, WaitingHead } from "./protocol/activity.ts";
 export type { Explanation } from "./protocol/explanation.ts";
 export { BOUNDS_MS, type HistogramView, type QueueStats } from "./protocol/stats.ts";
-export { STATES, type State, type TaskId, TERMINAL_STATES, type TerminalState } from "./protocol/task.ts";
+export {
+  ORDERS,
+  type Order,
+  PLACEMENTS,
+  type PlacementName,
+  STATES,
+  type State,
+  type TaskId,
+  TERMINAL_STATES,
+  type TerminalState,
+} from "./protocol/task.ts";
 export type { ShardStatus } from "./shard-status.ts";
 
 /** Where the server is, and who calls. */
@@ -111,23 +122,23 @@ export class HttpClient {
 
   /** How a task stands. A `ProblemError` of TASK_NOT_FOUND where there is none. */
   status(id: string, options?: HttpCallOptions): Promise<TaskStatus> {
-    return this.get(`/tasks/${encodeURIComponent(id)}`, {}, options);
+    return this.get(["tasks", id], {}, options);
   }
 
   /** Why the task is not running, in a sentence and in data. */
   explain(id: string, options?: HttpCallOptions): Promise<Explanation> {
-    return this.get(`/tasks/${encodeURIComponent(id)}/explain`, {}, options);
+    return this.get(["tasks", id, "explain"], {}, options);
   }
 
   /** What has happened to the task so far, in order. */
   async story(id: string, options?: HttpCallOptions): Promise<readonly TaskChapter[]> {
-    const { chapters }: StoryAnswer = await this.get(`/tasks/${encodeURIComponent(id)}/story`, {}, options);
+    const { chapters }: StoryAnswer = await this.get(["tasks", id, "story"], {}, options);
     return chapters;
   }
 
   /** How the task stands now, after at most `waitMs`. */
   poll(id: string, waitMs: number, options?: HttpCallOptions): Promise<ResultAnswer> {
-    return this.get(`/tasks/${encodeURIComponent(id)}/result`, { waitMs }, options);
+    return this.get(["tasks", id, "result"], { waitMs }, options);
   }
 
   /** Waits for the task's end, however long it takes: end it with a `signal`. A failed task is a value, too. */
@@ -141,17 +152,17 @@ export class HttpClient {
 
   /** A task's input and result as people may see them: secrets taken out, and cut where they are long. */
   values(id: string, options?: HttpCallOptions): Promise<ValuesAnswer> {
-    return this.get(`/tasks/${encodeURIComponent(id)}/values`, {}, options);
+    return this.get(["tasks", id, "values"], {}, options);
   }
 
   /** What happens to the task from now on, to its end. Reconnect by calling it again: the state comes first. */
   async *events(id: string, options?: HttpCallOptions): AsyncGenerator<TaskNews, void, undefined> {
-    yield* this.stream<TaskNews>(`/tasks/${encodeURIComponent(id)}/events`, options);
+    yield* this.stream<TaskNews>(["tasks", id, "events"], options);
   }
 
   /** How topics stand, then what changes, until the server goes or the signal comes. Reconnect by calling it again. */
   live(topics: readonly LiveTopic[], options?: HttpCallOptions): AsyncGenerator<LiveNews, void, undefined> {
-    return this.stream(`/live${queryOf({ topic: topics })}`, options);
+    return this.stream(["live"], options, { topic: topics });
   }
 
   /** What the token may do. */
@@ -166,14 +177,15 @@ export class HttpClient {
 
   /** When a schedule comes next, and the latest tasks that it made. */
   scheduleTicks(name: string, options?: HttpCallOptions): Promise<ScheduleTicks> {
-    return this.get(`/schedules/${encodeURIComponent(name)}/ticks`, {}, options);
+    return this.get(["schedules", name, "ticks"], {}, options);
   }
 
   private async *stream<News>(
-    path: string,
+    path: Path,
     options: HttpCallOptions | undefined,
+    query: object = {},
   ): AsyncGenerator<News, void, undefined> {
-    const response = await this.send("GET", path, undefined, options);
+    const response = await this.send("GET", pathOf(path) + queryOf(query), undefined, options);
     if (response.body === null) return;
     let text = "";
     for await (const chunk of chunksOf(response.body)) {
@@ -191,12 +203,12 @@ export class HttpClient {
 
   /** Resolves when the task can no longer start, with how it ended. */
   cancel(id: string, reason = "", options?: HttpCallOptions): Promise<CancelAnswer> {
-    return this.post(`/tasks/${encodeURIComponent(id)}/cancel`, { reason }, options);
+    return this.post(["tasks", id, "cancel"], { reason }, options);
   }
 
   /** Submits an ended task again, as a new one. */
   retry(id: string, options?: HttpCallOptions): Promise<RetryAnswer> {
-    return this.post(`/tasks/${encodeURIComponent(id)}/retry`, {}, options);
+    return this.post(["tasks", id, "retry"], {}, options);
   }
 
   /**
@@ -230,17 +242,17 @@ export class HttpClient {
 
   /** Starts no more tasks of a queue; those that run go on. */
   async pause(queue: string, options?: HttpCallOptions): Promise<void> {
-    await this.post(`/queues/${encodeURIComponent(queue)}/pause`, {}, options);
+    await this.post(["queues", queue, "pause"], {}, options);
   }
 
   /** Starts tasks of a paused queue again. */
   async resume(queue: string, options?: HttpCallOptions): Promise<void> {
-    await this.post(`/queues/${encodeURIComponent(queue)}/resume`, {}, options);
+    await this.post(["queues", queue, "resume"], {}, options);
   }
 
   /** Changes some of a queue's settings; a limit is taken away by `null`. */
   configure(queue: string, changes: QueueChanges, options?: HttpCallOptions): Promise<QueueStatus> {
-    return this.post(`/queues/${encodeURIComponent(queue)}/configure`, changes, options);
+    return this.post(["queues", queue, "configure"], changes, options);
   }
 
   /** What the queues have done and how long it took, and the slots. */
@@ -258,12 +270,12 @@ export class HttpClient {
 
   /** A graph by its id or that of one of its tasks, with tasks from a place on. */
   graph(id: string, page: GraphPage = {}, options?: HttpCallOptions): Promise<GraphStatus> {
-    return this.get(`/graphs/${id}`, page, options);
+    return this.get(["graphs", id], page, options);
   }
 
   /** Cancels what has not ended of a graph, and answers with how it stands. */
   cancelGraph(id: string, body: CancelBody = {}, options?: HttpCallOptions): Promise<GraphStatus> {
-    return this.post(`/graphs/${id}/cancel`, body, options);
+    return this.post(["graphs", id, "cancel"], body, options);
   }
 
   /** All schedules, by name. */
@@ -273,22 +285,22 @@ export class HttpClient {
 
   /** Makes no more ticks of a schedule. */
   pauseSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
-    return this.post(`/schedules/${encodeURIComponent(name)}/pause`, {}, options);
+    return this.post(["schedules", name, "pause"], {}, options);
   }
 
   /** Makes ticks of a paused schedule again. */
   resumeSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
-    return this.post(`/schedules/${encodeURIComponent(name)}/resume`, {}, options);
+    return this.post(["schedules", name, "resume"], {}, options);
   }
 
   /** Forgets a schedule; tasks that it has made go on. */
   removeSchedule(name: string, options?: HttpCallOptions): Promise<ScheduleStatus> {
-    return this.post(`/schedules/${encodeURIComponent(name)}/remove`, {}, options);
+    return this.post(["schedules", name, "remove"], {}, options);
   }
 
   /** Submits a schedule's task now; answers with its id. */
   async runSchedule(name: string, options?: HttpCallOptions): Promise<string> {
-    return (await this.post<{ id: string }>(`/schedules/${encodeURIComponent(name)}/run`, {}, options)).id;
+    return (await this.post<{ id: string }>(["schedules", name, "run"], {}, options)).id;
   }
 
   /** The workers and what they are doing. */
@@ -298,20 +310,20 @@ export class HttpClient {
 
   /** The tasks that a worker has, assigned or running. */
   async active(worker: string, options?: HttpCallOptions): Promise<readonly TaskStatus[]> {
-    const path = `/workers/${encodeURIComponent(worker)}/active`;
+    const path = ["workers", worker, "active"];
     return (await this.get<{ tasks: readonly TaskStatus[] }>(path, {}, options)).tasks;
   }
 
   /** With `withinMs`, what still runs by then is aborted. */
   async drain(worker: string, options: HttpCallOptions & { readonly withinMs?: number } = {}): Promise<void> {
-    const { withinMs, ...call } = options;
+    const { withinMs, ...call } = options ?? {};
     const body = withinMs === undefined ? {} : { withinMs };
-    await this.post(`/workers/${encodeURIComponent(worker)}/drain`, body, call);
+    await this.post(["workers", worker, "drain"], body, call);
   }
 
   /** How many attempts a worker runs at a time from now on, 1 to 10,000. */
   async setSlots(worker: string, slots: number, options?: HttpCallOptions): Promise<void> {
-    await this.post(`/workers/${encodeURIComponent(worker)}/slots`, { slots }, options);
+    await this.post(["workers", worker, "slots"], { slots }, options);
   }
 
   /** How the engine and the dispatchers are at the moment. */
@@ -319,19 +331,19 @@ export class HttpClient {
     return this.get("/health", {}, options);
   }
 
-  private async get<Answer>(path: string, query: object, options?: HttpCallOptions): Promise<Answer> {
-    const response = await this.send("GET", path + queryOf(query), undefined, options);
+  private async get<Answer>(path: Path, query: object, options?: HttpCallOptions): Promise<Answer> {
+    const response = await this.send("GET", pathOf(path) + queryOf(query), undefined, options);
     // Of the version that this client was made with: the server's own schemas have checked it.
     return (await response.json()) as Answer;
   }
 
   private async post<Answer>(
-    path: string,
+    path: Path,
     body: object,
     options?: HttpCallOptions,
     query: object = {},
   ): Promise<Answer> {
-    const response = await this.send("POST", path + queryOf(query), JSON.stringify(body), options);
+    const response = await this.send("POST", pathOf(path) + queryOf(query), bodyOf(body), options);
     // As in `get`.
     return (await response.json()) as Answer;
   }
@@ -371,11 +383,52 @@ async function problemIn(response: Response): Promise<Problem> {
   };
 }
 
+/** Whole, or in parts of which each is one level whatever stands in it. */
+type Path = string | readonly string[];
+
+const OTHER_LEVELS: ReadonlySet<string> = new Set(["", ".", ".."]);
+
+/** Throws a ProblemError for a name that no address can hold: "." and ".." are other levels, and half a pair is no text. */
+function pathOf(path: Path): string {
+  if (typeof path === "string") return path;
+  for (const part of path) {
+    const isOne = typeof part === "string" && part.isWellFormed() && !OTHER_LEVELS.has(part);
+    if (!isOne) throw unsendable('An id or a name is well-formed text, and not "", "." or "..".');
+  }
+  return `/${path.map(encodeURIComponent).join("/")}`;
+}
+
+/** Throws a ProblemError for what JSON cannot hold. */
+function bodyOf(body: object): string {
+  try {
+    return JSON.stringify(body);
+  } catch {
+    throw unsendable("What is sent must be JSON: no bigint, and nothing that contains itself.");
+  }
+}
+
+/** As the server would have answered. */
+function unsendable(detail: string): ProblemError {
+  return new ProblemError({
+    type: "about:blank",
+    title: "Bad Request",
+    status: 400,
+    detail,
+    code: "INVALID_INPUT",
+    retryable: false,
+    requestId: "",
+  });
+}
+
+/** Throws a ProblemError for what is no text and no number. */
 function queryOf(query: object): string {
   const parameters = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) {
+  for (const [key, value] of Object.entries(query ?? {})) {
     for (const each of Array.isArray(value) ? value : [value]) {
-      if (each !== undefined) parameters.append(key, String(each));
+      if (each === undefined) continue;
+      if (typeof each === "symbol" || typeof each === "object" || typeof each === "function")
+        throw unsendable("A field of a query must be text or a number.");
+      parameters.append(key, String(each));
     }
   }
   return parameters.size === 0 ? "" : `?${parameters}`;

@@ -3,14 +3,12 @@ export type { Client } from "./client/client.ts";
 export type {
   ActivityMark,
   ClockReport,
-  ListFilter,
   QueueStatus,
-  TaskFilter,
-  TaskPage,
   WorkerStatus,
   YardActivity,
   YardStats,
 } from "./client/directory.ts";
+export type { ListFilter, TaskFilter, TaskPage } from "./client/filters.ts";
 export type { GraphHandle } from "./client/graph-handle.ts";
 export type { GraphPage, GraphStatus, GraphSummary, Graphs, GraphTask } from "./client/graphs.ts";
 export type { Acceptance, Outcome, TaskHandle, TaskUpdate, WaitOptions } from "./client/handle.ts";

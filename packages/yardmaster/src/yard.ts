@@ -1,5 +1,6 @@
 import { Client, startClient } from "./client/client.ts";
 import { openEngine } from "./connect.ts";
+import { optionCheck, optionsOf } from "./definition/options.ts";
 import type { OnAlarm } from "./dispatcher/alarm.ts";
 import { type Dispatcher, type DispatcherOptions, startDispatcherOn } from "./dispatcher/dispatcher.ts";
 import type { Engine, EngineAddress } from "./engine.ts";
@@ -7,6 +8,7 @@ import { type EngineWait, EngineWatch, whenReachable } from "./engine-watch.ts";
 import { type Health, healthOf } from "./health.ts";
 import { type Host, systemHost } from "./host.ts";
 import { openTracing } from "./opentelemetry.ts";
+import { checkDelay } from "./protocol/check.ts";
 import { YardmasterError } from "./protocol/errors.ts";
 import type { SecurityOptions } from "./security/keys.ts";
 import { securedEngine } from "./security/secured-engine.ts";
@@ -43,7 +45,7 @@ export interface WorkerSettings {
   readonly graceMs?: number;
   /** Told of each attempt that starts and ends here, for logs; must not throw. */
   readonly onAttempt?: OnAttempt;
-  /** Told what went wrong but is being tried again. */
+  /** Told what went wrong but is being tried again; must not throw. */
   readonly report?: (what: string, error: unknown) => void;
 }
 
@@ -57,7 +59,7 @@ export interface DispatcherSettings {
    * make it longer than a client or a broker of yours may take to repeat a submission.
    */
   readonly keepIdsMs?: number;
-  /** Told what an operator should know. */
+  /** Told what an operator should know; must not throw. */
   readonly onAlarm?: OnAlarm;
 }
 
@@ -94,9 +96,10 @@ export class Yard extends Client {
   }
 
   /** As of a client; `timeoutMs` is 30,000 by default where it also runs tasks. */
-  override close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (timeoutMs !== undefined) return super.close({ timeoutMs });
-    return super.close(this.before.length === 0 ? {} : { timeoutMs: CLOSE_MS });
+  override close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const isObject = typeof options === "object" && options !== null;
+    const hasOwnLimit = !isObject || options.timeoutMs !== undefined || this.before.length === 0;
+    return super.close(hasOwnLimit ? options : { timeoutMs: CLOSE_MS });
   }
 
   protected override shut(timeoutMs: number): Promise<void> {
@@ -119,7 +122,7 @@ export async function connect(
   address: string | YardAddress,
   options: ConnectOptions & TracingSettings = {},
 ): Promise<Yard> {
-  const tracing = await tracingOf(options);
+  const tracing = await tracingOf(optionsOf("connect", options));
   return started(address, options, (opened) => openYard(opened, [], tracing));
 }
 
@@ -135,7 +138,7 @@ export async function connect(
 export async function startYard(
   options: YardAddress & ConnectOptions & WorkerSettings & DispatcherSettings & TracingSettings,
 ): Promise<Yard> {
-  const tracing = await tracingOf(options);
+  const tracing = await tracingOf(optionsOf("startYard", options));
   return started(options, options, async (opened) => {
     const parts: Part[] = [];
     const yard = await openYard(opened, parts, tracing);
@@ -182,7 +185,7 @@ export interface RunningWorker {
 export async function startWorker(
   options: YardAddress & ConnectOptions & WorkerSettings & TracingSettings,
 ): Promise<RunningWorker> {
-  const tracing = await tracingOf(options);
+  const tracing = await tracingOf(optionsOf("startWorker", options));
   return started(options, options, async (opened) => {
     const client: { current: Client | null } = { current: null };
     const submit = submitThrough(client, opened.engine, tracing);
@@ -211,7 +214,7 @@ export interface RunningDispatcher {
 export async function startDispatcher(
   options: YardAddress & ConnectOptions & DispatcherSettings,
 ): Promise<RunningDispatcher> {
-  return started(options, options, async (opened) => {
+  return started(optionsOf("startDispatcher", options), options, async (opened) => {
     checkMemory(options);
     const dispatcher = await startDispatcherOn(dispatcherOptions(opened, options));
     return owning(dispatcher, opened);
@@ -251,7 +254,8 @@ class OwnedWorker implements RunningWorker {
     return this.worker.drain();
   }
 
-  close({ timeoutMs = CLOSE_MS }: { readonly timeoutMs?: number } = {}): Promise<CloseReport> {
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<CloseReport> {
+    const timeoutMs = closeMsOf(options);
     // A second, shorter limit hastens the first.
     if (this.closing !== null) void this.worker.close({ timeoutMs });
     this.closing ??= this.shut(timeoutMs);
@@ -271,7 +275,8 @@ class OwnedWorker implements RunningWorker {
 
 function owning(dispatcher: Dispatcher, engine: Part): RunningDispatcher {
   let closing: Promise<void> | null = null;
-  const close: RunningDispatcher["close"] = ({ timeoutMs = CLOSE_MS } = {}) => {
+  const close: RunningDispatcher["close"] = async (options = {}) => {
+    const timeoutMs = closeMsOf(options);
     closing ??= closeAll(systemHost, timeoutMs, [dispatcher, engine]);
     return closing;
   };
@@ -358,6 +363,7 @@ function started<T>(
   start: (opened: OpenEngine) => Promise<T>,
 ): Promise<T> {
   const { shards, onEngine, security } = options;
+  checkListeners(options);
   return whenReachable(systemHost, options, async () => {
     const plain = await openEngine(placeOf(address), systemHost, shards === undefined ? {} : { shards });
     const opened = new OpenEngine(plain, onEngine);
@@ -385,6 +391,14 @@ class OpenEngine implements Part {
     this.watch.close();
     return this.engine.close(options);
   }
+}
+
+/** A listener that is none would end the process when there is something to tell. */
+function checkListeners(options: ConnectOptions & Partial<WorkerSettings> & DispatcherSettings): void {
+  const { onEngine, onAlarm, onAttempt, report } = options;
+  for (const [field, listener] of Object.entries({ onEngine, onAlarm, onAttempt, report }))
+    if (listener !== undefined && typeof listener !== "function")
+      optionCheck("options").refuse(field, "a function", listener);
 }
 
 function placeOf(address: string | YardAddress): EngineAddress {
@@ -427,6 +441,13 @@ function atLeast(least: number, field: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= least) return value;
   const message = `${field} is an integer of ${least} or more.`;
   throw new YardmasterError("INVALID_OPTIONS", message, { details: { field } });
+}
+
+/** Throws INVALID_OPTIONS. */
+function closeMsOf(options: { readonly timeoutMs?: number }): number {
+  const { timeoutMs = CLOSE_MS } = optionsOf("close", options);
+  checkDelay(timeoutMs, "timeoutMs");
+  return timeoutMs;
 }
 
 /** Closes one after the other, whatever fails, within `timeoutMs` in all; then throws what failed first. */

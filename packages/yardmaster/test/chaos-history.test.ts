@@ -101,10 +101,10 @@ describe("a history of real processes", () => {
     expect((await merged()).rules).toEqual(["STALE_EPOCH"]);
   });
 
-  it("counts what was refused to such an owner, and leaves it out", async () => {
+  it("tells of what was refused to such an owner, and counts it", async () => {
     write("d1", [...acquired(1, 0, 1), ...committed(2, 40, 1, 1, { at: 41, outcome: "fenced" })]);
     write("d2", acquired(1, 20, 2));
-    expect(await merged()).toEqual({ facts: ["acquired", "acquired"], rules: [], fenced: 1 });
+    expect(await merged()).toEqual({ facts: ["acquired", "acquired", "refused"], rules: [], fenced: 1 });
   });
 
   it.each([

@@ -1,5 +1,11 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CliYard, HANDLERS } from "./cli-process.ts";
+import { Terminal } from "./terminal.ts";
+
+/** A line of a terminal that was taken away. */
+const CLEARED = "\r\u001b[K";
 
 describe("many tasks on the command line", () => {
   let yard: CliYard;
@@ -51,5 +57,22 @@ describe("many tasks on the command line", () => {
     const done = await yard.run("bulk", "cancel", "--queue", "mail", "--reason", "a mistake");
     expect([done.code, done.stderr]).toEqual([0, "1200 done, 0 failed"]);
     expect(await yard.json("list", "--queue", "mail", "--state", "ready")).toEqual([]);
+  });
+
+  it("are shown as they go on in a terminal, on a line that is taken away again", async () => {
+    await yard.start("start", HANDLERS);
+    const lines = join(yard.folder, "lines");
+    writeFileSync(lines, Array.from({ length: 400 }, (_, index) => index).join("\n"));
+    const url = ["--url", yard.url];
+    const submit = new Terminal(["submit", "echo", "-", "--many", "--wait", ...url], lines);
+    expect(await submit.ended()).toBe(0);
+    expect(submit.text).toMatch(/\recho \[#{24}\] 400\/400 100% \d+\/s/);
+    expect(submit.text.endsWith(`${CLEARED}400 ended, 0 failed\r\n`)).toBe(true);
+    expect(await yard.run("pause", "mail")).toMatchObject({ code: 0 });
+    await yard.runWithInput("1\n2\n3", "submit", "echo", "-", "--many", "--queue", "mail");
+    const cancel = new Terminal(["bulk", "cancel", "--queue", "mail", ...url]);
+    expect(await cancel.ended()).toBe(0);
+    expect(cancel.text).toMatch(/\rcancel 3 \d+\/s/);
+    expect(cancel.text.endsWith(`${CLEARED}3 done, 0 failed\r\n`)).toBe(true);
   });
 });

@@ -1,4 +1,6 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CliYard } from "./cli-process.ts";
 
@@ -41,6 +43,19 @@ describe("yardmaster completion", () => {
     expect(known.filter((name) => !zsh.stdout.includes(`'${name}:`))).toEqual([]);
     expect(known.filter((name) => !fish.stdout.includes(` -a ${name} `))).toEqual([]);
     expect(zsh.stdout.startsWith("#compdef yardmaster\n")).toBe(true);
+  });
+
+  it.for(["bash", "zsh", "fish"])("is a script that %s can read", async (shell, context) => {
+    const { code, stdout } = await yard.run("completion", shell);
+    expect(code).toBe(0);
+    const file = join(yard.folder, `completion.${shell}`);
+    writeFileSync(file, `${stdout}\n`);
+    const { error, status, stderr } = spawnSync(shell, ["-n", file], { encoding: "utf8" });
+    if (error !== undefined) {
+      if (process.env["CI"] === "true") throw error;
+      return context.skip(`${shell} is not installed: apt-get install ${shell}`);
+    }
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   });
 
   it("knows no other shell", async () => {

@@ -10,7 +10,7 @@ import { startClient } from "../src/client/client.ts";
 import { openEngine } from "../src/connect.ts";
 import { defineTask } from "../src/definition.ts";
 import { startDispatcherOn } from "../src/dispatcher/dispatcher.ts";
-import type { Engine } from "../src/engine.ts";
+import { type Engine, submitLane } from "../src/engine.ts";
 import { systemHost } from "../src/host.ts";
 import { createHandlers } from "../src/worker/handlers.ts";
 import { startWorkerOn } from "../src/worker/worker.ts";
@@ -26,6 +26,8 @@ import { serverTests } from "./server-tests.ts";
  */
 const TASKS = 1_000;
 const PAYLOAD_BYTES = 100;
+/** How many are done one after the other, where each has commits of its own. */
+const IN_TURN = 100;
 
 const noop = defineTask<{ n: number; pad: string }, number>({ name: "cost.noop" });
 const EMPTY_BYTES = JSON.stringify({ n: 1_000, pad: "" }).length;
@@ -40,14 +42,21 @@ interface Traffic {
   changes: number;
   /** Calls of `broker.send`, outside of commits. */
   sends: number;
+  /** Those of them that hold nothing but submissions. */
+  submissions: number;
 }
 
-/** Runs the batch on the engine at an address; `around` is called with what runs it, once everybody is at work. */
+const NOTHING: Traffic = { frames: 0, bytes: 0, commits: 0, changes: 0, sends: 0, submissions: 0 };
+
+/**
+ * Runs the batch on the engine at an address; `around` is called with what runs it, and with what does one task, once
+ * everybody is at work.
+ */
 async function batchOn<T>(
   address: string,
-  around: (run: () => Promise<void>) => Promise<T>,
+  around: (run: () => Promise<void>, result: (n: number) => Promise<number>) => Promise<T>,
 ): Promise<[Traffic, T]> {
-  const traffic: Traffic = { frames: 0, bytes: 0, commits: 0, changes: 0, sends: 0 };
+  const traffic: Traffic = { ...NOTHING };
   const engines: Engine[] = [];
   const open = async (): Promise<Engine> => {
     const engine = await openEngine(address, systemHost);
@@ -63,11 +72,11 @@ async function batchOn<T>(
   try {
     // Queues, definitions and statements are made once.
     expect(await result(0)).toBe(0);
-    Object.assign(traffic, { frames: 0, bytes: 0, commits: 0, changes: 0, sends: 0 });
+    Object.assign(traffic, NOTHING);
     const measured = await around(async () => {
       const numbers = Array.from({ length: TASKS }, (_, n) => n);
       expect(await Promise.all(numbers.map(result))).toEqual(numbers);
-    });
+    }, result);
     return [{ ...traffic }, measured];
   } finally {
     await client.close();
@@ -85,6 +94,8 @@ function counted(engine: Engine, traffic: Traffic): Engine {
   const broker = withMethods(engine.broker, {
     send: (sends, acks) => {
       traffic.sends += 1;
+      const isSubmission = sends.every(({ mailbox }) => mailbox === submitLane(0));
+      if (isSubmission && (acks ?? []).length === 0) traffic.submissions += 1;
       sent(sends);
       return engine.broker.send(sends, acks);
     },
@@ -169,6 +180,24 @@ await serverTests("Redis", startRedis, (server) => {
       // To the server: frames, records and their scripts; from it: frames.
       expect(netBytes(text, "input") / TASKS).toBeLessThan(1_200);
       expect(netBytes(text, "output") / TASKS).toBeLessThan(500);
+    });
+
+    it("is one call of a script for each commit, its messages and acknowledgements included", async () => {
+      const [{ commits, sends, submissions }, text] = await batchOn(server.yardUrl(), async (_, result) => {
+        await server.cli("config", "resetstat");
+        for (let n = 1; n <= IN_TURN; n += 1) expect(await result(n)).toBe(n);
+        return await server.cli("info", "commandstats");
+      });
+      const called = (name: string): number =>
+        Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, "m").exec(text)?.[1] ?? 0);
+      // Accepted and started in one, ended in another.
+      expect(commits).toBeGreaterThanOrEqual(2 * IN_TURN);
+      const scripted = sends - submissions;
+      // What an owner asks for now and then, whatever it commits: its lease's renewal, and who is there.
+      const spare = IN_TURN / 4;
+      const scripts = called("evalsha") + called("eval");
+      expect(scripts).toBeGreaterThanOrEqual(commits);
+      expect(scripts).toBeLessThan(commits + scripted + spare);
     });
   });
 });

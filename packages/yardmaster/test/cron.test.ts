@@ -24,6 +24,18 @@ describe("a cron line", () => {
     expect(fires("30 2 * * *", "Europe/Berlin", "2026-10-23T12:00Z", 3)).toEqual(nights);
   });
 
+  it.each(["30 2,14 * * *", "30 2,14 * * 0-6"])("with a list of hours keeps to that: %s", (line) => {
+    const spring = ["2026-03-28T13:30", "2026-03-29T01:00", "2026-03-29T12:30"];
+    expect(fires(line, "Europe/Berlin", "2026-03-28T12:00Z", 3)).toEqual(spring);
+    const autumn = ["2026-10-25T00:30", "2026-10-25T13:30", "2026-10-26T01:30"];
+    expect(fires(line, "Europe/Berlin", "2026-10-24T20:00Z", 3)).toEqual(autumn);
+  });
+
+  it("fires in no hour that spring skips where each hour has its turn", () => {
+    const hours = ["2026-03-29T00:15", "2026-03-29T01:15", "2026-03-29T02:15"];
+    expect(fires("15 * * * *", "Europe/Berlin", "2026-03-28T23:30Z", 3)).toEqual(hours);
+  });
+
   it("fires in both hours of autumn where each hour has its turn", () => {
     const hours = ["2026-10-24T23:00", "2026-10-25T00:00", "2026-10-25T01:00", "2026-10-25T02:00"];
     expect(fires("0 * * * *", "Europe/Berlin", "2026-10-24T22:30Z", 4)).toEqual(hours);

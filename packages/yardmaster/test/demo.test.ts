@@ -3,33 +3,56 @@ import { once } from "node:events";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
+import { type EngineName, startEngines } from "../../../servers/engines.ts";
+import { ServerMissing } from "../../../servers/server.ts";
+import { connect } from "../src/yard.ts";
+import { startedFor } from "./server-tests.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const DEMO = join(ROOT, "demo/demo.ts");
 const FILES = 1_500;
-const ENGINES = ["sqlite", "postgres", "rabbitmq+sqlite", "rabbitmq+postgres"];
+const PRIVATE: readonly EngineName[] = [
+  "sqlite",
+  "redis",
+  "postgres",
+  "rabbitmq+redis",
+  "rabbitmq+sqlite",
+  "rabbitmq+postgres",
+];
+/** Servers that were there before the demonstration, and are there after it. */
+const FOREIGN: readonly EngineName[] = ["redis", "postgres", "rabbitmq+redis"];
 const TIMEOUT_MS = 120_000;
 
 describe("the demonstration", () => {
-  it.each(ENGINES)(
+  it.for(PRIVATE)(
     "loses nothing and mixes up nothing on %s while its processes are killed",
     {
       timeout: TIMEOUT_MS,
     },
-    async (engine) => {
-      const { code, stdout, stderr } = await run("--json", "--files", String(FILES), "--engine", engine);
-      expect({ code, stderr }).toMatchObject({ code: 0 });
-      const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-      expect(report).toMatchObject({
-        submitted: FILES,
-        succeeded: FILES,
-        failed: 0,
-        lost: 0,
-        wrong: 0,
-        dispatchersKilled: 1,
-      });
-      for (const field of ["repeatedAttempts", "adoptedAttempts", "workersKilled", "tasksPerSecond"]) {
-        expect(report[field], field).toBeGreaterThan(0);
+    async (engine, context) => {
+      expectAll(await startedFor(context, () => demonstrated("--engine", engine)));
+    },
+  );
+
+  it.for(FOREIGN)(
+    "is the same on servers for %s that somebody else started",
+    {
+      timeout: TIMEOUT_MS,
+    },
+    async (engine, context) => {
+      const engines = await startedFor(context, () => startEngines(engine));
+      try {
+        const address = engines.address();
+        const place =
+          typeof address === "string"
+            ? ["--url", address]
+            : ["--broker", address.broker, "--store", address.store];
+        expectAll(await demonstrated(...place));
+        const yard = await connect(address);
+        expect(await yard.list({ name: "file.digest", state: "succeeded", limit: 1 })).toHaveLength(1);
+        await yard.close();
+      } finally {
+        await engines.stop();
       }
     },
   );
@@ -47,6 +70,28 @@ describe("the demonstration", () => {
     expect(await run(...args)).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(why) });
   });
 });
+
+/** What a run that ended well says of itself. Throws ServerMissing. */
+async function demonstrated(...place: readonly string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await run("--json", "--files", String(FILES), ...place);
+  if (stderr.includes(" is not installed. To install it: ")) throw new ServerMissing(stderr.trim());
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+}
+
+function expectAll(report: Record<string, unknown>): void {
+  expect(report).toMatchObject({
+    submitted: FILES,
+    succeeded: FILES,
+    failed: 0,
+    lost: 0,
+    wrong: 0,
+    dispatchersKilled: 1,
+  });
+  for (const field of ["repeatedAttempts", "adoptedAttempts", "workersKilled", "tasksPerSecond"]) {
+    expect(report[field], field).toBeGreaterThan(0);
+  }
+}
 
 interface Ended {
   readonly code: number | null;

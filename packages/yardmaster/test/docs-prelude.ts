@@ -4,6 +4,8 @@ import type { drizzle } from "drizzle-orm/node-postgres";
 import type { FastifyInstance } from "fastify";
 import type { Client } from "pg";
 import type { Sql } from "postgres";
+import type { ExpectStatic } from "vitest";
+import type * as zod from "zod";
 import type { Handler, TaskDefinition, TaskHandle, Yard } from "../src/index.ts";
 import type { Handlers } from "../src/worker.ts";
 
@@ -45,7 +47,19 @@ export declare const poll: TaskDefinition<object, void>;
 export declare const charge: TaskDefinition<Charge, Row>;
 export declare const payment: TaskDefinition<{ readonly id: string; readonly amount: number }, void>;
 export declare const send: (to: string) => Promise<void>;
+export declare const fetchPage: TaskDefinition<{ readonly url: string }, string>;
+export declare const parse: TaskDefinition<string, Row>;
+export declare const store: TaskDefinition<Row, void>;
+export declare const insert: TaskDefinition<Row, number>;
+export declare const resizeImage: (call: { readonly input: Resize }) => Promise<{ readonly bytes: number }>;
+export declare const openDb: () => Promise<{ resize(image: Resize): Promise<number> }>;
+export declare const table: { insertAll(rows: readonly Row[]): Promise<number[]> };
+export declare const id: string;
+export declare const token: string;
+export declare const file: { write(text: string): unknown };
 
+export declare const z: typeof zod.z;
+export declare const expect: ExpectStatic;
 export declare const app: FastifyInstance;
 export declare const client: Client;
 export declare const sql: Sql;

@@ -1,9 +1,13 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import * as http from "../src/http.ts";
+import * as httpClient from "../src/http-client.ts";
 import * as api from "../src/index.ts";
+import * as testing from "../src/testing.ts";
+import * as worker from "../src/worker.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const SRC = join(ROOT, "packages/yardmaster/src");
@@ -11,6 +15,8 @@ const PRELUDE = join(import.meta.dirname, "docs-prelude.ts");
 const OWN = [...readFileSync(PRELUDE, "utf8").matchAll(/^export declare const (\w+)/gm)];
 /** What fragments use without a word about where it comes from. */
 const GIVEN = { yardmaster: Object.keys(api), "docs-prelude": OWN.map(([, name = ""]) => name) };
+/** A page of the reference is about an entry point: its examples, which come from docstrings, do not import that. */
+const ENTRIES: Readonly<Record<string, object>> = { worker, testing, http, "http-client": httpClient };
 
 /** Its errors are the only ones that there may be. */
 const PLANTED = `
@@ -41,7 +47,7 @@ interface Block {
 
 it("the code in the docs fits the types, and what does not is named by page and line", async () => {
   const pages = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".md") && !name.startsWith("reference"))
+    .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name));
   const blocks = ["README.md", ...pages].flatMap((page) =>
     blocksOf(page, readFileSync(join(ROOT, page), "utf8")),
@@ -67,7 +73,7 @@ async function mistakesIn(blocks: readonly Block[]): Promise<string[]> {
   const folder = mkdtempSync(join(ROOT, "node_modules/.docs-"));
   try {
     const byPath = new Map(blocks.map((block) => [join(block.page, block.file), block]));
-    const files = new Map([...byPath].map(([path, block]) => [path, moduleOf(block.text)]));
+    const files = new Map([...byPath].map(([path, block]) => [path, moduleOf(block)]));
     // Definitions that a page's files import and the page does not show.
     for (const { page } of blocks)
       if (!files.has(join(page, "tasks.ts")))
@@ -97,14 +103,22 @@ async function mistakesIn(blocks: readonly Block[]): Promise<string[]> {
 }
 
 /** Adds a line above. Programs import the package themselves; fragments get all that they do not import. */
-function moduleOf(text: string): string {
+function moduleOf({ page, text }: Block): string {
   if (/ from "yardmaster|^export /m.test(text)) return `\n${text}`;
   const isMissing = (name: string): boolean => !new RegExp(`^import .*\\b${name}\\b`, "m").test(text);
-  const imports = Object.entries(GIVEN).map(
+  const imports = Object.entries(givenOn(page)).map(
     ([from, names]) => `import { ${names.filter(isMissing).join(", ")} } from "${from}";`,
   );
   const body = text.replace(/^(?!import |\/\/)/m, "export async function fragment(): Promise<any> { ");
   return `${imports.join(" ")}\n${body}}`;
+}
+
+function givenOn(page: string): Readonly<Record<string, readonly string[]>> {
+  const name = basename(page, ".md");
+  const entry = dirname(page) === join("docs", "reference") ? ENTRIES[name] : undefined;
+  if (entry === undefined) return GIVEN;
+  const known = Object.values(GIVEN).flat();
+  return { ...GIVEN, [`yardmaster/${name}`]: Object.keys(entry).filter((one) => !known.includes(one)) };
 }
 
 function configOf(files: readonly string[]): object {

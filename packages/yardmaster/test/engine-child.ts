@@ -43,4 +43,5 @@ process.on("message", (request: ChildRequest) => {
     },
   );
 });
+process.once("disconnect", () => process.exit());
 process.send?.({ number: 0, values: [] } satisfies ChildAnswer);

@@ -11,6 +11,7 @@ const SERVER_MISSING = 3;
 const FEATURES = [
   "orders",
   "placements",
+  "queues",
   "limits",
   "rates",
   "debounce, throttle, replace",
@@ -18,6 +19,7 @@ const FEATURES = [
   "delays, expiry, deadlines",
   "schedules",
   "graphs",
+  "second attempts",
   "explain",
 ];
 

@@ -2,31 +2,27 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Client } from "../src/client/client.ts";
+import { createProgram } from "../src/cli/program.ts";
 import { methodsOf, publicExports } from "./fuzz/api-surface.ts";
-import { CLI_TARGETS } from "./fuzz/cli-target.ts";
+import { CLI_TARGETS, COMMANDS } from "./fuzz/cli-target.ts";
 import { DECODER_TARGETS } from "./fuzz/decoder-targets.ts";
 import { DISPATCHER_TARGETS } from "./fuzz/dispatcher-target.ts";
-import { CLIENT_TARGETS, EXPORT_TARGETS } from "./fuzz/export-targets.ts";
+import { EXPORT_TARGETS } from "./fuzz/export-targets.ts";
 import { MAILBOX_TARGETS } from "./fuzz/mailbox-target.ts";
+import { METHOD_FAMILIES, METHOD_TARGETS } from "./fuzz/method-targets.ts";
+import { REDIS_TARGETS } from "./fuzz/redis-targets.ts";
 import { RESTORE_TARGETS } from "./fuzz/restore-target.ts";
-import { share, type Target } from "./fuzz/target.ts";
+import { STORE_TARGETS } from "./fuzz/store-target.ts";
+import type { Target } from "./fuzz/target.ts";
 
-/** `npm run fuzz` runs a thousand times as many, from another seed each time. */
+/** `npm run fuzz` runs hundreds of times as many, from another seed each time. */
 const SEED = 20_261_129;
-const DECODER_CASES = 30_000;
+const DECODER_CASES = 3_000;
+/** Of frames, as many as it takes to see that the generator reaches everything. */
+const FRAME_CASES = 18_000;
 
-/** Suites and a yard that take a test's own parts, and a class that only `connect` makes. */
-const NOT_FED = [
-  "./testing brokerSuite",
-  "./testing engineSuite",
-  "./testing storeSuite",
-  "./testing createTestYard",
-  "./testing TestYard",
-  ". Yard",
-];
-/** Of a client, for those within the package. */
-const NOT_PUBLIC = new Set(["post", "place", "checkPlace", "nowFor", "shut", "open", "close"]);
+/** They take a test's own framework, and are run as tests by every engine. */
+const NOT_FED = ["./testing brokerSuite", "./testing engineSuite", "./testing storeSuite"];
 
 const folder = mkdtempSync(join(tmpdir(), "yardmaster-fuzz-"));
 const before = process.cwd();
@@ -40,7 +36,8 @@ afterAll(() => {
 describe("what reads bytes", () => {
   for (const one of DECODER_TARGETS) {
     it(`takes or refuses ${one.what}`, async () => {
-      const endings = await one.run(share(DECODER_TARGETS, one, DECODER_CASES), SEED);
+      const cases = one.what === "frames" ? FRAME_CASES : Math.ceil(DECODER_CASES * one.weight);
+      const endings = await one.run(cases, SEED);
       if (one.what !== "frames") return;
       // The generator is no good if all its frames fall at the first check.
       expect(endings.share("taken")).toBeGreaterThan(0.1);
@@ -56,6 +53,8 @@ describe("what stands behind it", () => {
     ...DISPATCHER_TARGETS.map((one) => [one, 300] as const),
     ...MAILBOX_TARGETS.map((one) => [one, 100] as const),
     ...RESTORE_TARGETS.map((one) => [one, 2_000] as const),
+    ...REDIS_TARGETS.map((one) => [one, 1_000] as const),
+    ...STORE_TARGETS.map((one) => [one, 100] as const),
     ...CLI_TARGETS.map((one) => [one, 300] as const),
   ];
   for (const [one, cases] of targets) {
@@ -66,18 +65,28 @@ describe("what stands behind it", () => {
   }
 });
 
+describe("the command line", () => {
+  it("is fed with each command that ends by itself, and names those that do not", () => {
+    const all = createProgram(() => undefined).commands.map((command) => command.name());
+    const fed = new Set(COMMANDS.fed.map((path) => path.split(" ")[0] ?? ""));
+    expect([...fed, ...COMMANDS.unending].filter((name) => name !== "").sort()).toEqual(all.sort());
+    for (const path of ["graph show", "bulk cancel", "queues set", "schedule run", "shutdown", "completion"])
+      expect(COMMANDS.fed).toContain(path);
+  });
+});
+
 describe("the public API", () => {
   it("has a generator for each of its exports", async () => {
     const paths = (await publicExports()).map(({ path }) => path);
     expect(paths.toSorted()).toEqual([...Object.keys(EXPORT_TARGETS), ...NOT_FED].sort());
   });
 
-  it("has a generator for each method of a client", () => {
-    const fed = new Set(CLIENT_TARGETS.map(({ what }) => what.replace("Client.", "")));
-    expect([...fed].sort()).toEqual(methodsOf(Client, NOT_PUBLIC));
+  it.each(Object.entries(METHOD_FAMILIES))("has a generator for each method of %s", (owner, family) => {
+    const fed = new Set(family.targets.map(({ what }) => what.replace(`${owner}.`, "")));
+    expect([...fed].sort()).toEqual(methodsOf(family.type, family.hidden));
   });
 
-  for (const one of [...Object.values(EXPORT_TARGETS), ...CLIENT_TARGETS]) {
+  for (const one of [...Object.values(EXPORT_TARGETS), ...METHOD_TARGETS]) {
     it(`takes anything or refuses it: ${one.what}`, async () => {
       const endings = await one.run(60, SEED);
       expect(endings.most(1)).not.toEqual([]);

@@ -276,7 +276,7 @@ describe("the yard", () => {
   it("shows workers and drains them", async () => {
     const { body } = await http.get("/api/v1/workers");
     const [worker] = body["workers"] as unknown as { id: string; credit: number }[];
-    expect(worker).toMatchObject({ credit: 10 });
+    expect(worker).toMatchObject({ credit: 10, labels: { zone: "eu" } });
     expect((await http.post(`/api/v1/workers/${worker?.id}/drain`)).body).toEqual({
       worker: worker?.id,
       draining: true,
@@ -289,6 +289,11 @@ describe("the yard", () => {
     const [worker] = body["workers"] as unknown as { id: string }[];
     const path = `/api/v1/workers/${worker?.id}`;
     expect((await http.get(`${path}/active`)).body).toEqual({ tasks: [] });
+    const { body: held } = await http.post("/api/v1/tasks?accepted=true", { name: "hold", input: 1 });
+    await expect
+      .poll(async () => (await http.get(`${path}/active`)).body["tasks"], { timeout: 20_000 })
+      .toMatchObject([{ id: held["id"], name: "hold", attempt: 1 }]);
+    await http.post(`/api/v1/tasks/${held["id"]}/cancel`, {});
     expect((await http.get("/api/v1/workers/nobody/active")).status).toBe(400);
     expect((await http.post(`${path}/slots`, { slots: 12 })).body).toEqual({ worker: worker?.id, slots: 12 });
     expect((await http.post(`${path}/slots`, { slots: 0 })).status).toBe(400);
@@ -303,6 +308,25 @@ describe("the yard", () => {
     expect(lifted.body["settings"]).toBeUndefined();
     expect((await http.post("/api/v1/queues/nothing/configure", limits)).status).toBe(400);
     expect((await http.post("/api/v1/queues/held/configure", { speed: 1 })).status).toBe(400);
+  });
+
+  it("changes a queue's order and placement, and refuses what there is not", async () => {
+    await http.yard.apply([defineQueue({ name: "turned", order: "priority", agingMs: 5_000, weight: 3 })]);
+    const path = "/api/v1/queues/turned/configure";
+    const changed = await http.post(path, { order: "fair", placement: "least-loaded" });
+    expect(changed.body).toMatchObject({ order: "fair", placement: "least-loaded", settings: { weight: 3 } });
+    const { queues } = (await http.get("/api/v1/queues")).body as unknown as { queues: { name: string }[] };
+    expect(queues.find(({ name }) => name === "turned")).toMatchObject({
+      order: "fair",
+      placement: "least-loaded",
+    });
+    const wrong = await http.post(path, { order: "alphabetical" });
+    expect(wrong.status).toBe(400);
+    expect(JSON.stringify(wrong.body["errors"])).toContain("order");
+    expect((await http.post(path, { placement: "nearest" })).status).toBe(400);
+    expect((await http.post(path, { order: "fifo", admission: "refuse" })).body["code"]).toBe(
+      "INVALID_OPTIONS",
+    );
   });
 
   it("shows queues of every order with their settings", async () => {

@@ -17,6 +17,24 @@ beforeEach(async () => {
 afterEach(() => http.close());
 
 describe("the client for browsers", () => {
+  it("asks for no other address, whatever an id is", async () => {
+    const asked: string[] = [];
+    const deaf = new HttpClient({
+      url: "http://127.0.0.1:4400",
+      token: "",
+      fetch: async (url) => {
+        asked.push(new URL(String(url)).pathname);
+        return Response.json({});
+      },
+    });
+    for (const id of ["..", ".", "", "\ud800"]) {
+      await expect(deaf.pauseSchedule(id)).rejects.toMatchObject({ problem: { code: "INVALID_INPUT" } });
+      await expect(deaf.graph(id)).rejects.toBeInstanceOf(ProblemError);
+    }
+    await deaf.graph("../queues?a");
+    expect(asked).toEqual(["/api/v1/graphs/..%2Fqueues%3Fa"]);
+  });
+
   it("submits, waits, and looks", async () => {
     const { id, outcome } = await client.submit({ name: "echo", input: [1] }, { accepted: true });
     expect(outcome).toBe("created");
@@ -89,7 +107,7 @@ describe("the client for browsers", () => {
     const valuesOf = (file: string): string[] => {
       const source = readFileSync(join(import.meta.dirname, "../src", file), "utf8");
       expect(source).not.toMatch(/\b(?:process|Buffer|require)\b/);
-      return [...source.matchAll(/^(?:import|export) (?!type\b).*?from "([^"]+)"/gm)].map(
+      return [...source.matchAll(/^(?:import|export) (?!type\b)(?:\{[^}]*\}|\*|\w+) from "([^"]+)"/gm)].map(
         ([, from = ""]) => from,
       );
     };

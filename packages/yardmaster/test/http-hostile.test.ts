@@ -143,6 +143,25 @@ describe("a hostile caller", () => {
     expect(many).toMatch(/retry-after: 1/);
   });
 
+  it("is held to its token's rate, which leaves other tokens alone", async () => {
+    const busy = await HttpYard.open({ limits: { requestsPerS: 30 } });
+    try {
+      const path = `GET /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1:${busy.server.port}\r\n`;
+      const head = (role: "operator" | "viewer", rest = ""): string =>
+        `${path}Authorization: Bearer ${busy.tokens[role]}\r\n${rest}\r\n`;
+      const close = "Connection: close\r\n";
+      const many = await busy.raw(
+        head("operator").repeat(300) + head("viewer").repeat(10) + head("operator", close),
+      );
+      const answers = many.match(/HTTP\/1\.1 \d+/g)?.map((line) => line.slice(9)) ?? [];
+      expect(answers).toHaveLength(311);
+      expect(answers.slice(0, 300).filter((status) => status === "429").length).toBeGreaterThan(100);
+      expect(answers.slice(300, 310)).toEqual(Array(10).fill("200"));
+    } finally {
+      await busy.close();
+    }
+  });
+
   it("that leaves early takes nothing with it", async () => {
     const { body } = await http.post("/api/v1/tasks?accepted=true", { name: "hold" });
     for (const path of ["result?waitMs=60000", "events"]) {

@@ -55,6 +55,7 @@ describe("/metrics", () => {
     expect(values.get('yardmaster_task_wait_seconds_count{queue="default"}')).toBe(4);
     expect(values.get("yardmaster_slots")).toBe(10);
     expect(values.get("yardmaster_slots_used")).toBe(0);
+    expect(values.get("yardmaster_commits_fenced")).toBe(0);
   });
 
   it("shows what waits, and that a queue is paused", async () => {

@@ -66,6 +66,18 @@ describe("yardmaster serve", () => {
     }
   });
 
+  it("is served by dev, which signs in whoever started it and ends with it", async () => {
+    const dev = await yard.start("dev", HANDLERS, "--http", "0");
+    const [, url = "", token = ""] =
+      /Dashboard: (\S+)\/#token=(\S+)/.exec(await dev.line(/Dashboard:/)) ?? [];
+    expect(await (await fetch(`${url}/`)).text()).toContain("<script");
+    const session = await fetch(`${url}/api/v1/session`, { headers: { authorization: `Bearer ${token}` } });
+    expect(await session.json()).toMatchObject({ role: "admin" });
+    dev.kill("SIGTERM");
+    expect(await dev.ended).toMatchObject({ code: 0 });
+    await expect(fetch(`${url}/livez`)).rejects.toThrow();
+  });
+
   it("takes tokens from a file, and TLS beyond loopback", async () => {
     const token = createToken();
     const { cert, key } = certificate();
@@ -97,6 +109,24 @@ describe("yardmaster serve", () => {
       });
     expect(await ask("yard.example.com")).toEqual({ status: 200, hsts: "max-age=31536000" });
     expect(await ask(`0.0.0.0:${port}`)).toMatchObject({ status: 421 });
+  });
+
+  it("hides the values of the keys that it is told to hide, from people", async () => {
+    await yard.start("start", HANDLERS);
+    const served = await yard.start("serve", "--port", "0", "--hide-key", "iban", "--hide-key", "birthName");
+    const token = (await served.line(/ymt_/)).trim();
+    const url = urlIn(await served.line(/ready at/));
+    const input = { IBAN: "DE89 3704", nested: { birth_name: "Ada" }, plain: "seen" };
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const body = JSON.stringify({ name: "echo", input });
+    const { id } = (await (await fetch(`${url}/api/v1/tasks`, { method: "POST", headers, body })).json()) as {
+      id: string;
+    };
+    await fetch(`${url}/api/v1/tasks/${id}/result?waitMs=20000`, { headers });
+    const values = await (await fetch(`${url}/api/v1/tasks/${id}/values`, { headers })).text();
+    expect(values).toContain("seen");
+    expect(values).toContain("[redacted]");
+    expect(values).not.toMatch(/DE89|Ada/);
   });
 
   it.each([

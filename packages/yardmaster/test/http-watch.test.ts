@@ -72,7 +72,11 @@ describe("whoever watches", () => {
     expect(await until("shards", () => true)).toMatchObject([
       { shard: 0, lease: "held", controlLag: expect.any(Number) },
     ]);
-    expect(await client.shards()).toMatchObject([{ shard: 0, lease: "held" }]);
+    const [shard] = await client.shards();
+    expect(shard).toMatchObject({ shard: 0, lease: "held", submitLag: 0 });
+    expect(shard?.owner).toMatch(/^[\w-]{8,}/);
+    expect(shard?.epoch).toBeGreaterThan(0);
+    expect(shard).toMatchObject({ owner: (await http.yard.shards())[0]?.owner });
   });
 
   it("lists unfinished tasks page by page", async () => {

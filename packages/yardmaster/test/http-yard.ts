@@ -15,7 +15,7 @@ export interface Answer {
   readonly body: Record<string, never>;
 }
 
-/** A whole yard in memory with a server in front, and a token of each role. */
+/** A whole yard, in memory unless a URL is given, with a server in front, and a token of each role. */
 export class HttpYard {
   readonly yard: Yard;
   readonly server: HttpServer;
@@ -38,11 +38,12 @@ export class HttpYard {
     this.defects = defects;
   }
 
-  static async open(options: Partial<HttpOptions> = {}): Promise<HttpYard> {
+  static async open(options: Partial<HttpOptions> = {}, url = `memory:${createToken()}`): Promise<HttpYard> {
     const gate = Promise.withResolvers<void>();
     const { on } = createHandlers();
     const yard = await startYard({
-      url: `memory:${createToken()}`,
+      url,
+      labels: { zone: "eu" },
       handlers: [
         on(echo, ({ input }) => input ?? null),
         on(boom, ({ input }) => {

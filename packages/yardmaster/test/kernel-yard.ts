@@ -5,6 +5,7 @@ import type { Change, KeyRecord, StoredItem } from "../src/protocol/change.ts";
 import { keyOf } from "../src/protocol/change.ts";
 import type { Assign, Command, Envelope, Outcome } from "../src/protocol/envelope.ts";
 import { InvariantError } from "../src/protocol/errors.ts";
+import { decodeQueue, encodeQueue } from "../src/protocol/record.ts";
 import {
   isTerminal,
   type Millis,
@@ -60,6 +61,7 @@ export class KernelYard {
   readonly mail: Map<string, Envelope[]> = new Map();
   sweeps = 0;
   #ids = 0;
+  #requests = 0;
   readonly #specs = new Map<string, TaskSpec>();
 
   constructor(options: Partial<KernelOptions> = {}) {
@@ -132,7 +134,7 @@ export class KernelYard {
   }
 
   order(command: Command): void {
-    this.kernel.apply({ type: "commanded", command, request: 1, replyTo: CLIENT }, this.now);
+    this.kernel.apply({ type: "commanded", command, request: ++this.#requests, replyTo: CLIENT }, this.now);
   }
 
   watch(id: TaskId, replyTo: string): void {
@@ -210,7 +212,7 @@ export class KernelYard {
     for (const change of changes) {
       if (change.type === "sweep") this.sweeps++;
       else if (change.type === "key") this.keys.set(keyOf(change.key.name, change.key.key), change.key);
-      else if (change.type === "queue") this.queues.set(change.queue.name, change.queue);
+      else if (change.type === "queue") this.#commitQueue(change.queue);
       else if (change.type === "row") this.#commitRow(change);
       else {
         const id = change.type === "tombstone" ? change.id : change.task.id;
@@ -220,6 +222,11 @@ export class KernelYard {
         else this.#commitTask(change);
       }
     }
+  }
+
+  /** As stores keep it. */
+  #commitQueue(queue: QueueRecord): void {
+    this.queues.set(queue.name, decodeQueue(encodeQueue(queue)));
   }
 
   #commitRow({ kind, key, value }: Extract<Change, { type: "row" }>): void {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { ORDERS, PLACEMENTS } from "../src/protocol/task.ts";
+import fc from "./property.ts";
 
 /** What a case may be made of. At most seven values each, see `rowOf`. */
 const FACTORS = {

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { isTerminal, type Rate, type TaskId } from "../src/protocol/task.ts";
+import { DEFAULT_SETTINGS, isTerminal, type Rate, type TaskId } from "../src/protocol/task.ts";
 import type { KernelYard, TestWorker } from "./kernel-yard.ts";
 import type { Mix } from "./mix-case.ts";
 
@@ -15,6 +15,8 @@ export interface Known {
   readonly name: string;
   readonly key: string;
   readonly cpu: number;
+  readonly priority: number;
+  readonly submittedAt: number;
   /** When it may start, at the earliest and at the latest. */
   readonly from: number;
   readonly until: number;
@@ -39,9 +41,16 @@ export class Observer {
   sawBlocked = false;
   sawScheduled = false;
   sawTwoReady = false;
+  /** How often the queue's order said which of two tasks goes first. */
+  decided = 0;
   readonly #yard: KernelYard;
   readonly #mix: Mix;
   readonly #attempts = new Set<string>();
+  /** Tasks that have been given to a worker once. */
+  readonly #tried = new Set<TaskId>();
+  /** With which look each ready task was seen as such first. */
+  readonly #readySince = new Map<TaskId, number>();
+  #looks = 0;
   /** When tasks started, by what shares a rate. */
   readonly #starts = new Map<string, number[]>();
 
@@ -50,19 +59,66 @@ export class Observer {
     this.#mix = mix;
   }
 
+  /** Of a new owner's tasks nobody knows which of them came first. */
+  takenOver(): void {
+    this.#looks++;
+    for (const id of this.#readySince.keys()) this.#readySince.set(id, this.#looks);
+  }
+
   look(): void {
+    const begun: Known[] = [];
     for (const worker of this.#yard.workers.values()) {
       for (const { assign } of worker.held) {
         const name = `${assign.id} ${assign.attempt}`;
         if (this.#attempts.has(name)) continue;
         this.#attempts.add(name);
         this.#checkStart(this.#of(assign.id));
+        const known = this.known.get(assign.id);
+        if (known !== undefined && !this.#tried.has(known.id)) begun.push(known);
+        this.#tried.add(assign.id);
       }
       const cpu = this.#used(worker);
       expect(cpu, `cpu of ${worker.id}`).toBeLessThanOrEqual(worker.resources["cpu"] ?? 0);
     }
     this.#checkConcurrency();
     this.#checkIdleness();
+    this.#checkOrder(begun);
+  }
+
+  /** Nobody is still waiting who should have gone before one that has started and could have had its place. */
+  #checkOrder(begun: readonly Known[]): void {
+    const { kernel } = this.#yard;
+    const ready = [...this.known.values()].filter(
+      ({ id }) => kernel.has(id) && this.#yard.state(id) === "ready" && !this.#tried.has(id),
+    );
+    for (const other of ready) {
+      if (!this.#readySince.has(other.id)) continue;
+      for (const one of begun) {
+        const sharesLimits =
+          this.#roomOf(one) === this.#roomOf(other) && this.#bucketOf(one) === this.#bucketOf(other);
+        if (!sharesLimits || other.cpu > one.cpu) continue;
+        const isFirst = this.#goesFirst(other, one);
+        if (isFirst !== null) this.decided++;
+        expect(isFirst, `${other.id} waits, and ${one.id} has started`).not.toBe(true);
+      }
+    }
+    this.#looks++;
+    const ids = new Set(ready.map(({ id }) => id));
+    for (const id of this.#readySince.keys()) if (!ids.has(id)) this.#readySince.delete(id);
+    for (const id of ids) if (!this.#readySince.has(id)) this.#readySince.set(id, this.#looks);
+  }
+
+  /** Whether the order says that one task goes before another; null where it does not say, or not what can be seen. */
+  #goesFirst(one: Known, other: Known): boolean | null {
+    const since = this.#readySince.get(one.id) ?? 0;
+    // Whoever was never seen waiting came after the last look.
+    const otherSince = this.#readySince.get(other.id) ?? Number.POSITIVE_INFINITY;
+    const { order } = this.#mix;
+    if (order === "fifo") return since === otherSince ? null : since < otherSince;
+    if (order === "lifo") return since === otherSince ? null : since > otherSince;
+    if (order !== "priority") return null;
+    const difference = rankOf(one) - rankOf(other);
+    return difference === 0 ? null : difference < 0;
   }
 
   #checkStart(task: Known): void {
@@ -162,6 +218,11 @@ export class Observer {
     const known = this.known.get(id);
     if (known !== undefined) return known;
     const free = { from: 0, until: Number.POSITIVE_INFINITY, after: [], runsAnyway: false, graph: false };
-    return { id, name: TICK, key: "", cpu: 0, ...free };
+    return { id, name: TICK, key: "", cpu: 0, priority: 0, submittedAt: 0, ...free };
   }
+}
+
+/** A task that has waited for the default aging counts as one priority higher: the smallest goes first. */
+function rankOf({ priority, submittedAt, from }: Known): number {
+  return Math.max(submittedAt, from) - priority * DEFAULT_SETTINGS.agingMs;
 }

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { NO_TERMS } from "../src/definition/terms.ts";
 import { toBuffer } from "../src/protocol/bytes.ts";
 import { encodeSchedule } from "../src/protocol/schedule.ts";
 import {
@@ -7,21 +8,11 @@ import {
   type TaskId,
   type TaskLinks,
   type TaskSpec,
-  type TaskTerms,
 } from "../src/protocol/task.ts";
 import { KernelYard, type TestWorker } from "./kernel-yard.ts";
 import type { Chance, Draft, Factor, Mix } from "./mix-case.ts";
 import { Observer, PLACES, RATE, TICK } from "./mix-observer.ts";
 
-const NO_TERMS: TaskTerms = {
-  deadline: 0,
-  deadlineInMs: 0,
-  fairnessKey: "",
-  weight: 1,
-  concurrencyKey: "",
-  rateKey: "",
-  affinityKey: "",
-};
 const DELAY_MS = 3_000;
 const EXPIRES_MS = 600;
 const EVERY_MS = 1_000;
@@ -56,6 +47,11 @@ export class MixPlay {
     // Nobody falls silent here, so that nobody needs to say that he lives.
     this.yard = new KernelYard({ seed: chance.seed, workerLossMs: 1e9 });
     this.#observer = new Observer(this.yard, mix);
+  }
+
+  /** How often the order that was promised said who goes first. */
+  get decided(): number {
+    return this.#observer.decided;
   }
 
   /** Answers which factors took effect. */
@@ -117,7 +113,10 @@ export class MixPlay {
     const { wish, from, until, deadlineInMs } = this.#timeOf(index, draft);
     const links = linksOf(this.#mix, after, isGraph ? this.#chance.tasks.length : 0);
     const runsAnyway = links?.onFailure === "run-anyway";
-    this.#observer.known.set(id, { id, name, key, cpu, from, until, after, runsAnyway, graph: isGraph });
+    this.#observer.known.set(id, {
+      ...{ id, name, key, cpu, priority, submittedAt: yard.now },
+      ...{ from, until, after, runsAnyway, graph: isGraph },
+    });
     if (isGraph) this.#observer.arrived++;
     this.#ids.push(id);
     if (index === 0 && ["fail", "skip", "run-anyway"].includes(this.#mix.dependency)) this.#doomed = id;
@@ -215,6 +214,7 @@ export class MixPlay {
   #takeover(): void {
     if (this.yard.kernel.live > 0) this.#takeovers++;
     this.yard.takeover();
+    this.#observer.takenOver();
     for (const worker of this.yard.workers.values()) worker.beat();
     this.#tick(0);
   }

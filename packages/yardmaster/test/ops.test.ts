@@ -31,6 +31,14 @@ describe("ops", () => {
     expect(Object.keys(METRICS).filter((name) => !all.includes(name))).toEqual([]);
   });
 
+  it("scales workers by a time that they share already, which nothing divides by their number again", () => {
+    const { spec } = parse(readFileSync(join(OPS, "keda/scaled-object.yaml"), "utf8"));
+    const [{ metricType, metadata }] = spec.triggers;
+    expect(spec.triggers).toHaveLength(1);
+    expect(metadata.query).toContain("yardmaster_queue_backlog_seconds");
+    expect(metricType).toBe("Value");
+  });
+
   it("has alerts that say what to do", () => {
     const { groups } = parse(readFileSync(join(OPS, "prometheus/alerts.yml"), "utf8"));
     for (const { rules } of groups)

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliProcess } from "./cli-process.ts";
 
 const PACKAGE = resolve(import.meta.dirname, "..");
 const ROOT = resolve(PACKAGE, "../..");
@@ -63,6 +64,46 @@ describe("the packed package in an empty project", () => {
     expect(bytes).toBeLessThanOrEqual(200 * 1024);
   });
 
+  it.each([
+    ["redis://localhost", "npm install @redis/client"],
+    ["postgres://localhost/db", "npm install pg"],
+    ["amqp://localhost", "npm install amqplib"],
+  ])("says how to install the driver that %s needs", async (url, line) => {
+    const address = url.startsWith("amqp") ? { broker: url, store: "memory:a" } : url;
+    const program = `const { connect } = await import("yardmaster");
+      await connect(${JSON.stringify(address)}).catch((error) => console.log(error.code, error.message));`;
+    const { code, stdout } = await run(oldestNode, ["--input-type=module", "--eval", program]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^DRIVER_MISSING [^\n]+\n$/) });
+    expect(stdout).toMatch(new RegExp(`${line}\n$`));
+  });
+
+  it("serves the dashboard with the packages beside it that its page names", {
+    timeout: INSTALL_TIMEOUT_MS,
+  }, async () => {
+    const page = await readFile(join(ROOT, "docs/dashboard.md"), "utf8");
+    const [, list = ""] = /^npm install (.+)$/m.exec(page) ?? [];
+    const names = list.split(" ").map((name) => name.replace(/@\d+$/, ""));
+    expect(names).toContain("fastify");
+    await npm(project, "install", ...names.map(versioned));
+    const served = new CliProcess(["serve", "--port", "0"], project, null, commandLine());
+    try {
+      const [, url = "", token = ""] =
+        /Dashboard: (\S+)\/#token=(\S+)/.exec(await served.line(/Dashboard:/)) ?? [];
+      const html = await (await fetch(`${url}/`)).text();
+      const [asset = ""] = /\/assets\/[\w.-]+\.js/.exec(html) ?? [];
+      const script = await fetch(url + asset);
+      expect([script.status, script.headers.get("content-type")]).toEqual([
+        200,
+        expect.stringContaining("javascript"),
+      ]);
+      const session = await fetch(`${url}/api/v1/session`, { headers: { authorization: `Bearer ${token}` } });
+      expect(await session.json()).toMatchObject({ role: "admin" });
+    } finally {
+      served.kill("SIGTERM");
+      expect(await served.ended).toMatchObject({ code: 0 });
+    }
+  });
+
   it("starts its command line", async () => {
     const { version } = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8"));
     const { code, stdout } = await run(oldestNode, [commandLine(), "--version"]);
@@ -91,11 +132,15 @@ async function firstProgram(): Promise<string> {
 
 /** The other packages that a program imports, in the versions that this repository tests with. */
 function packagesOf(program: string): string[] {
-  const versionOf = createRequire(join(ROOT, "package.json"));
   return [...program.matchAll(/from "((?:@[^/"]+\/)?[^./"][^/"]*)[^"]*"/g)]
     .map(([, name = ""]) => name)
     .filter((name) => name !== "yardmaster" && !name.startsWith("node:"))
-    .map((name) => `${name}@${versionOf(`${name}/package.json`).version}`);
+    .map(versioned);
+}
+
+function versioned(name: string): string {
+  const path = join(ROOT, "node_modules", name, "package.json");
+  return `${name}@${JSON.parse(readFileSync(path, "utf8")).version}`;
 }
 
 /** Packs what the last build left, so that no other test loses the built files meanwhile. */

@@ -184,6 +184,98 @@ describe("the sources", () => {
     "worker/loader.ts: import(url)",
   ];
 
+  /** Every call that takes a path, and what it is made of, by whom it comes from: nobody of them sends messages. */
+  const PATHS: Readonly<Record<string, readonly string[]>> = {
+    "an argument of the command line": [
+      "cli/commands/dev.ts: existsSync(path)",
+      "cli/commands/dev.ts: spawn(process.execPath)",
+      "cli/commands/simulate.ts: readFile(file)",
+      "cli/commands/simulate.ts: writeFile(file)",
+      "cli/commands/trace.ts: createWriteStream(part)",
+      "cli/commands/trace.ts: rename(part)",
+      "cli/commands/trace.ts: rm(part)",
+      "cli/file-lines.ts: createReadStream(file)",
+      "cli/serve-http.ts: readFileSync(file)",
+      "cli/serve-tokens.ts: existsSync(path)",
+      "cli/serve-tokens.ts: readFileSync(path)",
+      "cli/serve-tokens.ts: writeFileSync(path)",
+      "cli/source-watch.ts: watch(dirname(file))",
+      "worker/loader.ts: existsSync(fileURLToPath(url))",
+    ],
+    "the yard's URL": [
+      "cli/doctor-checks.ts: existsSync(file)",
+      "cli/doctor-checks.ts: statSync(file)",
+      "redis/driver.ts: readFile(path)",
+      "sqlite/location.ts: accessSync(path)",
+      "sqlite/location.ts: realpathSync(folder)",
+      "sqlite/location.ts: realpathSync(named)",
+      "sqlite/location.ts: statSync(folder)",
+      "sqlite/location.ts: statSync(named)",
+      "sqlite/yard-file.ts: openDatabase(path)",
+    ],
+    "the package itself": [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is how the source has it.
+      "cli/doctor-checks.ts: readFileSync(`${root}package.json`)",
+      'cli/program.ts: readFileSync(new URL("../../package.json", import.meta.url))',
+      "http/dashboard.ts: readFileSync(join(FOLDER, name))",
+      "http/dashboard.ts: readdirSync(folder)",
+      "http/dashboard.ts: readdirSync(join(folder, entry.name))",
+    ],
+    "an argument of the simulation, and its record": [
+      "sim/campaign.ts: appendFileSync(RECORDS)",
+      'sim/campaign.ts: execFileSync("git")',
+      "sim/campaign.ts: existsSync(RECORDS)",
+      "sim/campaign.ts: readFileSync(RECORDS)",
+      "sim/main.ts: readFileSync(file)",
+      "sim/main.ts: writeFileSync(file)",
+      "sim/main.ts: writeFileSync(history)",
+    ],
+    "the yard's URL and the number of a mailbox": [
+      "sqlite/bells.ts: mkdirSync(this.#folder)",
+      "sqlite/bells.ts: openSync(this.#path(mailbox))",
+      "sqlite/bells.ts: rmSync(this.#path(mailbox))",
+      "sqlite/bells.ts: watch(this.#path(mailbox))",
+    ],
+    "the yard's URL and the name of a lock, which is chance, or was looked at": [
+      "sqlite/presence.ts: readdirSync(this.#folder)",
+      "sqlite/presence.ts: statSync(join(this.#folder, name))",
+      "sqlite/process-lock.ts: existsSync(path)",
+      "sqlite/process-lock.ts: mkdirSync(folder)",
+      "sqlite/process-lock.ts: openDatabase(path)",
+      "sqlite/process-lock.ts: rmSync(path)",
+    ],
+  };
+  const FILE_MODULES = /import ([^;]*?) from "node:(?:fs|fs\/promises|child_process)"/g;
+  /** They take what is open already. */
+  const TAKE_NO_PATH = new Set(["closeSync", "writeSync"]);
+
+  /** The calls of a source that open, look for or remove a file, with their first argument. */
+  function pathsIn(file: string): string[] {
+    const source = readFileSync(join(SOURCES, file), "utf8");
+    const imports = [...source.matchAll(FILE_MODULES)].map(([, names = ""]) => names);
+    // As a whole, a module could be called by any name.
+    expect(
+      imports.filter((names) => !/^(?:type )?\{/.test(names)),
+      file,
+    ).toEqual([]);
+    const calls = imports.flatMap((names) => names.match(/\b[a-z]\w*/g) ?? []);
+    if (source.includes('from "./driver.ts"')) calls.push("openDatabase");
+    return calls
+      .filter((call) => !TAKE_NO_PATH.has(call))
+      .flatMap((call) =>
+        [...source.matchAll(new RegExp(`\\b${call}\\(([^,()]*(?:\\([^()]*\\))?[^,()]*)`, "g"))].map(
+          ([, what = ""]) => `${file}: ${call}(${what.trim()})`,
+        ),
+      );
+  }
+
+  it("touch no file that a message names", () => {
+    const found = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+      .flatMap(pathsIn);
+    expect([...new Set(found)].sort()).toEqual(Object.values(PATHS).flat().sort());
+  });
+
   it("import and evaluate nothing that a message names", () => {
     const found = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))

@@ -89,6 +89,30 @@ await serverTests("Redis with an append-only file", startRedis, (server) => {
       expect(failure?.message).toMatch(/127\.0\.0\.1:1.*ECONNREFUSED/);
     });
 
+    it.each([
+      ["appendfsync", "no", /what the system had not written/, /A power cut loses tasks: set appendfsync/],
+      ["appendfsync", "everysec", /up to about 2 s/, /A power cut loses the last seconds/],
+      ["appendonly", "no", /since the last snapshot is lost/, /set appendonly yes/],
+      [
+        "maxmemory-policy",
+        "allkeys-lru",
+        /survives a power cut/,
+        /evicts tasks and results \(maxmemory-policy allkeys-lru\): set noeviction/,
+      ],
+    ])("warns of %s %s when it connects", async (name, value, durability, warning) => {
+      const before = (await server.cli("config", "get", name)).trim().split("\n").at(-1) ?? "";
+      await server.cli("config", "set", name, value);
+      try {
+        await withEngines(server.yardUrl(), 1, async (engine) => {
+          const [report] = engine?.report() ?? [];
+          expect(report?.durability).toMatch(durability);
+          expect(report?.warnings).toEqual([expect.stringMatching(warning)]);
+        });
+      } finally {
+        await server.cli("config", "set", name, before);
+      }
+    });
+
     it("refuses a URL that does not fit it", async () => {
       const wrong = server.yardUrl().replace("/0?", "/99?");
       expect((await failureOf(openEngine(wrong, systemHost)))?.message).toMatch(/database/);

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, it, type TestContext } from "vitest";
 import { type Server, ServerMissing } from "../../../servers/server.ts";
 
@@ -12,7 +13,10 @@ export async function serverTests<S extends Pick<Server, "stop">>(
 ): Promise<void> {
   let server: S;
   try {
-    server = await start();
+    const late = pause(START_MS, undefined, { ref: false }).then(() => {
+      throw new Error(`${name} has not started after ${START_MS / 1_000} s.`);
+    });
+    server = await Promise.race([start(), late]);
   } catch (error) {
     if (!(error instanceof ServerMissing)) throw error;
     describe(name, () => {
@@ -36,3 +40,6 @@ export async function startedFor<T>(context: TestContext, start: () => Promise<T
     return context.skip(error.message);
   }
 }
+
+/** No limit of the runner covers a file's loading. */
+const START_MS = 300_000;

@@ -1,6 +1,9 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createToken, hashToken, startHttp } from "../src/http.ts";
@@ -9,6 +12,7 @@ import { connect, type Yard } from "../src/yard.ts";
 import { CliYard } from "./cli-process.ts";
 import { inner, outer, recordSpans, type SeenSpan } from "./traced-tasks.ts";
 
+const runFile = promisify(execFile);
 const ownSpans = recordSpans();
 const tracer = trace.getTracer("test");
 
@@ -98,6 +102,54 @@ describe("a trace", () => {
     await plain.close();
     const [span] = await workerSpans();
     expect(span).toMatchObject({ name: "process traced", parentId: "", traceId: own });
+  });
+});
+
+describe("a program that does not trace", () => {
+  /** Submits to nobody, and tells which packages of OpenTelemetry were asked for and how long its frames were. */
+  const PROGRAM = `
+    import { registerHooks } from "node:module";
+    import { DatabaseSync } from "node:sqlite";
+    const [sources, url] = process.argv.slice(1);
+    const asked = [];
+    registerHooks({
+      resolve(specifier, context, next) {
+        if (specifier.startsWith("@opentelemetry")) asked.push(specifier);
+        return next(specifier, context);
+      },
+    });
+    const { connect, defineTask } = await import(sources + "/index.ts");
+    const task = defineTask({ name: "plain" });
+    const seen = new Set();
+    async function frameOf(options) {
+      const yard = await connect(url, options);
+      await yard.submit(task, { n: 1 });
+      await yard.close();
+      const file = new DatabaseSync(url.replace("sqlite:", ""));
+      const frames = file.prepare("SELECT mailbox || ' ' || id AS place, content FROM frame").all();
+      file.close();
+      const [fresh] = frames.filter(({ place, content }) => !seen.has(place) && Buffer.from(content).includes("plain"));
+      seen.add(fresh.place);
+      return Buffer.from(fresh.content);
+    }
+    const plain = await frameOf({});
+    const before = [...asked];
+    const idle = await frameOf({ tracing: true });
+    console.log(JSON.stringify({ before, after: asked, plain: plain.length, idle: idle.length, carries: plain.includes("traceparent") }));
+  `;
+
+  it("loads nothing of OpenTelemetry, and sends the same frame as one without an SDK", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "yardmaster-untraced-"));
+    try {
+      const sources = join(import.meta.dirname, "../src");
+      const args = ["--no-warnings", "--input-type=module", "--eval", PROGRAM, sources];
+      const { stdout } = await runFile(process.execPath, [...args, `sqlite:${join(folder, "yard.db")}`]);
+      const { plain, idle, ...rest } = JSON.parse(stdout);
+      expect(rest).toEqual({ before: [], after: ["@opentelemetry/api"], carries: false });
+      expect(idle).toBe(plain);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Transactional } from "../src/brokers/broker.ts";
 import { openEngine } from "../src/connect.ts";
@@ -19,6 +18,7 @@ import {
 } from "../src/index.ts";
 import { frameOf, takeCount, textsOf } from "../src/testing/conformance.ts";
 import { createHandlers } from "../src/worker.ts";
+import fc from "./property.ts";
 import type { TransactionNews } from "./transaction-child.ts";
 import { double } from "./transaction-tasks.ts";
 

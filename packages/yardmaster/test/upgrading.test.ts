@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startRedis } from "../../../servers/redis.ts";
-import type { TaskPage } from "../src/client/directory.ts";
+import type { TaskPage } from "../src/client/filters.ts";
 import type { TaskStatus } from "../src/client/task-status.ts";
 import type { Yard } from "../src/yard.ts";
 import { CliProcess, type Ended } from "./cli-process.ts";

@@ -78,7 +78,12 @@ type Act = (limit: number, dryRun: boolean, cursor: string | null) => Promise<Bu
 /** Says first how many it would be. */
 async function inSteps(verb: string, past: string, act: Act): Promise<void> {
   try {
-    const would = await act(STEP, true, null);
+    let would = await act(STEP, true, null);
+    // A step that found nothing may still lead on.
+    while (would.matched.length === 0 && would.cursor !== null) {
+      tell("Nothing among the newest: looking further");
+      would = await act(STEP, true, would.cursor);
+    }
     if (would.matched.length === 0) {
       tell("No task fits the filter.");
       return;
@@ -100,7 +105,7 @@ async function inSteps(verb: string, past: string, act: Act): Promise<void> {
       done += answer.done;
       failed += answer.failed.length;
       cursor = answer.cursor;
-      if (!answer.more || answer.matched.length === 0 || (answer.done === 0 && cursor === null)) break;
+      if (cursor === null && (!answer.more || answer.done === 0)) break;
       tell(`${plural(done, "task", "tasks")} ${past} so far`);
     }
     tell(`${plural(done, "task", "tasks")} ${past}${failed === 0 ? "" : `, ${failed} refused`}`, failed > 0);

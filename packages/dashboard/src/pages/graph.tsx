@@ -20,7 +20,7 @@ export function Graph({ id }: { readonly id: string }): JSX.Element {
   if (value === null && trouble !== "") {
     return (
       <Panel title="No such graph">
-        <Empty icon="graphs" title={trouble}>
+        <Empty icon="graphs" title={trouble} command="npx yardmaster graph list">
           A graph is known as long as the records of its tasks are kept.
         </Empty>
       </Panel>

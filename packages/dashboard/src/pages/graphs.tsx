@@ -12,9 +12,9 @@ export function GraphsPage(): JSX.Element {
     <div class="page">
       <Panel title="Graphs" note="those under way and the last that ended, newest first">
         {all.length === 0 ? (
-          <Empty icon="graphs" title="No graph is under way">
-            A plan of tasks that belong together is submitted with <code>yard.submitGraph(chain(…))</code>. A
-            task that has ended still shows what it waited for on its own page.
+          <Empty icon="graphs" title="No graph yet" command="npx yardmaster graph list">
+            A program submits a plan of tasks that belong together with{" "}
+            <code>yard.submitGraph(chain(…))</code>; here and in a terminal it is seen as it goes on.
           </Empty>
         ) : (
           <Rows all={all} />

@@ -1,11 +1,19 @@
 import type { JSX } from "preact";
 import burstyTenants from "../../../../docs/img/bursty-tenants.svg?url";
 import diurnal from "../../../../docs/img/diurnal.svg?url";
+import graphs from "../../../../docs/img/graphs.svg?url";
 import heavyTails from "../../../../docs/img/heavy-tails.svg?url";
+import largeAndSmall from "../../../../docs/img/large-and-small.svg?url";
+import oneThread from "../../../../docs/img/one-thread.svg?url";
+import silentWorkers from "../../../../docs/img/silent-workers.svg?url";
+import staleWork from "../../../../docs/img/stale-work.svg?url";
+import stragglers from "../../../../docs/img/stragglers.svg?url";
+import unequalMachines from "../../../../docs/img/unequal-machines.svg?url";
 import unequalWorkers from "../../../../docs/img/unequal-workers.svg?url";
+import warmCaches from "../../../../docs/img/warm-caches.svg?url";
 import { duration } from "../format.ts";
 import { queues, stats } from "../live.ts";
-import { Command, Panel, QueueLink, Waiting } from "../parts/basics.tsx";
+import { Command, Empty, Panel, QueueLink, Waiting } from "../parts/basics.tsx";
 import { flows } from "../samples.ts";
 
 interface Scenario {
@@ -23,17 +31,57 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: "Heavy tails",
     chart: heavyTails,
-    says: "Many short tasks beside a few that take a hundred times as long. Shortest first cuts the mean slowdown to a quarter; deadlines that suit the lengths do the same.",
+    says: "Many short tasks beside a few that take a hundred times as long. Shortest first cuts the mean slowdown to a quarter; deadlines that suit the lengths do the same, so that the two lines are one.",
   },
   {
     name: "Day and night",
     chart: diurnal,
-    says: "Load is above what the workers can do for a part of each hour. By deadline none of the urgent tasks is late, by arrival three quarters are.",
+    says: "Load is above what the workers can do for a part of each hour, and no order changes how long all wait together. It changes who waits: by arrival three quarters of the urgent tasks are late, by deadline none.",
+  },
+  {
+    name: "Stale work",
+    chart: staleWork,
+    says: "Prices that nobody wants after five seconds, and now and then more than can be worked out. By arrival 60 % are late; with the latest first 11 %, those that are lost anyway. One time to live for all makes a deadline the order of arrival.",
+  },
+  {
+    name: "Random graphs",
+    chart: graphs,
+    says: "When each of sixty graphs had ended as a whole. By critical path the first of them end sooner than by arrival, and the last ones no later; at random all take longer.",
+  },
+  {
+    name: "A straggler",
+    chart: stragglers,
+    says: "Ten machines, one of which takes ten times as long and looks like the others. With second attempts one task in a hundred takes 2 s instead of 4 s; a few more are late by a little.",
+  },
+  {
+    name: "Silent workers",
+    chart: silentWorkers,
+    says: "Twelve workers, each of which is cut off every forty seconds or so. With second attempts one task in a hundred takes 4.25 s or more instead of 10.2 s; what is done in vain rises from 0.4 % to 0.9 % of the slots' time.",
   },
   {
     name: "Unequal workers",
     chart: unequalWorkers,
-    says: "Some machines are four times as fast, and all of them die now and then. Choose a placement for what it is made for: it hardly moves these waits.",
+    says: "Some machines are four times as fast, and all of them die now and then. The least loaded worker shortens most waits, an idle one first or the same one again lengthens them; the longest waits are shortest at random.",
+  },
+  {
+    name: "One thread a worker",
+    chart: oneThread,
+    says: "Eight slots that share one thread. At random the mean wait is 325 ms, with two choices 141 ms, with an idle worker first 47 ms, with the least loaded one 35 ms.",
+  },
+  {
+    name: "Warm caches",
+    chart: warmCaches,
+    says: "Forty models, of which a worker keeps six. Where a model's tasks stay together, three in a hundred wait instead of thirty, and fewer slots do the work.",
+  },
+  {
+    name: "Unequal machines",
+    chart: unequalMachines,
+    says: "Small machines of two threads beside large ones of eight, with memory in proportion and slots for all. Spreading by memory waits 11 ms in the mean, the least loaded by slots 194 ms, at random 565 ms; packing is for other work.",
+  },
+  {
+    name: "Large and small",
+    chart: largeAndSmall,
+    says: "One in sixty tasks needs a whole machine. At random, and more so when spread, small tasks are on all machines and a large one waits; packed, there is always a machine free, and nothing waits.",
   },
 ];
 
@@ -68,6 +116,13 @@ export function PolicyPage(): JSX.Element {
 function Here(): JSX.Element {
   const all = queues.value;
   if (all === null) return <Waiting rows={3} />;
+  if (all.length === 0) {
+    return (
+      <Empty icon="queues" title="No queue yet" command="npx yardmaster queues apply ./queues.ts">
+        A queue's declaration says its order and its placement.
+      </Empty>
+    );
+  }
   return (
     <div class="table-wrap">
       <table class="table compact">

@@ -1,40 +1,44 @@
 import type { JSX } from "preact";
-import type { QueueChanges, QueueStatus } from "yardmaster/http-client";
-import { FormButton, NumberField, numberOf } from "../parts/form-button.tsx";
+import { ORDERS, PLACEMENTS, type QueueChanges, type QueueStatus } from "yardmaster/http-client";
+import { ChoiceField, choiceOf, FormButton, NumberField, numberOf } from "../parts/form-button.tsx";
 import { client } from "../session.ts";
 
 export type QueueSettings = NonNullable<QueueStatus["settings"]>;
 
 const SECOND_MS = 1_000;
 
-/** Changes a queue's limits and its share of the workers while it runs. */
-export function SettingsButton({
-  name,
-  settings,
-}: {
-  readonly name: string;
+/** Changes a queue's order, limits and share of the workers while it runs. */
+export function SettingsButton(props: {
+  readonly queue: QueueStatus;
   readonly settings: QueueSettings;
 }): JSX.Element {
+  const { queue, settings } = props;
+  const { name } = queue;
   return (
     <FormButton
       icon="tune"
       label={`Change settings of queue ${name}`}
       title={`Change queue ${name}`}
       text="What runs goes on; the next task that starts is counted by the new settings. A field left empty is no limit."
-      fields={<Fields settings={settings} />}
+      fields={<Fields queue={queue} settings={settings} />}
       action="Change it"
       done={`Queue ${name} is changed`}
-      send={(values) => client.value.configure(name, changesOf(values, settings))}
+      send={(values) => client.value.configure(name, changesOf(values, queue, settings))}
     >
       Change
     </FormButton>
   );
 }
 
-function Fields({ settings }: { readonly settings: QueueSettings }): JSX.Element {
-  const { weight, precedence, concurrency, rate } = settings;
+function Fields(props: { readonly queue: QueueStatus; readonly settings: QueueSettings }): JSX.Element {
+  const { order, placement } = props.queue;
+  const { weight, precedence, concurrency, rate } = props.settings;
   return (
     <>
+      <div class="form-pair">
+        <ChoiceField name="order" label="Order" value={order} choices={ORDERS} />
+        <ChoiceField name="placement" label="Placement" value={placement} choices={PLACEMENTS} />
+      </div>
       <NumberField name="weight" label="Weight" value={weight} min={1} />
       <NumberField name="precedence" label="Precedence" value={precedence} />
       <NumberField
@@ -61,14 +65,22 @@ function Fields({ settings }: { readonly settings: QueueSettings }): JSX.Element
 }
 
 /** Only what was changed here, so that what somebody else has changed meanwhile stays. */
-function changesOf(values: FormData, { weight, precedence, concurrency, rate }: QueueSettings): QueueChanges {
+function changesOf(
+  values: FormData,
+  { order, placement }: QueueStatus,
+  { weight, precedence, concurrency, rate }: QueueSettings,
+): QueueChanges {
   const now = {
+    order: choiceOf(values, "order", ORDERS) ?? order,
+    placement: choiceOf(values, "placement", PLACEMENTS) ?? placement,
     weight: numberOf(values, "weight") ?? weight,
     precedence: numberOf(values, "precedence") ?? precedence,
     concurrency: numberOf(values, "concurrency"),
     rate: rateOf(values),
   };
   return {
+    ...(now.order === order ? {} : { order: now.order }),
+    ...(now.placement === placement ? {} : { placement: now.placement }),
     ...(now.weight === weight ? {} : { weight: now.weight }),
     ...(now.precedence === precedence ? {} : { precedence: now.precedence }),
     ...((now.concurrency ?? 0) === concurrency ? {} : { concurrency: now.concurrency }),

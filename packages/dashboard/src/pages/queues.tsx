@@ -55,9 +55,10 @@ function QueueCard({ queue }: { readonly queue: QueueStatus }): JSX.Element {
       <header class="panel-head">
         <h2 title={queue.name}>{queue.name}</h2>
         {queue.paused ? <span class="tag warn">paused</span> : <span class="tag good">open</span>}
-        <span class="spacer" />
-        <SettingsButton name={queue.name} settings={settings} />
-        <PauseButton queue={queue} />
+        <span class="actions">
+          <SettingsButton queue={queue} settings={settings} />
+          <PauseButton queue={queue} />
+        </span>
       </header>
       <dl class="counts">
         <Count

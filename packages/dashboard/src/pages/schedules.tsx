@@ -125,7 +125,7 @@ function Actions({ schedule: { name, paused } }: { readonly schedule: ScheduleSt
       </ActionButton>
       {paused ? (
         <ActionButton
-          icon="retry"
+          icon="play"
           label={`Resume ${name}`}
           run={() => attempt(`${name} goes on`, () => yard.resumeSchedule(name))}
         >

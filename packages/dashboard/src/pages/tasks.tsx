@@ -19,6 +19,8 @@ import { fromOf, isEnded, isKeyed, type TaskSearch } from "./task-search.ts";
 
 const PAGE = 50;
 const AGAIN_MS = 5_000;
+/** An answer may be empty and still lead on: so many are asked for before the reader is asked. */
+const LOOKS = 4;
 const PERIODS = {
   "": "any time",
   "15m": "last 15 minutes",
@@ -62,8 +64,10 @@ export function TasksPage(): JSX.Element {
       >
         <Filters search={search} change={setQuery} />
         {trouble !== "" && <Trouble text={trouble} />}
-        <Rows value={value} search={search} />
-        {!isKeyed(search) && <Pager trail={trail} rows={value} setTrail={setTrail} />}
+        <Rows value={value} search={search} lookOn={(next) => setTrail([...trail, next])} />
+        {!isKeyed(search) && (value !== null || trail.length > 0) && (
+          <Pager trail={trail} next={value?.next ?? ""} setTrail={setTrail} />
+        )}
       </Panel>
     </div>
   );
@@ -88,11 +92,15 @@ async function rowsOf(search: TaskSearch, cursor: string, signal: AbortSignal): 
     const states: readonly TerminalState[] = TERMINAL_STATES.filter(
       (one) => state === "ended" || one === state,
     );
-    const page = await client.value.history(
-      { ...wanted, ...fromOf(period), state: states, ...(cursor === "" ? {} : { cursor }) },
-      { signal },
-    );
-    return { tasks: page.tasks, next: page.cursor ?? "" };
+    let next = cursor;
+    for (let look = 1; ; look++) {
+      const page = await client.value.history(
+        { ...wanted, ...fromOf(period), state: states, ...(next === "" ? {} : { cursor: next }) },
+        { signal },
+      );
+      next = page.cursor ?? "";
+      if (page.tasks.length > 0 || next === "" || look === LOOKS) return { tasks: page.tasks, next };
+    }
   }
   const one = STATES.find((known) => known === state);
   const tasks = await client.value.list(
@@ -220,9 +228,11 @@ function useTyped(value: string): RefObject<HTMLInputElement | null> {
 function Rows({
   value,
   search,
+  lookOn,
 }: {
   readonly value: TaskRows | null;
   readonly search: TaskSearch;
+  readonly lookOn: (next: string) => void;
 }): JSX.Element {
   if (value === null) return <Waiting rows={8} />;
   if (value.tasks.length > 0)
@@ -238,6 +248,16 @@ function Rows({
         A key is kept as long as its window says, a day by default.{" "}
         <button type="button" class="link" onClick={() => setQuery({ key: "" })}>
           Take the key out
+        </button>
+      </Empty>
+    );
+  }
+  if (value.next !== "") {
+    return (
+      <Empty icon="search" title="Nothing among the newest">
+        Older tasks have not been looked at yet.{" "}
+        <button type="button" class="link" onClick={() => lookOn(value.next)}>
+          Look further
         </button>
       </Empty>
     );
@@ -271,13 +291,15 @@ function Rows({
   );
 }
 
+/** Its buttons keep the focus where there is nothing more, so that a page after another takes one key each. */
 function Pager(props: {
   readonly trail: readonly string[];
-  readonly rows: TaskRows | null;
+  readonly next: string;
   readonly setTrail: (trail: readonly string[]) => void;
 }): JSX.Element {
-  const { trail, rows, setTrail } = props;
-  const next = rows?.next ?? "";
+  const { trail, next, setTrail } = props;
+  const isFirst = trail.length === 0;
+  const isLast = next === "";
   return (
     <nav class="pager" aria-label="Pages of tasks">
       <span class="faint">Page {trail.length + 1}</span>
@@ -285,12 +307,17 @@ function Pager(props: {
       <button
         type="button"
         class="button"
-        disabled={trail.length === 0}
-        onClick={() => setTrail(trail.slice(0, -1))}
+        aria-disabled={isFirst}
+        onClick={() => isFirst || setTrail(trail.slice(0, -1))}
       >
         Back
       </button>
-      <button type="button" class="button" disabled={next === ""} onClick={() => setTrail([...trail, next])}>
+      <button
+        type="button"
+        class="button"
+        aria-disabled={isLast}
+        onClick={() => isLast || setTrail([...trail, next])}
+      >
         Next
       </button>
     </nav>

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { WaitingHead } from "yardmaster/http-client";
 import { now } from "../clock.ts";
 import { count, duration, plural, rate } from "../format.ts";
-import { ends, heads, queues, readyTasks, stats, workers } from "../live.ts";
+import { ends, heads, isTold, queues, readyTasks, stats, workers } from "../live.ts";
 import {
   Elapsed,
   Empty,
@@ -26,6 +26,7 @@ const MAX_SPAN_MS = 5 * 60_000;
 const SPARK_SAMPLES = 60;
 
 export function YardPage(): JSX.Element {
+  if (!isTold.value) return <Waiting rows={12} />;
   return (
     <div class="page yard">
       <Figures />
@@ -38,7 +39,13 @@ export function YardPage(): JSX.Element {
           <Throughput />
         </Panel>
         <Panel title="Wait" note="from ready to started, of the last 10 s">
-          <Latency field="wait" />
+          <Latency label="Wait" field="wait" />
+        </Panel>
+        <Panel title="Run" note="attempts that succeeded, of the last 10 s">
+          <Latency label="Run" field="run" />
+        </Panel>
+        <Panel title="End to end" note="from accepted to succeeded, of the last 10 s">
+          <Latency label="End to end" field="total" />
         </Panel>
       </div>
       <div class="columns wide-left">
@@ -223,7 +230,8 @@ function spanOf(all: readonly Sample[]): number {
   return Math.min(MAX_SPAN_MS, Math.max(MIN_SPAN_MS, Math.ceil(known / MIN_SPAN_MS) * MIN_SPAN_MS));
 }
 
-function Latency({ field }: { readonly field: "wait" | "run" }): JSX.Element {
+function Latency(props: { readonly label: string; readonly field: "wait" | "run" | "total" }): JSX.Element {
+  const { label, field } = props;
   const all = samples.value;
   const of = (name: keyof Percentiles): (number | null)[] => all.map((one) => one[field]?.[name] ?? null);
   const series: Series[] = [
@@ -233,7 +241,7 @@ function Latency({ field }: { readonly field: "wait" | "run" }): JSX.Element {
   ];
   return (
     <Chart
-      label="Wait"
+      label={label}
       times={all.map(({ at }) => at)}
       series={series}
       show={duration}

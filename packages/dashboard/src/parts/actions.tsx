@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
-import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren, JSX, RefObject } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { mayAct, messageOf } from "../session.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
@@ -53,7 +53,7 @@ export async function attempt(done: string, action: () => Promise<unknown>): Pro
   }
 }
 
-/** A button that does something to the yard: disabled while it does, and for whoever may not. */
+/** A button that does something to the yard, once at a time: while it does it keeps the focus. Disabled for whoever may not. */
 export function ActionButton(props: {
   readonly icon: IconName;
   readonly children: ComponentChildren;
@@ -66,6 +66,7 @@ export function ActionButton(props: {
   const [isBusy, setBusy] = useState(false);
   const may = mayAct.value;
   const run = async (): Promise<void> => {
+    if (isBusy) return;
     setBusy(true);
     await props.run();
     setBusy(false);
@@ -74,7 +75,8 @@ export function ActionButton(props: {
     <button
       type="button"
       class={`button ${props.kind ?? ""}`}
-      disabled={isBusy || !may || props.disabled}
+      disabled={!may || props.disabled}
+      aria-disabled={isBusy}
       {...(props.label === undefined ? {} : { "aria-label": props.label })}
       title={may ? props.label : "This takes the token of an operator or admin"}
       onClick={() => void run()}
@@ -109,14 +111,30 @@ export function confirmed(title: string, text: ComponentChildren, action: string
   });
 }
 
-/** The question that is asked, if any; a native dialog keeps the focus and knows Escape. */
+/** Opens a native dialog, which keeps the focus and knows Escape, and gives the focus back when it goes. */
+export function useModal(dialog: RefObject<HTMLDialogElement | null>): void {
+  const before = useRef(document.activeElement);
+  // Of the layout: an ordinary effect gives the focus back a frame after the dialog is gone, and what is typed meanwhile is lost.
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => {
+      element?.close();
+      // A dialog that goes while its page is drawn anew gives the focus to nobody.
+      if (before.current instanceof HTMLElement) before.current.focus();
+    };
+  }, [dialog]);
+}
+
+/** The question that is asked, if any. */
 export function Questions(): JSX.Element | null {
-  const dialog = useRef<HTMLDialogElement>(null);
   const asked = question.value;
-  useEffect(() => {
-    if (asked !== null) dialog.current?.showModal();
-  }, [asked]);
-  if (asked === null) return null;
+  return asked === null ? null : <QuestionDialog asked={asked} />;
+}
+
+function QuestionDialog({ asked }: { readonly asked: Question }): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useModal(dialog);
   return (
     <dialog ref={dialog} class="dialog" aria-labelledby="question" onCancel={() => asked.answer(false)}>
       <h2 id="question">{asked.title}</h2>

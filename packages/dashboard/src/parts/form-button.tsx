@@ -1,7 +1,7 @@
 import type { ComponentChildren, JSX, TargetedSubmitEvent } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useRef, useState } from "preact/hooks";
 import { messageOf } from "../session.ts";
-import { ActionButton, tell } from "./actions.tsx";
+import { ActionButton, tell, useModal } from "./actions.tsx";
 import type { IconName } from "./icon.tsx";
 
 interface FormProps {
@@ -39,7 +39,6 @@ export function FormButton({
   );
 }
 
-/** A native dialog keeps the focus and knows Escape. */
 function FormDialog({
   title,
   text,
@@ -53,9 +52,10 @@ function FormDialog({
   const heading = useId();
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState("");
-  useEffect(() => dialog.current?.showModal(), []);
+  useModal(dialog);
   const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
+    if (isBusy) return;
     setBusy(true);
     try {
       await send(new FormData(event.currentTarget));
@@ -79,7 +79,7 @@ function FormDialog({
           <button type="button" class="button" onClick={close}>
             Leave it
           </button>
-          <button type="submit" class="button primary" disabled={isBusy}>
+          <button type="submit" class="button primary" aria-disabled={isBusy}>
             {action}
           </button>
         </div>
@@ -120,4 +120,32 @@ export function NumberField(props: {
 export function numberOf(values: FormData, name: string): number | null {
   const text = String(values.get(name) ?? "").trim();
   return text === "" ? null : Number(text);
+}
+
+/** One of some words. */
+export function ChoiceField(props: {
+  readonly name: string;
+  readonly label: string;
+  readonly value: string;
+  readonly choices: readonly string[];
+}): JSX.Element {
+  const { name, label, value, choices } = props;
+  return (
+    <label>
+      <span>{label}</span>
+      <select name={name}>
+        {choices.map((choice) => (
+          <option key={choice} value={choice} selected={choice === value}>
+            {choice}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Null where none of them was chosen. */
+export function choiceOf<T extends string>(values: FormData, name: string, choices: readonly T[]): T | null {
+  const chosen = values.get(name);
+  return choices.find((choice) => choice === chosen) ?? null;
 }

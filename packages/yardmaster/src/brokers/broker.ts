@@ -32,6 +32,11 @@ export interface Broker {
    * and ends abandoned ones by itself.
    */
   mailboxes(prefix: string): Promise<string[]>;
+  /**
+   * In which part of the engine a frame is, or would be: parts fail by themselves, as the masters of a Cluster do, so
+   * that what is of one should not go in one call with what is of another. Absent where all is in one.
+   */
+  readonly partOf?: (frame: Pick<Delivery, "mailbox"> & Partial<Pick<Delivery, "tag">>) => number;
   readonly presence: Presence;
   /** Absent where the engine cannot send in a transaction of the caller's. */
   readonly transactional?: Transactional;

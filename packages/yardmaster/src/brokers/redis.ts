@@ -15,6 +15,7 @@ const HALF = "BROKER_UNAVAILABLE";
 /** The mailboxes of a yard on Redis: streams that are read by one receiver and deleted entry by entry. */
 export class RedisBroker implements Broker {
   readonly presence: RedisPresence;
+  readonly partOf?: NonNullable<Broker["partOf"]>;
   readonly #servers: Servers;
   readonly #shards: number;
   readonly #receivers = new Set<RedisReceiver>();
@@ -28,6 +29,10 @@ export class RedisBroker implements Broker {
     this.#servers = servers;
     this.#shards = shards;
     this.presence = new RedisPresence(servers);
+    if (servers.isCluster) {
+      this.partOf = ({ mailbox, tag }) =>
+        tag === undefined ? (laneShard(mailbox) ?? 0) : shardOfTag({ tag });
+    }
   }
 
   async declare(mailbox: string): Promise<void> {
@@ -262,7 +267,7 @@ function pack(
 }
 
 /** A delivery's tag is "shard id": in whose tag the stream is, and the entry. */
-function shardOfTag({ tag }: Delivery): number {
+function shardOfTag({ tag }: Pick<Delivery, "tag">): number {
   return Number.parseInt(String(tag), 10);
 }
 

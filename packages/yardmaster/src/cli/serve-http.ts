@@ -64,7 +64,7 @@ export interface HttpFace {
 export async function openHttpFace(
   target: Target,
   wait: ConnectOptions,
-  port: number,
+  { port, dispatches }: { readonly port: number; readonly dispatches: boolean },
   output: Output,
   log: EventLog,
 ): Promise<HttpFace> {
@@ -73,7 +73,7 @@ export async function openHttpFace(
   try {
     const report = (what: string, error: unknown): void =>
       log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`);
-    const server = await startHttp(yard, { port, tokens, report });
+    const server = await startHttp(yard, { port, tokens, report, dispatches });
     announce(server, first, output, log);
     return {
       async close({ timeoutMs }) {

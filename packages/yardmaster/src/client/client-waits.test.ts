@@ -111,6 +111,17 @@ describe("a handle opened by id", () => {
     await result;
   });
 
+  it("hears the answer although its client's mailbox was swept away", async () => {
+    await client.submit(double, 1);
+    const { replyTo } = await submission();
+    const result = expect(client.get(ID).result()).rejects.toMatchObject({ code: "TASK_NOT_FOUND" });
+    await host.settle();
+    await engine.broker.remove(replyTo);
+    await host.advance(30_000);
+    await dispatcher.tell(replyTo, { type: "unknown", id: ID });
+    await result;
+  });
+
   it("follows an alias to the first task", async () => {
     const first = await client.submit(double, 1);
     const second = await client.submit(double, 1);
@@ -292,6 +303,29 @@ describe("the mailbox", () => {
     expect(await engine.broker.mailboxes("client:")).toEqual([replyTo]);
     await dispatcher.tell(replyTo, { type: "reply", request: 1, ok: true, value: {} });
     await paused;
+  });
+
+  it("is made again once, however many ask and hear nothing", async () => {
+    await client.close();
+    let opened = 0;
+    const receive: Broker["receive"] = (mailbox) => {
+      opened += 1;
+      return engine.broker.receive(mailbox);
+    };
+    client = await startClient({ engine: { ...engine, broker: { ...engine.broker, receive } }, host });
+    const handles = await Promise.all(
+      Array.from({ length: 1_000 }, (_, input) => client.submit(double, input)),
+    );
+    const results = handles.map(({ id }) =>
+      client
+        .get(id)
+        .result()
+        .catch(() => null),
+    );
+    await host.advance(35_000);
+    expect(opened).toBe(2);
+    await client.close();
+    await Promise.all(results);
   });
 
   it("is given up with the engine, and nothing goes on in the background", async () => {

@@ -1,5 +1,6 @@
 import { endedWithin } from "../deadline.ts";
 import { decodeValue } from "../definition/codec.ts";
+import { optionsOf } from "../definition/options.ts";
 import type { QueueDefinition } from "../definition/queue.ts";
 import type { AnyTask, TaskDefinition } from "../definition.ts";
 import type { Engine } from "../engine.ts";
@@ -16,19 +17,18 @@ import {
   type ActivityMark,
   type ClockReport,
   Directory,
-  type ListFilter,
   type QueueStatus,
-  type TaskFilter,
-  type TaskPage,
   type WorkerStatus,
   type YardActivity,
   type YardStats,
 } from "./directory.ts";
+import type { ListFilter, TaskFilter, TaskPage } from "./filters.ts";
 import type { GraphHandle } from "./graph-handle.ts";
 import { Graphs } from "./graphs.ts";
 import type { TaskHandle } from "./handle.ts";
 import { notFound } from "./inquiry.ts";
 import { checkKnown, foreignIds } from "./known-tasks.ts";
+import { checkLimit } from "./limit.ts";
 import type { Plan } from "./plan.ts";
 import type { QueueChanges } from "./queue-changes.ts";
 import { checkHome, shardOfDraft } from "./routing.ts";
@@ -273,7 +273,10 @@ export class Client {
     return traced(this.tracing, again, (draft) => this.switchboard.send(draft, decoding));
   }
 
-  /** Unfinished tasks first, oldest first; then those that ended, newest first. */
+  /**
+   * Unfinished tasks first, oldest first; then those that ended, newest first. Where the dispatchers' index of those
+   * does not reach, about 20,000 records are looked at: `find` also says whether there are more.
+   */
   list(filter?: ListFilter): Promise<TaskStatus[]> {
     return this.directory.list(filter);
   }
@@ -318,14 +321,9 @@ export class Client {
    * What goes on at the moment: attempts that ended since `since` (the mark of the answer before), those that run, and
    * why what waits at the heads of lines waits. At most `limit` (300) of each a shard; costs the same however much waits.
    */
-  activity({
-    since = {},
-    limit = 300,
-  }: {
-    since?: ActivityMark;
-    limit?: number;
-  } = {}): Promise<YardActivity> {
-    return this.directory.activity(since, limit);
+  async activity(options: { since?: ActivityMark; limit?: number } = {}): Promise<YardActivity> {
+    const { since = {}, limit = 300 } = optionsOf("activity", options);
+    return this.directory.activity(optionsOf("activity since", since), checkLimit(limit));
   }
 
   /** All workers that a dispatcher knows, by id. */
@@ -368,8 +366,8 @@ export class Client {
    * Tells a worker to take no more and to end when it is done; with `withinMs`, what still runs then is aborted, and the
    * worker ends. Throws INVALID_NAME where nobody knows it.
    */
-  drain(worker: string, { withinMs }: { readonly withinMs?: number } = {}): Promise<void> {
-    return this.directory.drain(worker, withinMs);
+  async drain(worker: string, options: { readonly withinMs?: number } = {}): Promise<void> {
+    return this.directory.drain(worker, optionsOf("drain", options).withinMs);
   }
 
   /**
@@ -384,9 +382,15 @@ export class Client {
    * Waits for the broker to have what was submitted, then stops. Whatever still waits rejects with CLOSED; tasks go on.
    * Settles within `timeoutMs` (default 5,000) whatever the engine does; throws TIMED_OUT_CLOSING if that cut it short.
    */
-  close({ timeoutMs = CLOSE_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.closing ??= this.shut(timeoutMs);
-    return this.closing;
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    try {
+      const { timeoutMs = CLOSE_MS } = optionsOf("close", options);
+      checkDelay(timeoutMs, "timeoutMs");
+      this.closing ??= this.shut(timeoutMs);
+      return this.closing;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** As `close`. */
@@ -418,7 +422,6 @@ export class Client {
 
   /** What closing means, once. */
   protected async shut(timeoutMs: number): Promise<void> {
-    checkDelay(timeoutMs, "timeoutMs");
     const closed = clientClosed();
     const until = this.host.monotonic() + timeoutMs;
     this.switchboard.refuseMore(closed);

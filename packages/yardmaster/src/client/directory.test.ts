@@ -3,8 +3,9 @@ import { PlayedDispatcher } from "../../test/played-dispatcher.ts";
 import { defineQueue } from "../definition/queue.ts";
 import { defineTask } from "../definition.ts";
 import { createMemoryWorld } from "../memory/world.ts";
-import type { Submission } from "../protocol/task.ts";
+import type { State, Submission } from "../protocol/task.ts";
 import { createManualHost, type ManualHost } from "../testing/manual-host.ts";
+import { inserted, sampleTask, taskId } from "../testing/sample-tasks.ts";
 import { type Client, startClient } from "./client.ts";
 
 const echo = defineTask<string, string>({ name: "echo", queue: "voices", attempts: 2 });
@@ -139,6 +140,74 @@ describe("list and find", () => {
     expect(rest.cursor).toBeNull();
     await expect(client.find({ limit: 0 })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
   });
+
+  it("asks the owner for parked tasks, and reads the records that it names", async () => {
+    const { id } = await submitted();
+    const parked = client.find({ states: ["ready"] });
+    const stored = { states: ["ready"], limit: 100 };
+    expect(await reply({ ids: [id], horizon: "", parked: 1 })).toMatchObject({ type: "list", stored });
+    expect(await parked).toEqual({ tasks: [], cursor: null });
+  });
+
+  it("looks through the store where the owner is of a release that has no index", async () => {
+    await dispatcher.keepTask(await submitted(), "succeeded", { result: '""' });
+    const waiting = client.find({ states: ["ready", "succeeded"], limit: 5 });
+    expect((await waiting).tasks).toHaveLength(1);
+    const parked = client.find({ states: ["ready"] });
+    await reply([]);
+    expect(await parked).toEqual({ tasks: [], cursor: null });
+    // It is not asked again at once.
+    expect(await client.find({ states: ["ready"] })).toEqual({ tasks: [], cursor: null });
+  });
+
+  it("lists what is among the newest 20,000 where no owner has an index, and no more", async () => {
+    await keepMany("failed", false);
+    const failed = client.list({ state: "failed" });
+    await reply([]);
+    expect(await failed).toEqual([]);
+    expect(await client.list({ state: "failed" })).toEqual([]);
+    const { cursor } = await client.find({ states: ["failed"] });
+    expect(await client.find({ states: ["failed"], cursor: cursor ?? "" })).toMatchObject({
+      tasks: [{ id: taskId(0) }],
+      cursor: null,
+    });
+  });
+
+  it("looks once for parked tasks where no owner has an index", async () => {
+    await keepMany("ready", true);
+    const waiting = client.list({ unfinished: true });
+    expect(await reply([])).not.toHaveProperty("stored");
+    expect(await reply([])).toHaveProperty("stored");
+    expect(await waiting).toEqual([]);
+  });
+
+  it("lists as many as are wanted though duplicates are among them", async () => {
+    const tasks = Array.from({ length: 50 }, (_, number) =>
+      sampleTask(number, { state: "succeeded", aliasOf: number > 20 ? taskId(0) : "" }),
+    );
+    await dispatcher.keep(...tasks.map((task) => inserted(task, { keepUntil: Number.MAX_SAFE_INTEGER })));
+    expect(await client.list({ state: "succeeded", limit: 5 })).toHaveLength(5);
+  });
+
+  it("asks with times that a frame has room for, and asks again after a name that it has none for", async () => {
+    expect(await client.find({ states: ["ready"], name: "n".repeat(2_000) })).toEqual({
+      tasks: [],
+      cursor: null,
+    });
+    const parked = client.find({ states: ["ready"], from: -1, to: Number.MAX_VALUE });
+    const stored = { states: ["ready"], limit: 100, from: 0, to: Number.MAX_SAFE_INTEGER };
+    expect(await reply({ ids: [], horizon: "", parked: 1 })).toMatchObject({ type: "list", stored });
+    expect(await parked).toEqual({ tasks: [], cursor: null });
+  });
+
+  /** More than the store looks at for one page, all of which succeeded but the oldest. */
+  async function keepMany(state: State, parked: boolean): Promise<void> {
+    const tasks = Array.from({ length: 20_500 }, (_, number) => sampleTask(number, { state: "succeeded" }));
+    await dispatcher.keep(
+      inserted(sampleTask(0, { state }), { parked, keepUntil: parked ? 0 : Number.MAX_SAFE_INTEGER }),
+      ...tasks.slice(1).map((task) => inserted(task, { keepUntil: Number.MAX_SAFE_INTEGER })),
+    );
+  }
 });
 
 describe("queues and workers", () => {

@@ -7,7 +7,7 @@ import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { type Explanation, explainRecord, explainSilence } from "../protocol/explanation.ts";
 import { shardOf } from "../protocol/ids.ts";
 import { shardOfQueue } from "../protocol/shards.ts";
-import type { HistogramView, QueueStats, ShardStats } from "../protocol/stats.ts";
+import { addStats, type QueueStats, type ShardStats } from "../protocol/stats.ts";
 import { type Chapter, storyOf } from "../protocol/story.ts";
 import {
   isTerminal,
@@ -17,7 +17,8 @@ import {
   type TaskId,
   type TaskRecord,
 } from "../protocol/task.ts";
-import type { FindFilter } from "../stores/store.ts";
+import { Archive } from "./archive.ts";
+import { checkFilter, type ListFilter, type TaskFilter, type TaskPage } from "./filters.ts";
 import { idsOfKey } from "./keyed-tasks.ts";
 import { checkLimit } from "./limit.ts";
 import { changed, type QueueChanges } from "./queue-changes.ts";
@@ -39,33 +40,6 @@ const ANSWER_MS = 10_000;
 const FRESHER_ANSWER_MS = 2_000;
 const WAITING_STATES: readonly State[] = STATES.filter((state) => !isTerminal(state));
 const MAX_LIVE_SLOTS = 10_000;
-
-/** Which tasks `list` shows. */
-export interface ListFilter {
-  readonly state?: State;
-  readonly queue?: string;
-  readonly name?: string;
-  /** With `name`: only the task that this idempotency key of the definition stands for, ended or not, while its window lasts. */
-  readonly key?: string;
-  /** With `key`, where the definition's queue is spread by one: the routing key. */
-  readonly routingKey?: string;
-  /** Only those that have not ended. */
-  readonly unfinished?: boolean;
-  /** Only unfinished tasks in a dispatcher's memory, behind this one: the last of a page that was full. */
-  readonly after?: TaskId;
-  /** 1 to 1,000; default 100. */
-  readonly limit?: number;
-}
-
-/** Which records `find` reads; `limit` is 1 to 1,000, default 100. */
-export type TaskFilter = Omit<FindFilter, "limit"> & { readonly limit?: number };
-
-/** One page of records. */
-export interface TaskPage {
-  readonly tasks: readonly TaskStatus[];
-  /** Pass it on for the next page; null after the last. */
-  readonly cursor: string | null;
-}
 
 /** A queue's settings and how many tasks it has. */
 export interface QueueStatus extends QueueRecord {
@@ -106,6 +80,11 @@ export interface YardStats {
   /** How many attempts run at a time at most, and how many do. */
   readonly slots: number;
   readonly used: number;
+  /**
+   * How many commits of the dispatchers at work were refused since they started, as the store had a later owner of the
+   * shard: a dispatcher that was frozen or cut off came back too late, and wrote nothing.
+   */
+  readonly fencedCommits: number;
 }
 
 /** How far `activity` has told of each shard: pass it on. */
@@ -140,9 +119,11 @@ export interface ClockReport {
 /** Looks at tasks, queues and workers, and gives orders to dispatchers. */
 export class Directory {
   private readonly switchboard: Switchboard;
+  private readonly archive: Archive;
 
   constructor(switchboard: Switchboard) {
     this.switchboard = switchboard;
+    this.archive = new Archive(switchboard);
   }
 
   status(id: TaskId): Promise<TaskStatus | null> {
@@ -221,9 +202,9 @@ export class Directory {
     for (const task of live.flat()) byId.set(task.id, statusOfLive(task));
     if (after === undefined) {
       const states = state === undefined ? (unfinished ? WAITING_STATES : undefined) : [state];
-      const stored = await this.find({ ...wanted, ...(states === undefined ? {} : { states }) });
       // What ended between the two looks is shown as it ended.
-      for (const task of stored.tasks) byId.set(task.id, task);
+      for (const task of await this.archive.list({ ...wanted, ...(states === undefined ? {} : { states }) }))
+        byId.set(task.id, task);
     }
     const shown = [...byId.values()].filter((task) => !unfinished || !isTerminal(task.state));
     return shown.sort(inListOrder).slice(0, limit);
@@ -245,14 +226,8 @@ export class Directory {
     return tasks.filter(fits).sort(inListOrder);
   }
 
-  async find(filter: TaskFilter = {}): Promise<TaskPage> {
-    this.switchboard.throwIfClosed();
-    checkFilter(filter);
-    const { store } = this.switchboard.engine;
-    const { tasks, cursor } = await store.find({ ...filter, limit: checkLimit(filter.limit) });
-    // A duplicate's id has a record that only leads to the first task's.
-    const own = tasks.filter(({ aliasOf }) => aliasOf === "");
-    return { tasks: own.map(statusOfRecord), cursor };
+  find(filter: TaskFilter = {}): Promise<TaskPage> {
+    return this.archive.find(filter);
   }
 
   /** Workers declare their queues in every shard; what the shards say of one is added up. */
@@ -275,13 +250,14 @@ export class Directory {
     const byName = new Map<string, QueueStats>();
     for (const queue of shards.flatMap(({ queues }) => queues)) {
       const known = byName.get(queue.queue);
-      byName.set(queue.queue, known === undefined ? queue : addedUp(known, queue));
+      byName.set(queue.queue, known === undefined ? queue : addStats(known, queue));
     }
     const slots = shards.reduce((sum, { credit }) => sum + credit, 0);
     return {
       queues: [...byName.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1)),
       slots,
       used: shards.reduce((sum, { used }) => sum + used, 0),
+      fencedCommits: shards.reduce((sum, { fencedCommits = 0 }) => sum + fencedCommits, 0),
     };
   }
 
@@ -434,27 +410,6 @@ function sum(a: QueueStatus, b: QueueStatus): QueueStatus {
   };
 }
 
-function addedUp(a: QueueStats, b: QueueStats): QueueStats {
-  return {
-    queue: a.queue,
-    submitted: a.submitted + b.submitted,
-    succeeded: a.succeeded + b.succeeded,
-    failed: a.failed + b.failed,
-    cancelled: a.cancelled + b.cancelled,
-    expired: a.expired + b.expired,
-    retried: a.retried + b.retried,
-    wait: merged(a.wait, b.wait),
-    run: merged(a.run, b.run),
-    total: merged(a.total, b.total),
-    backlogMs: a.backlogMs + b.backlogMs,
-  };
-}
-
-function merged(a: HistogramView, b: HistogramView): HistogramView {
-  const counts = a.counts.map((count, bucket) => count + (b.counts[bucket] ?? 0));
-  return { counts, sumMs: a.sumMs + b.sumMs };
-}
-
 function together(a: LiveWorker, b: LiveWorker): LiveWorker {
   return {
     ...a,
@@ -475,19 +430,4 @@ function added(
   const sums = new Map(Object.entries(a));
   for (const [name, amount] of Object.entries(b)) sums.set(name, (sums.get(name) ?? 0) + amount);
   return Object.fromEntries(sums);
-}
-
-/** Callers without a compiler, and the command line, pass what they like. */
-export function checkFilter(filter: ListFilter & TaskFilter): void {
-  const check = optionCheck("find");
-  if (typeof filter !== "object" || filter === null) check.refuse("filter", "an object", filter);
-  const { state, states, queue, name, key, routingKey, from, to, cursor } = filter;
-  for (const [field, text] of Object.entries({ state, queue, name, key, routingKey, cursor }))
-    if (text !== undefined && typeof text !== "string") check.refuse(field, "text", text);
-  if (key !== undefined && name === undefined)
-    check.refuse("name", "that of a definition where key is given", name);
-  if (key === undefined && routingKey !== undefined) check.refuse("key", "given where routingKey is", key);
-  for (const [field, time] of Object.entries({ from, to }))
-    if (time !== undefined && !Number.isFinite(time)) check.refuse(field, "milliseconds", time);
-  if (states !== undefined && !Array.isArray(states)) check.refuse("states", "an array", states);
 }

@@ -1,5 +1,7 @@
+import { optionsOf } from "../definition/options.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { idAfter, isTaskId, placeAfter, shardOf } from "../protocol/ids.ts";
+import { quoted } from "../protocol/quotation.ts";
 import { isTerminal, MAX_GRAPH_TASKS, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import { checkLimit } from "./limit.ts";
 import type { Switchboard } from "./switchboard.ts";
@@ -71,8 +73,8 @@ export class Graphs {
   }
 
   /** The newest open graphs, and the last that have ended since their dispatcher took over. `limit` is 1 to 1,000, default 100. */
-  async list({ limit }: { readonly limit?: number } = {}): Promise<GraphSummary[]> {
-    const most = checkLimit(limit);
+  async list(options: { readonly limit?: number } = {}): Promise<GraphSummary[]> {
+    const most = checkLimit(optionsOf("graphs", options).limit);
     const shards = Array.from({ length: this.switchboard.engine.shards }, (_, shard) => shard);
     const found = await Promise.all(
       shards.map((shard) => this.ask<LiveGraph[]>(shard, { type: "graphs", limit: most }, ANSWER_MS)),
@@ -86,7 +88,7 @@ export class Graphs {
    * Where no dispatcher answers, it is shown as the store has it.
    */
   async get(id: TaskId, page: GraphPage = {}): Promise<GraphStatus | null> {
-    const limit = checkLimit(page.limit);
+    const limit = checkLimit(optionsOf("graph", page).limit);
     const from = checkPlace(page.from);
     const graph = await this.graphOf(id);
     if (graph === null) return null;
@@ -162,7 +164,7 @@ export class Graphs {
 }
 
 export function unknownGraph(id: TaskId): YardmasterError {
-  const message = `No graph ${id} is known (any more), and no task of that id that belongs to one.`;
+  const message = `No graph ${quoted(id)} is known (any more), and no task of that id that belongs to one.`;
   return new YardmasterError("TASK_NOT_FOUND", message, { details: { id } });
 }
 
@@ -214,7 +216,7 @@ function checkPlace(from = 0): number {
   if (Number.isInteger(from) && from >= 0 && from <= MAX_GRAPH_TASKS) return from;
   throw new YardmasterError(
     "INVALID_OPTIONS",
-    `from must be a whole number from 0 to ${MAX_GRAPH_TASKS}, not ${String(from)}.`,
+    `from must be a whole number from 0 to ${MAX_GRAPH_TASKS}, not ${quoted(from)}.`,
     { details: { field: "from" } },
   );
 }

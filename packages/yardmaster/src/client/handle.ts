@@ -22,7 +22,8 @@ export interface TaskHandle<Output = unknown> {
   events(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<TaskUpdate>;
   /**
    * Resolves when the task can no longer start: at once while it waits, when its worker confirms or is lost while it
-   * runs. Resolves with how it ended: `succeeded` when it was faster.
+   * runs, and up to 7 s later where a lost worker may only be cut off. Resolves with how it ended: `succeeded` when it
+   * was faster, and at once where it had ended before, as `failed` when its worker was lost and it is not tried again.
    */
   cancel(reason?: string): Promise<TerminalState>;
 }

@@ -30,13 +30,22 @@ export class Inquiry {
   private readonly store: Store;
   private readonly tickets: Tickets;
   private readonly lanes: readonly ControlLane[];
+  private readonly unheard: (since: number) => void;
   private readonly queue = new Map<Ticket, number>();
   private isRunning = false;
   private isClosed = false;
   private stopRound: Cancel | null = null;
   private stopRetry: Cancel | null = null;
 
-  constructor(host: Host, store: Store, tickets: Tickets, lanes: readonly ControlLane[]) {
+  /** `unheard` is told since when a question waits for an answer that must have come by then. */
+  constructor(
+    host: Host,
+    store: Store,
+    tickets: Tickets,
+    lanes: readonly ControlLane[],
+    unheard: (since: number) => void,
+  ) {
+    this.unheard = unheard;
     this.host = host;
     this.store = store;
     this.tickets = tickets;
@@ -160,10 +169,23 @@ export class Inquiry {
       return false;
     }
     const hasOwner = this.lanes[shardOf(ticket.target)] !== undefined;
-    if (hasOwner && !ticket.isUnknown) return true;
+    if (hasOwner && !ticket.isUnknown) {
+      this.suspect(ticket);
+      return true;
+    }
     this.tickets.untrack(ticket);
     ticket.fail(notFound(ticket.target));
     return false;
+  }
+
+  /** Of a task without a record every owner says something: where nothing has come for a round, the mailbox may be gone. */
+  private suspect(ticket: Ticket): void {
+    const now = this.host.monotonic();
+    ticket.askedAt ??= now;
+    if (now - ticket.askedAt < ROUND_MS) return;
+    const since = ticket.askedAt;
+    ticket.askedAt = now;
+    this.unheard(since);
   }
 
   /** Whether no dispatcher has known it for longer than any engine brings a frame back. */

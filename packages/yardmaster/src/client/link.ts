@@ -40,10 +40,18 @@ export class Acks {
     else this.time(MAX_WAIT_MS);
   }
 
-  take(): Delivery[] {
+  /** What may ride on frames to a mailbox. */
+  take(mailbox: string): Delivery[] {
     const { waiting } = this;
-    if (waiting.length > 0) this.waiting = [];
-    return waiting;
+    const { partOf } = this.broker;
+    if (waiting.length === 0) return waiting;
+    if (partOf === undefined) {
+      this.waiting = [];
+      return waiting;
+    }
+    const part = partOf({ mailbox });
+    this.waiting = waiting.filter((delivery) => partOf(delivery) !== part);
+    return waiting.filter((delivery) => partOf(delivery) === part);
   }
 
   /** The receiver that delivered them is gone, and what they stood for is delivered again. */
@@ -69,8 +77,15 @@ export class Acks {
   private async send(): Promise<void> {
     if (this.isSending || this.isClosed || this.waiting.length === 0) return;
     this.isSending = true;
+    const { partOf = () => 0 } = this.broker;
+    const parts = Map.groupBy(this.waiting, partOf);
+    this.waiting = [];
+    await Promise.all(Array.from(parts.values(), (deliveries) => this.sendPart(deliveries)));
+    this.isSending = false;
+  }
+
+  private async sendPart(deliveries: readonly Delivery[]): Promise<void> {
     const { generation } = this;
-    const deliveries = this.take();
     try {
       await this.broker.send([], deliveries);
     } catch (error) {
@@ -78,6 +93,5 @@ export class Acks {
       if (generation === this.generation) this.waiting = [...deliveries, ...this.waiting];
       if (!isCode(error, "CLOSED")) this.time(RETRY_MS);
     }
-    this.isSending = false;
   }
 }

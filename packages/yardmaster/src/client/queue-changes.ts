@@ -1,3 +1,4 @@
+import { optionsOf } from "../definition/options.ts";
 import { defineQueue, queueRecordOf } from "../definition/queue.ts";
 import type { RateOptions } from "../definition/terms.ts";
 import {
@@ -25,7 +26,7 @@ export interface QueueChanges {
 /** A queue's record with changes, checked as a declaration is. Throws INVALID_OPTIONS. */
 export function changed(record: QueueRecord, changes: QueueChanges): QueueRecord {
   const { name, settings = DEFAULT_SETTINGS } = record;
-  const { order = record.order, placement = record.placement } = changes;
+  const { order = record.order, placement = record.placement } = optionsOf("configure", changes);
   const { weight = settings.weight, precedence = settings.precedence } = changes;
   const { concurrency = settings.concurrency, rate = settings.rate } = changes;
   // What belongs to another order goes with it, unless it was asked for: then it is refused.
@@ -42,5 +43,6 @@ export function changed(record: QueueRecord, changes: QueueChanges): QueueRecord
     ...(agingMs === undefined ? {} : { agingMs }),
     ...(admission === undefined ? {} : { admission }),
   });
-  return queueRecordOf(definition);
+  const isAsBefore = changes.order === undefined && record.orderByDefault === true;
+  return { ...queueRecordOf(definition), ...(isAsBefore ? { orderByDefault: true } : {}) };
 }

@@ -152,6 +152,7 @@ export class Schedules {
     readonly next: readonly string[];
     readonly past: readonly { readonly at: string; readonly task: TaskStatus }[];
   }> {
+    checkName(name, "The schedule's name");
     const schedule = (await this.list()).find((one) => one.name === name);
     if (schedule === undefined) throw unknownSchedule(name);
     const { tasks } = await this.switchboard.engine.store.find({ name: schedule.task, limit: LOOKED_AT });
@@ -164,17 +165,20 @@ export class Schedules {
   }
 
   /** Makes no more tasks until `resume`; a task of it that exists goes on. Throws INVALID_NAME where there is none. */
-  pause(name: string): Promise<ScheduleStatus> {
+  async pause(name: string): Promise<ScheduleStatus> {
+    checkName(name, "The schedule's name");
     return this.orderAll({ type: "pauseSchedule", schedule: name }, `pause schedule ${name}`);
   }
 
   /** Goes on with the next tick from now: what would have come during the pause is not missed. */
-  resume(name: string): Promise<ScheduleStatus> {
+  async resume(name: string): Promise<ScheduleStatus> {
+    checkName(name, "The schedule's name");
     return this.orderAll({ type: "resumeSchedule", schedule: name }, `resume schedule ${name}`);
   }
 
   /** Makes no more tasks; one that exists goes on. */
-  remove(name: string): Promise<ScheduleStatus> {
+  async remove(name: string): Promise<ScheduleStatus> {
+    checkName(name, "The schedule's name");
     return this.orderAll({ type: "unschedule", schedule: name }, `remove schedule ${name}`);
   }
 
@@ -263,7 +267,6 @@ export class Schedules {
 
   /** Of a name alone nobody knows in which shard it is: throws only when none has it. */
   private async orderAll(command: Command, what: string): Promise<ScheduleStatus> {
-    if ("schedule" in command) checkName(command.schedule, "The schedule's name");
     const results = await Promise.allSettled(this.shards.map((shard) => this.order(shard, command, what)));
     for (const result of results) if (result.status === "fulfilled") return statusOf(result.value);
     const failed = results.filter((result) => result.status === "rejected").map(({ reason }) => reason);

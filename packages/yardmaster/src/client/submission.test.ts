@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/property.ts";
 import { defineTask } from "../definition.ts";
 import type { YardmasterError } from "../protocol/errors.ts";
 import { type Draft, draft, type SubmitOptions } from "./submission.ts";

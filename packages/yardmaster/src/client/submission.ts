@@ -12,6 +12,7 @@ import { type ByteString, fromBuffer } from "../protocol/bytes.ts";
 import { checkDelay, checkKey, checkPriority, MAX_DELAY_MS } from "../protocol/check.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { Interner } from "../protocol/interner.ts";
+import { quoted } from "../protocol/quotation.ts";
 import type { IdempotencyKey, Submission, TaskSpec, TaskTerms } from "../protocol/task.ts";
 import { MAX_ASKED_MS } from "../protocol/writer.ts";
 import { type CollapsingOptions, checkCollapsing, replaceTermsOf, throttleKeyOf } from "./collapsing.ts";
@@ -115,8 +116,9 @@ export function draft(
 }
 
 function checkDeadline({ deadline }: SubmitOptions, now: number): void {
-  if (deadline !== undefined && millisOf(deadline, "deadline") <= now)
-    optionCheck("submit").refuse("deadline", "in the future", String(deadline));
+  if (deadline === undefined) return;
+  const at = millisOf(deadline, "deadline");
+  if (at <= now) optionCheck("submit").refuse("deadline", "in the future", at);
 }
 
 /** What key functions say, which get what the schema made of the input. */
@@ -237,11 +239,12 @@ function withOptions(terms: TaskTerms | null, options: SubmitOptions): TaskTerms
 
 function millisOf(date: number | { getTime(): number }, field: "runAt" | "deadline"): number {
   // A caller without types may give anything.
-  const millis = typeof date === "number" ? date : date?.getTime?.();
-  if (millis >= 0 && millis <= MAX_ASKED_MS) return Math.ceil(millis);
+  const hasTime = typeof date === "object" && date !== null && typeof date.getTime === "function";
+  const millis: unknown = hasTime ? date.getTime() : date;
+  if (typeof millis === "number" && millis >= 0 && millis <= MAX_ASKED_MS) return Math.ceil(millis);
   throw new YardmasterError(
     "INVALID_OPTIONS",
-    `submit: ${field} must be a date or milliseconds since the Unix epoch, not ${String(millis)}.`,
+    `submit: ${field} must be a date or milliseconds since the Unix epoch, not ${quoted(millis)}.`,
     { details: { field } },
   );
 }

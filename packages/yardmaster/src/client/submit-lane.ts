@@ -198,7 +198,7 @@ export class SubmitLane {
   }
 
   private async deliver(parcels: readonly Parcel[]): Promise<void> {
-    const acks = this.link.acks.take();
+    const acks = this.link.acks.take(this.mailbox);
     try {
       await this.send(parcels, acks);
     } catch (error) {

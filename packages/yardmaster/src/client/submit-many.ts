@@ -1,3 +1,4 @@
+import { optionCheck } from "../definition/options.ts";
 import type { Draft } from "./submission.ts";
 
 /** How far ahead of the caller's loop inputs are read and sent. */
@@ -23,8 +24,11 @@ export async function* submitMany<Handle>(
   source: ManySource<Handle>,
   inputs: Iterable<unknown> | AsyncIterable<unknown>,
 ): AsyncGenerator<Handle, void, undefined> {
+  const isAsync = typeof inputs === "object" && inputs !== null && Symbol.asyncIterator in inputs;
+  if (!isAsync && typeof Object(inputs)[Symbol.iterator] !== "function")
+    optionCheck("submitMany").refuse("inputs", "something to iterate over", inputs);
   const pump = new Pump(source);
-  void (Symbol.asyncIterator in inputs ? pump.runAsync(inputs) : pump.run(inputs));
+  void (isAsync ? pump.runAsync(inputs) : pump.run(inputs));
   try {
     for (;;) {
       const handle = await pump.next();

@@ -54,11 +54,15 @@ export class Switchboard implements TicketHome, InboxListener {
     this.ids = createTaskIds(host);
     this.submitLanes = numbers.map((shard) => new SubmitLane(link, this.tickets, shard));
     this.controlLanes = numbers.map((shard) => new ControlLane(link, shard));
-    this.requests = new Requests(host, this.controlLanes, (since) => {
-      // A mailbox can be swept away under a client that the engine has lost sight of.
-      if (this.heardAt < since) void this.inbox.refresh();
-    });
-    this.inquiry = new Inquiry(host, store, this.tickets, this.controlLanes);
+    let refreshedAt = Number.NEGATIVE_INFINITY;
+    const unheard = (since: number): void => {
+      // A mailbox can be swept away under a client that the engine has lost sight of. Whoever asks, once is enough.
+      if (Math.max(this.heardAt, refreshedAt) >= since) return;
+      refreshedAt = host.monotonic();
+      void this.inbox.refresh();
+    };
+    this.requests = new Requests(host, this.controlLanes, unheard);
+    this.inquiry = new Inquiry(host, store, this.tickets, this.controlLanes, unheard);
     this.inbox = new Inbox(link, this);
     this.epochs = numbers.map(() => 0);
   }

@@ -1,3 +1,4 @@
+import { optionsOf } from "../definition/options.ts";
 import type { Host } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
 import type { TaskEvent } from "../protocol/envelope.ts";
@@ -15,7 +16,7 @@ import {
   type Settlement,
 } from "./settlement.ts";
 import type { Commit } from "./transaction.ts";
-import { checkWait, Waiter } from "./waiter.ts";
+import { checkSignal, checkWait, Waiter } from "./waiter.ts";
 
 /** What a ticket needs of its client. */
 export interface TicketHome {
@@ -63,6 +64,8 @@ export class Ticket implements TaskHandle {
   interest = 0;
   /** The round of asking again that saw it last. */
   round = 0;
+  /** When a dispatcher was asked last, as the store had no record. */
+  askedAt: number | null = null;
   /** The dispatcher said that it knows no such task. */
   isUnknown = false;
   /** Since when dispatchers have said so of what was submitted here. */
@@ -151,7 +154,9 @@ export class Ticket implements TaskHandle {
     }
   }
 
-  events({ signal }: { readonly signal?: AbortSignal } = {}): EventStream {
+  events(options: { readonly signal?: AbortSignal } = {}): EventStream {
+    const { signal } = optionsOf("events", options);
+    checkSignal(signal, "events");
     const stream: EventStream = new EventStream(signal, () => {
       this.streams?.delete(stream);
       this.lose();

@@ -1,3 +1,4 @@
+import { optionCheck, optionsOf } from "../definition/options.ts";
 import type { Cancel, Host } from "../host.ts";
 import { checkDelay } from "../protocol/check.ts";
 import { YardmasterError } from "../protocol/errors.ts";
@@ -43,9 +44,17 @@ export class Waiter {
 }
 
 /** Throws what makes a wait pointless or wrong before it starts. */
-export function checkWait({ timeoutMs, signal }: WaitOptions): void {
+export function checkWait(options: WaitOptions): void {
+  const { timeoutMs, signal } = optionsOf("result", options);
   if (timeoutMs !== undefined) checkDelay(timeoutMs, "timeoutMs");
+  checkSignal(signal, "result");
   signal?.throwIfAborted();
+}
+
+/** Throws INVALID_OPTIONS for what nobody could listen to. */
+export function checkSignal(signal: AbortSignal | undefined, call: string): void {
+  if (signal === undefined || typeof signal?.addEventListener === "function") return;
+  optionCheck(call).refuse("signal", "an AbortSignal", signal);
 }
 
 function waitTimedOut(timeoutMs: number): YardmasterError {

@@ -1,6 +1,7 @@
 import { DEFAULT_SETTINGS, isTerminal, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import { TRACE_VERSION, type TraceHeader, type TraceTask, traceTaskOf } from "../protocol/yard-trace.ts";
-import { checkFilter, type Directory } from "./directory.ts";
+import type { Directory } from "./directory.ts";
+import { checkFilter } from "./filters.ts";
 import type { Switchboard } from "./switchboard.ts";
 
 /** Which tasks a trace has: those submitted at or after, and before; milliseconds since the Unix epoch. */

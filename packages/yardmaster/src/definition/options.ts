@@ -45,6 +45,13 @@ export function optionCheck(call: string): OptionCheck {
   };
 }
 
+/** The options of a call, whose fields can be looked at: a caller without a compiler may pass anything. Throws INVALID_OPTIONS. */
+export function optionsOf<Options extends object>(call: string, options: Options): Options {
+  if (typeof options !== "object" || options === null)
+    optionCheck(call).refuse("options", "an object", options);
+  return options;
+}
+
 function unknownField(call: string, field: string, fields: readonly string[]): never {
   throw new YardmasterError(
     "INVALID_OPTIONS",

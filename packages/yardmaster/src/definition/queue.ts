@@ -22,9 +22,10 @@ export interface QueueOptions<Input = unknown> {
   /** At most 256 bytes, without control characters. */
   readonly name: string;
   /**
-   * Which task goes first: `fifo` (default) the one that came first, `lifo` the one that came last, `priority` the one
-   * of the largest priority, which rises while it waits, `fair` the one whose fairness key has used the least of its
-   * share, `deadline` the one with the earliest deadline, `shortest` the one whose definition takes the least time.
+   * Which task goes first: `fifo` (default, as long as no task brings a fairness key) the one that came first, `lifo`
+   * the one that came last, `priority` the one of the largest priority, which rises while it waits, `fair` the one whose
+   * fairness key has used the least of its share (default once a task brings one), `deadline` the one with the earliest
+   * deadline, `shortest` the one whose definition takes the least time.
    */
   readonly order?: Order;
   /**
@@ -57,10 +58,12 @@ export interface QueueOptions<Input = unknown> {
   routeBy?(input: Input): string;
 }
 
-/** A named line of tasks. A starting worker creates it where it is absent and never changes one that exists. */
+/** A named line of tasks. A starting worker creates it where it is absent and never changes one that was declared. */
 export interface QueueDefinition<Input = unknown> {
   readonly name: string;
   readonly order: Order;
+  /** True where no order was named: `order` is `fifo` then, and turns `fair` with the first task with a fairness key. */
+  readonly orderByDefault?: boolean;
   readonly placement: PlacementName;
   /** Absent where all are as they are by default. */
   readonly settings?: QueueSettings;
@@ -96,6 +99,7 @@ export function defineQueue<Input = unknown>(options: QueueOptions<Input>): Queu
   return Object.freeze({
     name: options.name,
     order: check.oneOf("order", options.order, ORDERS),
+    ...(options.order === undefined ? { orderByDefault: true } : {}),
     placement: check.oneOf("placement", options.placement, PLACEMENTS),
     ...settingsOf(options, check),
     ...(options.routeBy === undefined ? {} : { routeBy: options.routeBy }),
@@ -125,7 +129,15 @@ function settingsOf(options: QueueOptions, check: OptionCheck): { readonly setti
 }
 
 /** The record that a worker or `apply` offers for a queue; its revision counts from 1. */
-export function queueRecordOf({ name, order, placement, settings }: QueueDefinition): QueueRecord {
-  const record = { name, order, placement, paused: false, revision: 1 };
-  return settings === undefined ? record : { ...record, settings };
+export function queueRecordOf(queue: QueueDefinition): QueueRecord {
+  const { name, order, placement, settings, orderByDefault } = queue;
+  return {
+    name,
+    order,
+    placement,
+    paused: false,
+    revision: 1,
+    ...(settings === undefined ? {} : { settings }),
+    ...(orderByDefault === true ? { orderByDefault } : {}),
+  };
 }

@@ -51,7 +51,12 @@ describe("the options for order and limits", () => {
     ["rate.burst", () => defineTask({ name: "t", rate: { limit: 1, perMs: 1, burst: 0.5 } })],
     [
       "fairness",
-      () => defineTask<Input>({ name: "t", queue: defineQueue({ name: "q" }), fairness: { key: plain } }),
+      () =>
+        defineTask<Input>({
+          name: "t",
+          queue: defineQueue({ name: "q", order: "fifo" }),
+          fairness: { key: plain },
+        }),
     ],
     ["order", () => defineQueue({ name: "q", order: "sorted" } as unknown as QueueOptions)],
     ["placement", () => defineQueue({ name: "q", placement: "best" } as unknown as QueueOptions)],
@@ -90,6 +95,13 @@ describe("the options for order and limits", () => {
       "INVALID_INPUT",
       field,
     ]);
+  });
+
+  it("may bring a fairness key into a queue whose order nobody has named", () => {
+    const queue = defineQueue({ name: "q" });
+    expect(queueRecordOf(queue)).toMatchObject({ order: "fifo", orderByDefault: true });
+    expect(queueRecordOf(defineQueue({ name: "q", order: "fifo" }))).not.toHaveProperty("orderByDefault");
+    expect(defineTask<Input>({ name: "t", queue, fairness: { key: plain } }).queue).toBe("q");
   });
 
   it("go into a queue's record only where they differ from the defaults", () => {

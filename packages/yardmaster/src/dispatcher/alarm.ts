@@ -10,6 +10,8 @@ export interface Alarm {
     | "SHARD_HANDED_OVER"
     | "SHARD_LOST"
     | "SHARD_TAKEN"
+    /** A stale write: the store has a later owner of the shard, and took nothing. */
+    | "COMMIT_FENCED"
     | "COMMIT_REFUSED"
     | "UNSUPPORTED_VERSION"
     | "ENGINE_UNAVAILABLE"

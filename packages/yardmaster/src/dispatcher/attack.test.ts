@@ -233,6 +233,8 @@ describe("a deaf dispatcher", () => {
     const frame = encodeFrame({ from: "", shard: 0, epoch: 0, sequence: 0, envelopes });
     await client.engine.broker.send([{ mailbox: controlLane(0), frame }]);
     const { dispatcher } = await stage.dispatcher("deaf", { wrap });
+    // It has opened its lanes by then; the next ownership hears.
+    await stage.host.settle();
     isDeaf = false;
     const before = dispatcher.owned()[0]?.epoch ?? 0;
     await stage.host.advance(30_000);

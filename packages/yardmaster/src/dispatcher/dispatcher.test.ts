@@ -166,5 +166,6 @@ describe("a dispatcher", () => {
     expect(dispatcher.owned()).toEqual([]);
     expect(client.all("answered")).toEqual([]);
     expect(await client.engine.broker.depth(submitLane(0))).toBe(1);
+    expect(stage.codes).toEqual(["SHARD_TAKEN", "COMMIT_FENCED", "SHARD_LOST"]);
   });
 });

@@ -22,14 +22,12 @@ export class Inputs {
   }
 
   async openControl(): Promise<void> {
-    const mailbox = controlLane(this.shard);
-    this.control = await this.keep(Lane.open(mailbox, this.engine.broker.receive(mailbox), this.on));
+    this.control = await this.open(controlLane(this.shard), false);
   }
 
   async openSubmissions(): Promise<void> {
-    const { broker, outbox } = this.engine;
-    const mailbox = submitLane(this.shard);
-    this.submissions.push(await this.keep(Lane.open(mailbox, broker.receive(mailbox), this.on)));
+    const { outbox } = this.engine;
+    this.submissions.push(await this.open(submitLane(this.shard), true));
     if (outbox === undefined) return;
     const opening = Lane.open(outbox.mailbox(this.shard), outbox.receive(this.shard), this.on);
     this.submissions.push(await this.keep(opening));
@@ -66,6 +64,16 @@ export class Inputs {
     const submitted = submit?.drain() ?? [];
     for (const lane of others) submitted.push(...lane.drain());
     return submitted;
+  }
+
+  /**
+   * Makes the lane first where it is missing: an engine that started again may have forgotten it, and nobody else makes
+   * it before there is something to send.
+   */
+  private async open(mailbox: string, durable: boolean): Promise<Lane> {
+    const { broker } = this.engine;
+    await broker.declare(mailbox, { durable });
+    return this.keep(Lane.open(mailbox, broker.receive(mailbox), this.on));
   }
 
   /** A lane that opens too late is closed again: its frames are another owner's. */

@@ -164,6 +164,22 @@ describe("a store that lost its last commits", () => {
   });
 });
 
+describe("an engine that starts again as it was before its dispatcher came", () => {
+  it("has the owner make the lanes again, and serves the shard", async () => {
+    const restore = stage.world.snapshot();
+    const { engine } = await stage.dispatcher("one", { wrap });
+    await staged();
+    restore();
+    // Until the lease is renewed, which is the first that it hears of it.
+    await stage.host.advance(8_000);
+    const lanes = await engine.broker.mailboxes("lane:");
+    expect(lanes.sort()).toEqual([controlLane(0), submitLane(0)]);
+    const { worker, id } = await staged();
+    await worker.succeed(id, worker.epoch);
+    expect(await recordOf(worker, id)).toMatchObject({ state: "succeeded", attempt: 1 });
+  });
+});
+
 describe("a dispatcher without a presence for a moment", () => {
   it("keeps its shard", async () => {
     const { engine, dispatcher } = await stage.dispatcher("one", { wrap });

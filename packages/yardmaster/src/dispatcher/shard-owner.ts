@@ -13,7 +13,9 @@ import { encodeFrame } from "../protocol/frame.ts";
 import type { TaskId } from "../protocol/task.ts";
 import type { Lease, ReadAnswer } from "../stores/store.ts";
 import { type Alarm, alarmOf, type OnAlarm } from "./alarm.ts";
+import { CatalogueWalk } from "./catalogue-walk.ts";
 import { Echo } from "./echo.ts";
+import type { FenceTally } from "./fence-tally.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import type { Headroom } from "./headroom.ts";
 import { Inputs } from "./inputs.ts";
@@ -57,8 +59,10 @@ export class ShardOwner {
   private readonly provenMs: number;
   private readonly quarantine: Quarantine;
   private readonly headroom: Headroom;
+  private readonly fence: FenceTally;
   private cancelOpening: Cancel = () => undefined;
   private readonly inputs: Inputs;
+  private readonly walk: CatalogueWalk;
   private watch: PresenceWatch | null = null;
   /** What this owner sends to itself with the next commit. */
   private readonly asides: Send[] = [];
@@ -81,6 +85,7 @@ export class ShardOwner {
     readonly times: LeaseTimes;
     readonly quarantine: Quarantine;
     readonly headroom: Headroom;
+    readonly fence: FenceTally;
     readonly onAlarm: OnAlarm;
     /** Another dispatcher asks this ownership for its shard. */
     readonly onHandover: (handover: Handover) => void;
@@ -93,6 +98,7 @@ export class ShardOwner {
     this.lease = lease;
     this.quarantine = options.quarantine;
     this.headroom = options.headroom;
+    this.fence = options.fence;
     this.provenMs = options.times.renewMs + STALL_MS;
     this.onAlarm = options.onAlarm;
     this.onHandover = options.onHandover;
@@ -112,6 +118,8 @@ export class ShardOwner {
       arrival: () => this.wakeUp(),
       failure: (error) => this.fail(error),
     });
+    const isOver = (): boolean => this.ending !== null;
+    this.walk = new CatalogueWalk({ store: engine.store, host, kernel: this.kernel, isOver });
     this.caughtUpAt = host.monotonic();
     this.over = new Promise((resolve) => {
       this.giveUp = resolve;
@@ -227,6 +235,7 @@ export class ShardOwner {
       const effects = this.kernel.effects(this.now());
       this.inspect?.(this.kernel);
       await this.commit(effects, acks);
+      this.walk.start();
       if (effects.wantParked > 0 && this.ending === null) await this.page(effects.wantParked);
     } catch (error) {
       if (await this.isContentRefused(error)) refused();
@@ -292,7 +301,9 @@ export class ShardOwner {
       return;
     }
     if (envelope.type === "query") {
-      const value = this.kernel.answer(envelope.query, this.now());
+      const answer = this.kernel.answer(envelope.query, this.now());
+      const isStats = envelope.query.type === "stats";
+      const value = isStats ? { ...answer, fencedCommits: this.fence.refused } : answer;
       this.kernel.tell(from, { type: "reply", request: envelope.request, ok: true, value });
       return;
     }
@@ -328,7 +339,7 @@ export class ShardOwner {
     this.sequence += 1;
     const tick = { lease: this.lease, sequence: this.sequence, changes: effects.changes, sends, acks };
     const outcomes = await this.persist(
-      () => this.engine.commit(tick),
+      () => this.fence.commit(this.engine, tick, (reason) => this.alarm("COMMIT_FENCED", reason)),
       (error) => isCode(error, "STORE_FULL") && tick.changes.some(isNew),
     );
     if (this.headroom.isFull && tick.changes.some(isNew)) {

@@ -7,6 +7,7 @@ import type { Handover } from "../protocol/envelope.ts";
 import { messageOf } from "../protocol/errors.ts";
 import type { Lease } from "../stores/store.ts";
 import { type Alarm, alarmOf, type OnAlarm } from "./alarm.ts";
+import { FenceTally } from "./fence-tally.ts";
 import { Headroom } from "./headroom.ts";
 import { LEASE_TIMES, type LeaseTimes } from "./lease-keeper.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -53,6 +54,7 @@ export class ShardPost {
   private readonly times: LeaseTimes;
   private readonly quarantine = new Quarantine();
   private readonly headroom = new Headroom();
+  private readonly fence = new FenceTally();
   private current: ShardOwner | null = null;
   private seen: Holder | null = null;
   /** Since when the owner of an epoch is absent. */
@@ -139,7 +141,7 @@ export class ShardPost {
       await endedWithin(host, RELEASE_MS, engine.store.release(lease));
       return null;
     }
-    const { shard, times, quarantine, headroom } = this;
+    const { shard, times, quarantine, headroom, fence } = this;
     this.alarm("SHARD_TAKEN", `Shard ${shard} is owned by this dispatcher, epoch ${lease.epoch}.`);
     const onHandover = (handover: Handover): void => this.onHandover(this, handover);
     const parts = {
@@ -150,6 +152,7 @@ export class ShardPost {
       times,
       quarantine,
       headroom,
+      fence,
       limits,
       onAlarm,
       onHandover,

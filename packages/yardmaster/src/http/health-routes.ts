@@ -28,13 +28,16 @@ export const healthRoutes: readonly Route[] = [
   route({
     method: "GET",
     path: "/readyz",
-    summary: "Whether the engines are up and have answered just now.",
+    summary:
+      "Whether the engines are up and have answered just now; where a dispatcher runs in the process, also whether each shard is held, by it or by another.",
     roles: null,
     answer: probeAnswer,
-    async handle({ yard, host }) {
-      const { isUp } = await recentHealth(yard, host);
+    async handle({ yard, host, dispatches }) {
+      const { isUp, shards } = await recentHealth(yard, host);
       // Why not, `/api/v1/health` tells those who may know.
       if (!isUp) throw new YardmasterError("BROKER_UNAVAILABLE", "The yard's engine does not answer.");
+      if (dispatches && !shards.every(({ lease }) => lease === "held"))
+        throw new YardmasterError("BROKER_UNAVAILABLE", "No dispatcher holds one of the yard's shards.");
       return { status: "ok" };
     },
   }),

@@ -1,5 +1,6 @@
 import type { QueueStatus, YardStats } from "../client/directory.ts";
 import { BOUNDS_MS, type HistogramView, type QueueStats } from "../protocol/stats.ts";
+import { boundedQueues } from "./metric-queues.ts";
 
 /** Every metric by its name, with what it says. `ops/` may use no other. */
 export const METRICS = {
@@ -15,17 +16,19 @@ export const METRICS = {
     "How long the slots that there are would take for what is ready: scale by this.",
   yardmaster_slots: "How many attempts the workers run at a time at most.",
   yardmaster_slots_used: "How many attempts the workers have.",
+  yardmaster_commits_fenced: "Commits that the store refused, as another dispatcher owned the shard.",
 } as const;
 type Metric = keyof typeof METRICS;
 
 const ENDS = ["succeeded", "failed", "cancelled", "expired"] as const;
 const WAITS = ["scheduled", "blocked", "ready", "parked", "active"] as const;
 
-/** In the text format of Prometheus (0.0.4). Labels are queues, states and bounds alone, so that series stay few. */
+/** In the text format of Prometheus (0.0.4). Labels are states, bounds and a limited number of queues, so that series stay few. */
 export function metricsText(
-  { queues: stats, slots, used }: YardStats,
-  queues: readonly QueueStatus[],
+  { queues: counted, slots, used, fencedCommits }: YardStats,
+  present: readonly QueueStatus[],
 ): string {
+  const { stats, queues } = boundedQueues(counted, present);
   const page = new Page();
   page.head("yardmaster_tasks_submitted_total", "counter");
   for (const { queue, submitted } of stats)
@@ -52,6 +55,8 @@ export function metricsText(
   page.line("yardmaster_slots", {}, slots);
   page.head("yardmaster_slots_used", "gauge");
   page.line("yardmaster_slots_used", {}, used);
+  page.head("yardmaster_commits_fenced", "gauge");
+  page.line("yardmaster_commits_fenced", {}, fencedCommits);
   return page.text;
 }
 

@@ -19,6 +19,8 @@ export interface HttpOptions {
   /** Keys whose values `values` hides, beside the common ones such as `password`. */
   readonly secretKeys?: readonly string[];
   readonly limits?: Partial<HttpLimits>;
+  /** Whether a dispatcher runs in this process too: then `/readyz` also wants each shard held, by it or by another that it stands by for. */
+  readonly dispatches?: boolean;
   /** Told of defects of the server: what was asked, and what was thrown. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -91,6 +93,7 @@ export function checkOptions(options: HttpOptions): CheckedOptions {
     behindProxy,
     hosts,
     secretKeys: options.secretKeys ?? [],
+    dispatches: options.dispatches === true,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     report: options.report ?? ignore,
   };

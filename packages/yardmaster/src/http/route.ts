@@ -16,6 +16,8 @@ export interface Context {
   readonly host: Host;
   /** Keys whose values people are not shown, beside those that everybody hides. */
   readonly secretKeys: readonly string[];
+  /** Whether a dispatcher runs in this process. */
+  readonly dispatches: boolean;
   /** What all who watch share. */
   readonly feed: LiveFeed;
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { QueueStatus, TaskPage, WorkerStatus, YardStats } from "../client/directory.ts";
+import type { QueueStatus, WorkerStatus, YardStats } from "../client/directory.ts";
+import type { TaskPage } from "../client/filters.ts";
 import type { QueueChanges } from "../client/queue-changes.ts";
 import type { ScheduleStatus } from "../client/schedules.ts";
 import type { TaskStatus } from "../client/task-status.ts";
@@ -275,6 +276,7 @@ export const queueStatus: z.ZodType<QueueStatus> = z.object({
   paused: z.boolean(),
   revision: z.int(),
   settings: z.exactOptional(queueSettings),
+  orderByDefault: z.exactOptional(z.boolean()),
   scheduled: z.int(),
   ready: z.int(),
   active: z.int(),
@@ -337,6 +339,7 @@ export const yardStats: z.ZodType<YardStats> = z.object({
   ),
   slots: z.int(),
   used: z.int(),
+  fencedCommits: z.int(),
 });
 export const text: z.ZodType<string> = z.string();
 

@@ -61,7 +61,8 @@ export async function startServer(yard: Yard, options: HttpOptions): Promise<Htt
   const checked = checkOptions(options);
   const host = systemHost;
   const app = createApp(checked, host);
-  const context = { yard, host, secretKeys: checked.secretKeys, feed: new LiveFeed(yard, host) };
+  const { secretKeys, dispatches } = checked;
+  const context = { yard, host, secretKeys, dispatches, feed: new LiveFeed(yard, host) };
   const service = new Service(context, checked.limits.longAtOnce);
   const callers = new WeakMap<FastifyRequest, TokenRecord>();
   let port = checked.port;

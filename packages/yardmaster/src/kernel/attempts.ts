@@ -1,8 +1,9 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign } from "../protocol/envelope.ts";
-import { INLINE_BYTES, type Millis } from "../protocol/task.ts";
+import { CONTACT_MS, INLINE_BYTES, type Millis } from "../protocol/task.ts";
+import { becomeGhost, endGhost, giveBack } from "./ghosts.ts";
 import { forgetLateness, watchLateness } from "./lateness.ts";
-import { givePlaceBack, takePlace, useRates } from "./limits.ts";
+import { takePlace, useRates } from "./limits.ts";
 import { Attempt, type Details, type LiveTask, type Worker } from "./live.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf, payloadBytesOf } from "./task-record.ts";
@@ -95,7 +96,22 @@ function putInto(shard: Shard, worker: Worker, attempt: Attempt, now: Millis): v
 
 export function restartDeadline(shard: Shard, attempt: Attempt, now: Millis): void {
   const { timeoutMs, graceMs } = attempt.task.kind.spec;
+  attempt.overdueSince = 0;
   if (timeoutMs > 0) shard.timers.set(attempt, now + timeoutMs + graceMs + TIMEOUT_MARGIN_MS);
+}
+
+/**
+ * Puts the timeout of an attempt off that nobody knows to have started, while its worker, which may be frozen, may still
+ * start it when it goes on: the task could be cancelled meanwhile, and then it must not start any more. Not for longer
+ * than a worker starts things by one contact, so that one that is only stalled loses the attempt in the end.
+ */
+export function putOffTimeout(shard: Shard, attempt: Attempt, now: Millis): boolean {
+  if (attempt.hasStarted) return false;
+  attempt.overdueSince ||= now;
+  const until = Math.min(attempt.worker?.lastHeard ?? 0, attempt.overdueSince) + CONTACT_MS;
+  if (until <= now) return false;
+  shard.timers.set(attempt, until);
+  return true;
 }
 
 /** Takes an attempt out of its worker's hands, where it has held a slot for so long. */
@@ -134,11 +150,7 @@ export function usedMs(attempt: Attempt, now: Millis): Millis {
 export function abandon(shard: Shard, attempt: Attempt, reason: "cancelled" | "timedOut", now: Millis): void {
   const { worker } = attempt;
   if (worker === null) return;
-  const token = tokenOf(attempt.task.id, attempt.epoch, attempt.number);
-  worker.ghosts.set(token, attempt.frame);
-  worker.ghostAttempts.set(token, attempt);
-  attempt.isGhost = true;
-  attempt.task.kind.line.queue.ghosts++;
+  becomeGhost(shard, worker, attempt);
   release(shard, attempt, usedMs(attempt, now));
   abort(shard, worker, attempt, reason);
 }
@@ -159,21 +171,6 @@ export function forgetGhost(shard: Shard, worker: Worker, token: string): void {
   worker.ghostAttempts.delete(token);
   if (attempt !== undefined) endGhost(shard, worker, attempt);
   if (worker.ghosts.delete(token)) loadChanged(shard, worker);
-}
-
-function endGhost(shard: Shard, worker: Worker, attempt: Attempt): void {
-  attempt.task.kind.line.queue.ghosts--;
-  giveBack(shard, worker, attempt);
-}
-
-/** What an attempt had of its worker and of its limits is free for the next one. */
-function giveBack(shard: Shard, worker: Worker, attempt: Attempt): void {
-  worker.resources.giveBack(attempt.task.kind.line.requirement.needs);
-  givePlaceBack(shard, attempt);
-}
-
-export function tokenOf(id: string, epoch: number, attempt: number): string {
-  return `${id} ${epoch} ${attempt}`;
 }
 
 /** A worker that has said goodbye is forgotten once it holds nothing. */

@@ -1,42 +1,15 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { asserted, declare, expectExplained, explained } from "../../test/explained.ts";
 import { KernelYard, type Wish } from "../../test/kernel-yard.ts";
+import { NO_TERMS } from "../definition/terms.ts";
 import { REASONS, type Reason } from "../protocol/explanation.ts";
-import { DEFAULT_SETTINGS, type Order, type QueueSettings, type TaskTerms } from "../protocol/task.ts";
 
-const seen = new Set<string>();
-
-function explained(yard: KernelYard, id: string): unknown {
-  const explanation = yard.kernel.answer({ type: "explain", id }, yard.now);
-  if (explanation !== null && "reason" in explanation) seen.add(explanation.reason);
-  return explanation;
-}
-
-/** Told by a client, which asks the store where no dispatcher has the task in memory. */
+/** Told by a client, which asks the store where no dispatcher has the task in memory: see `client/explain.test.ts`. */
 const ELSEWHERE: readonly Reason[] = ["parked", "no-dispatcher"];
 
 afterAll(() => {
-  expect(REASONS.filter((reason) => !seen.has(reason) && !ELSEWHERE.includes(reason))).toEqual([]);
+  expect(REASONS.filter((reason) => !asserted.has(reason) && !ELSEWHERE.includes(reason))).toEqual([]);
 });
-
-function declare(yard: KernelYard, settings: Partial<QueueSettings>, order: Order = "fifo"): void {
-  const base = {
-    name: "default",
-    placement: "least-loaded",
-    paused: false,
-    revision: 1,
-  } as const;
-  yard.order({ type: "apply", queues: [{ ...base, order, settings: { ...DEFAULT_SETTINGS, ...settings } }] });
-}
-
-const NO_TERMS: TaskTerms = {
-  deadline: 0,
-  deadlineInMs: 0,
-  fairnessKey: "",
-  weight: 1,
-  concurrencyKey: "",
-  rateKey: "",
-  affinityKey: "",
-};
 
 function keyed(concurrency: number, perMs = 0): Wish {
   const rate = perMs === 0 ? null : { limit: 1, perMs, burst: 1 };
@@ -44,14 +17,15 @@ function keyed(concurrency: number, perMs = 0): Wish {
     ...NO_TERMS,
     concurrencyKey: concurrency === 0 ? "" : "tenant-7",
     rateKey: perMs === 0 ? "" : "tenant-7",
-    affinityKey: "",
   };
   return { terms, spec: { limits: { concurrency, rate } } };
 }
 
-describe("explain, of a task that waits for others", () => {
-  const links = { graph: "", members: 0, onFailure: "skip", fed: false } as const;
+const links = { graph: "", members: 0, onFailure: "skip", fed: false } as const;
+const FAILED = { code: "HANDLER_FAILED", message: "The attempt failed without a reason.", stack: "" };
+const LOST = { code: "WORKER_LOST", message: "Worker w is gone during attempt 1.", stack: "" };
 
+describe("explain, of a task that waits for others", () => {
   it("names those that have not ended", () => {
     const yard = new KernelYard({ maxLive: 2 });
     yard.worker("w");
@@ -61,8 +35,7 @@ describe("explain, of a task that waits for others", () => {
     yard.tick();
     const id = yard.submit({ links: { ...links, after: [a, b, parked] } });
     yard.tick();
-    expect(explained(yard, id)).toEqual({
-      id,
+    expectExplained(yard, id, {
       state: "blocked",
       reason: "dependencies",
       sentence: `Waiting for 3 of 3 tasks to end: ${a} (assigned), ${b} (ready), ${parked} (parked).`,
@@ -74,17 +47,19 @@ describe("explain, of a task that waits for others", () => {
     const yard = new KernelYard();
     const ids = Array.from({ length: 12 }, () => yard.submit());
     const id = yard.submit({ links: { ...links, after: ids } });
-    expect(explained(yard, id)).toMatchObject({
-      sentence: expect.stringMatching(/^Waiting for 12 of 12 tasks to end: .* and 2 more\.$/),
-      data: { waitsFor: ids.slice(0, 10), left: 12 },
+    const named = ids.slice(0, 10);
+    expectExplained(yard, id, {
+      state: "blocked",
+      reason: "dependencies",
+      sentence: `Waiting for 12 of 12 tasks to end: ${named.map((one) => `${one} (ready)`).join(", ")} and 2 more.`,
+      data: { waitsFor: named, left: 12, of: 12, ifDependencyFails: "skip" },
     });
   });
 
   it("tells what its graph lacks", () => {
     const yard = new KernelYard();
     const id = yard.submit({ links: { ...links, graph: "g", members: 3, after: [] } });
-    expect(explained(yard, id)).toEqual({
-      id,
+    expectExplained(yard, id, {
       state: "blocked",
       reason: "graph-incomplete",
       sentence: "Graph g has 1 of its 3 tasks so far: none starts before all have arrived.",
@@ -98,22 +73,21 @@ describe("explain", () => {
     const yard = new KernelYard();
     const worker = yard.worker("w");
     const id = yard.submit();
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
       state: "ready",
       reason: "next",
       sentence: "The task is handed out with the next tick.",
       data: { queue: "default", position: 1, ready: 1, workers: 1, willing: 1 },
     });
     yard.tick();
-    expect(explained(yard, id)).toEqual({
-      id,
+    expectExplained(yard, id, {
       state: "assigned",
       reason: "assigned",
       sentence: "Attempt 1 was given to worker w.",
       data: { worker: "w", attempt: 1 },
     });
     worker.start();
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
       state: "running",
       reason: "running",
       sentence: "Attempt 1 runs on worker w.",
@@ -121,17 +95,21 @@ describe("explain", () => {
     });
     worker.isStubborn = true;
     yard.cancel(id);
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
       state: "running",
       reason: "cancelling",
       sentence: "A cancel waits for worker w to end attempt 1.",
       data: { worker: "w", attempt: 1 },
     });
     worker.finish();
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
+      state: "cancelled",
       reason: "ended",
       sentence: "The task has ended as cancelled (TASK_CANCELLED: The task was cancelled.).",
-      data: { code: "TASK_CANCELLED", error: { code: "TASK_CANCELLED" } },
+      data: {
+        code: "TASK_CANCELLED",
+        error: { code: "TASK_CANCELLED", message: "The task was cancelled.", stack: "" },
+      },
     });
     yard.tick();
     expect(explained(yard, id)).toBeNull();
@@ -151,7 +129,7 @@ describe("explain", () => {
     first.start();
     yard.worker("w2");
     yard.tick(500);
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
       state: "running",
       reason: "second-attempt",
       sentence: "Attempt 1 runs on worker w1 and takes long: attempt 2 runs beside it on worker w2.",
@@ -162,19 +140,21 @@ describe("explain", () => {
   it("tells when a task is due, and what happened before", () => {
     const yard = new KernelYard();
     const later = yard.submit({ delayMs: 900 });
-    expect(explained(yard, later)).toMatchObject({
+    expectExplained(yard, later, {
+      state: "scheduled",
       reason: "delay",
       sentence: "The task is not due before 900 ms from now.",
-      data: { inMs: 900 },
+      data: { runAt: yard.now + 900, inMs: 900 },
     });
     const worker = yard.worker("w");
     const id = yard.submit();
     yard.tick();
     worker.finish("failed");
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
+      state: "scheduled",
       reason: "retry",
       sentence: "Attempt 1 failed; the next one may start in 1000 ms.",
-      data: { error: { code: "HANDLER_FAILED" } },
+      data: { attempt: 1, runAt: yard.now + 1_000, inMs: 1_000, error: FAILED },
     });
   });
 
@@ -183,8 +163,7 @@ describe("explain", () => {
     const replace = { key: "k", waitMs: 900, maxWaitMs: 5_000, until: 0 };
     const id = yard.submit({ terms: { ...NO_TERMS, replace } });
     yard.tick(100);
-    expect(explained(yard, id)).toEqual({
-      id,
+    expectExplained(yard, id, {
       state: "scheduled",
       reason: "replaceable",
       sentence: "For 800 ms more a later task of key k of work may take its place; then it is due.",
@@ -205,24 +184,31 @@ describe("explain", () => {
     const id = yard.submit({ terms: { ...NO_TERMS, deadline: yard.now + 60 } });
     yard.tick();
     const doubt = { deadline: yard.now + 60, deadlineInMs: 60, deadlineDoubtful: true };
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
+      state: "ready",
       reason: "workers-busy",
       sentence:
         "All 1 workers that know work are busy; position about 1 of 1 in queue default. " +
         "Its deadline is in 60 ms; that it can be met was doubted when it was accepted.",
-      data: { position: 1, ...doubt },
+      data: { queue: "default", position: 1, ready: 1, workers: 1, willing: 1, ...doubt },
     });
     worker.finish();
     yard.tick(80);
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
+      state: "assigned",
       reason: "assigned",
       sentence:
         "Attempt 1 was given to worker w. " +
         "Its deadline was 20 ms ago; that it can be met was doubted when it was accepted.",
-      data: { worker: "w", deadlineInMs: -20, deadlineDoubtful: true },
+      data: { worker: "w", attempt: 1, ...doubt, deadlineInMs: -20 },
     });
     worker.finish();
-    expect(explained(yard, id)).toMatchObject({ sentence: "The task has ended as succeeded." });
+    expectExplained(yard, id, {
+      state: "succeeded",
+      reason: "ended",
+      sentence: "The task has ended as succeeded.",
+      data: { code: "DEADLINE_DOUBTFUL", error: null },
+    });
   });
 
   it("says that the deaths of its workers are not certain yet", () => {
@@ -232,12 +218,52 @@ describe("explain", () => {
     yard.tick();
     worker.die("absent");
     yard.tick(1_000);
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
       state: "scheduled",
       reason: "held-back",
       sentence: "1 workers may have died of the task: in 9000 ms that is certain, unless they are heard.",
-      data: { attempt: 1, deaths: 1, inMs: 9_000, error: { code: "WORKER_LOST" } },
+      data: { attempt: 1, deaths: 1, runAt: yard.now + 9_000, inMs: 9_000, error: LOST },
     });
+  });
+
+  it("says that a cancel waits for a worker that may only be out of sight", () => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w");
+    const id = yard.submit();
+    yard.tick();
+    worker.die("absent");
+    yard.cancel(id);
+    yard.tick(1_000);
+    expectExplained(yard, id, {
+      state: "scheduled",
+      reason: "cancelling",
+      sentence: "A cancel waits: for 6000 ms more a worker that was lost may still start the task.",
+      data: { attempt: 1, runAt: yard.now + 6_000, inMs: 6_000 },
+    });
+  });
+
+  it("says how long the row before a task is, where those before longer rows go first", () => {
+    const yard = new KernelYard();
+    declare(yard, {}, "critical-path");
+    const worker = yard.worker("w");
+    yard.submit();
+    yard.tick();
+    yard.now += 100;
+    worker.finish();
+    worker.credit = 0;
+    worker.beat();
+    const [short, long] = [yard.submit(), yard.submit()];
+    yard.submit({ links: { ...links, after: [long] } });
+    for (const [id, position] of [
+      [short, 2],
+      [long, 1],
+    ] as const)
+      expectExplained(yard, id, {
+        state: "ready",
+        reason: "workers-busy",
+        sentence: `All 1 workers that know work are busy; position about ${position} of 2 in queue default.`,
+        data: { queue: "default", position, ready: 2, workers: 1, willing: 1 },
+      });
   });
 
   it.each([
@@ -259,9 +285,16 @@ describe("explain", () => {
     const ids = wishes.map(({ priority, deadline }) =>
       yard.submit({ priority, terms: { ...NO_TERMS, deadline } }),
     );
-    expect(ids.map((id) => explained(yard, id))).toMatchObject(
-      positions.map((position) => ({ reason: "workers-busy", data: { position, ready: 3 } })),
-    );
+    for (const [index, id] of ids.entries()) {
+      const position = positions[index] ?? null;
+      const place = position === null ? "one" : `position about ${position}`;
+      expectExplained(yard, id, {
+        state: "ready",
+        reason: "workers-busy",
+        sentence: `All 1 workers that know work are busy; ${place} of 3 in queue default.`,
+        data: { queue: "default", position, ready: 3, workers: 1, willing: 1 },
+      });
+    }
   });
 
   it("names who holds a concurrency key", () => {
@@ -269,10 +302,11 @@ describe("explain", () => {
     yard.worker("w", { credit: 9 });
     const [one, two, three] = [1, 2, 3].map(() => yard.submit(keyed(2)));
     yard.tick();
-    expect(explained(yard, three ?? "")).toMatchObject({
+    expectExplained(yard, three ?? "", {
+      state: "ready",
       reason: "concurrency",
       sentence: `Waiting for concurrency key tenant-7 of work (2 of 2 held by ${one}, ${two}).`,
-      data: { key: "tenant-7", limit: 2, held: 2, holders: [one, two], waiting: 1 },
+      data: { name: "work", key: "tenant-7", limit: 2, held: 2, holders: [one, two], waiting: 1 },
     });
   });
 
@@ -283,10 +317,20 @@ describe("explain", () => {
     const id = yard.submit(keyed(0, 500));
     yard.tick();
     yard.now += 160;
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
+      state: "ready",
       reason: "rate",
       sentence: "The rate of key tenant-7 of work allows the next start in 340 ms.",
-      data: { inMs: 340, limit: 1, perMs: 500 },
+      data: {
+        name: "work",
+        key: "tenant-7",
+        limit: 1,
+        perMs: 500,
+        burst: 1,
+        opensAt: yard.now + 340,
+        inMs: 340,
+        waiting: 1,
+      },
     });
   });
 
@@ -297,7 +341,8 @@ describe("explain", () => {
     yard.submit();
     const id = yard.submit();
     yard.tick();
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
+      state: "ready",
       reason: "queue-concurrency",
       sentence: "Queue default runs as many tasks as it may (1 of 1).",
       data: { queue: "default", limit: 1, held: 1 },
@@ -306,13 +351,15 @@ describe("explain", () => {
     yard.tick();
     const next = yard.submit();
     yard.tick();
-    expect(explained(yard, next)).toMatchObject({
+    expectExplained(yard, next, {
+      state: "ready",
       reason: "queue-rate",
       sentence: "The rate of queue default allows the next start in 1000 ms.",
       data: { queue: "default", limit: 1, perMs: 1_000, burst: 1, inMs: 1_000, opensAt: yard.now + 1_000 },
     });
     yard.order({ type: "pause", queue: "default" });
-    expect(explained(yard, next)).toMatchObject({
+    expectExplained(yard, next, {
+      state: "ready",
       reason: "queue-paused",
       sentence: "Queue default is paused.",
       data: { queue: "default", position: 1, ready: 1 },
@@ -322,14 +369,14 @@ describe("explain", () => {
   it("says which workers are missing", () => {
     const yard = new KernelYard();
     const id = yard.submit();
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
       state: "ready",
       reason: "no-worker",
       sentence: "No worker is connected.",
       data: { name: "work", version: 1 },
     });
     yard.worker("other", { tasks: ["play"] });
-    expect(explained(yard, id)).toMatchObject({
+    expectExplained(yard, id, {
       state: "ready",
       reason: "unknown-name",
       sentence: "No connected worker knows work.",
@@ -339,16 +386,18 @@ describe("explain", () => {
     yard.tick();
     const waiting = [yard.submit(), yard.submit()].at(1) ?? "";
     yard.tick();
-    expect(explained(yard, waiting)).toMatchObject({
+    expectExplained(yard, waiting, {
+      state: "ready",
       reason: "workers-busy",
       sentence: "All 1 workers that know work are busy; position about 2 of 2 in queue default.",
-      data: { position: 2, ready: 2, workers: 1, willing: 1 },
+      data: { queue: "default", position: 2, ready: 2, workers: 1, willing: 1 },
     });
     yard.order({ type: "drain", worker: "w" });
-    expect(explained(yard, waiting)).toMatchObject({
+    expectExplained(yard, waiting, {
+      state: "ready",
       reason: "no-willing-worker",
       sentence: "None of the 1 workers that know work takes new work.",
-      data: { workers: 1, willing: 0, position: 2, ready: 2 },
+      data: { queue: "default", workers: 1, willing: 0, position: 2, ready: 2 },
     });
   });
 
@@ -364,24 +413,33 @@ describe("explain", () => {
       asking({ gpu: 1 }),
     ];
     yard.tick();
-    expect(explained(yard, elsewhere)).toMatchObject({
+    expectExplained(yard, elsewhere, {
       state: "ready",
       reason: "no-such-label",
       sentence: "No connected worker that knows work has the label zone=eu.",
       data: { labels: { zone: "eu" } },
     });
-    expect(explained(yard, tooLarge)).toMatchObject({
+    expectExplained(yard, tooLarge, {
       state: "ready",
       reason: "no-such-resource",
       sentence: "No connected worker offers gpu: 3.",
       data: { needs: { gpu: 3 }, mostOffered: { gpu: 2 } },
     });
-    expect(explained(yard, running)).toMatchObject({ reason: "assigned" });
-    expect(explained(yard, waiting)).toMatchObject({
+    expect(yard.state(running)).toBe("assigned");
+    expectExplained(yard, waiting, {
       state: "ready",
       reason: "resources",
       sentence: "No worker has gpu: 1 free.",
-      data: { needs: { gpu: 1 }, mostFree: { gpu: 0 }, reserved: null },
+      data: {
+        queue: "default",
+        position: 1,
+        ready: 3,
+        workers: 1,
+        willing: 1,
+        needs: { gpu: 1 },
+        mostFree: { gpu: 0 },
+        reserved: null,
+      },
     });
   });
 });

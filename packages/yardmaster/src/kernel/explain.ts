@@ -75,6 +75,12 @@ function whyScheduled(shard: Shard, task: LiveTask, now: Millis): Why {
   const { attempt, details, terms } = task;
   const { runAt = 0, deaths = 0, error = null } = details ?? {};
   const inMs = Math.max(0, runAt - now);
+  if (isCancelRequested(task))
+    return {
+      reason: "cancelling",
+      sentence: `A cancel waits: for ${inMs} ms more a worker that was lost may still start the task.`,
+      data: { attempt, runAt, inMs },
+    };
   if (attempt === 0 && terms?.replace !== undefined) {
     const { key, until } = terms.replace;
     const { name } = task.kind.spec;

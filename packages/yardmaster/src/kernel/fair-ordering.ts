@@ -4,8 +4,9 @@ import { Heap } from "./heap.ts";
 import type { InLine, Ordering, OrderingPolicy } from "./ordering.ts";
 
 /**
- * Start-time fair queueing over the tasks' fairness keys (see `FairClock`): keys get shares of the workers' time by
- * their weights, and each key's tasks start in the order in which they came. Only keys with tasks in line take part.
+ * Start-time fair queueing over the tasks' fairness keys (P. Goyal, H. Vin, H. Cheng, SIGCOMM 1996; see `FairClock`):
+ * keys get shares of the workers' time by their weights, and each key's tasks start in the order in which they came.
+ * Only keys with tasks in line take part.
  */
 export const fair: OrderingPolicy = {
   create: ({ flows }) => new FairOrdering(flows),

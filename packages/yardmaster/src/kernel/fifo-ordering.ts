@@ -6,7 +6,7 @@ const KEPT_CAPACITY = 1024;
 /** Places count from the middle, so that tasks can join at the front and places stay small integers. */
 const FIRST_PLACE = 2 ** 29;
 
-/** First come, first served. */
+/** First come, first served: L. Kleinrock, Queueing Systems, Volume 1 (1975). */
 export const fifo: OrderingPolicy = { create: () => new FifoOrdering(), before: (a, b) => a.order < b.order };
 
 /**

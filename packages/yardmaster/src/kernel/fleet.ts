@@ -1,10 +1,11 @@
 import type { HeldAttempt, Note, Outcome, Register } from "../protocol/envelope.ts";
 import { isTerminal, type Millis } from "../protocol/task.ts";
-import { abort, forgetGhost, forgetWorker, loadChanged, restartDeadline, tokenOf } from "./attempts.ts";
+import { abort, forgetGhost, forgetWorker, loadChanged, restartDeadline } from "./attempts.ts";
 import { answerHeartbeat } from "./demand.ts";
 import type { KernelEvent } from "./event.ts";
+import { adoptGhost, tokenOf } from "./ghosts.ts";
 import { watchLateness } from "./lateness.ts";
-import type { Attempt, LiveTask, Worker } from "./live.ts";
+import { Attempt, type LiveTask, type Worker } from "./live.ts";
 import { presumeDead, takeDeathsBack } from "./presumed-deaths.ts";
 import type { LossCause } from "./rules.ts";
 import { endSecond, loseSecond, overtakeBySecond, secondOf, secondStarted } from "./second-attempts.ts";
@@ -24,13 +25,12 @@ export function register(shard: Shard, registration: Register, now: Millis): voi
   worker.cutOff = false;
   shard.roster.register(registration);
   hear(shard, worker, now);
-  for (const { task, number, epoch } of shard.lostAttempts.take(worker.id))
-    abortStray(shard, worker, tokenOf(task.id, epoch, number), {
-      id: task.id,
-      epoch,
-      attempt: number,
-      state: "waiting",
-    });
+  for (const attempt of shard.lostAttempts.take(worker.id)) {
+    // Its frames are numbered anew, so that any inventory knows.
+    attempt.frame = 0;
+    adoptGhost(shard, worker, attempt);
+    abort(shard, worker, attempt, "cancelled");
+  }
   loadChanged(shard, worker);
   for (const queue of registration.queues) configureAbsent(shard, queue, now);
   reconsiderStranded(shard, now);
@@ -130,7 +130,10 @@ export function note(shard: Shard, { note, worker: workerId }: Event<"noted">, n
     if (second !== null) secondStarted(shard, second, note.startedAt, now);
     else {
       happen(shard, task, now, "started", note.startedAt);
-      if (task.last !== null) restartDeadline(shard, task.last, now);
+      if (task.last !== null) {
+        task.last.hasStarted = true;
+        restartDeadline(shard, task.last, now);
+      }
     }
     shard.tellEvent(task, { type: "started", attempt: note.attempt, worker: workerId, at: note.startedAt });
   }
@@ -162,7 +165,7 @@ export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Mi
   for (const [token, frame] of [...worker.ghosts]) {
     if (!listed.has(token) && frame <= held.seen) forgetGhost(shard, worker, token);
   }
-  for (const [token, stray] of listed) abortStray(shard, worker, token, stray);
+  for (const [token, stray] of listed) abortStray(shard, worker, token, stray, now);
   loadChanged(shard, worker);
 }
 
@@ -178,23 +181,31 @@ function adopt(shard: Shard, worker: Worker, attempt: Attempt, there: HeldAttemp
     // One that has had a second one has no other.
     if (!attempt.isSecond && (attempt.task.details?.secondNumber ?? 0) === 0) watchLateness(shard, attempt);
   }
-  if (there.state === "running" && !attempt.isSecond) happen(shard, attempt.task, now, "started", 0);
+  if (there.state === "running") {
+    attempt.hasStarted = true;
+    if (!attempt.isSecond) happen(shard, attempt.task, now, "started", 0);
+  }
   // What told it may have been lost.
   if (isCancelRequested(attempt.task)) abort(shard, worker, attempt, "cancelled");
 }
 
 /**
- * It does not count here, and fills a slot there until its outcome comes. One that has its outcome already is left
- * out: that may have come before this.
+ * It does not count here, and fills a slot there until its outcome comes, and its task's limits where they are known.
+ * One that has its outcome already is left out: that may have come before this.
  */
 function abortStray(
   shard: Shard,
   worker: Worker,
   token: string,
   { id, epoch, attempt, state }: HeldAttempt,
+  now: Millis,
 ): void {
   if (state === "finished") return;
-  if (!worker.ghosts.has(token)) worker.ghosts.set(token, 0);
+  const task = shard.tasks.get(id);
+  if (!worker.ghosts.has(token)) {
+    if (task === undefined) worker.ghosts.set(token, 0);
+    else adoptGhost(shard, worker, new Attempt(task, attempt, epoch, worker.id, now));
+  }
   shard.outbox.tell(worker.mailbox, { type: "abort", id, epoch, attempt, reason: "cancelled" }, 0);
 }
 

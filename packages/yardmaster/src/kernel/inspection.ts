@@ -1,5 +1,5 @@
 import type { ShardActivity } from "../protocol/activity.ts";
-import type { Query } from "../protocol/envelope.ts";
+import type { Query, StoredAnswer, StoredSearch } from "../protocol/envelope.ts";
 import type { Explanation } from "../protocol/explanation.ts";
 import type { ShardStats } from "../protocol/stats.ts";
 import { type Chapter, storyOf } from "../protocol/story.ts";
@@ -8,6 +8,7 @@ import { viewActivity } from "./activity.ts";
 import { explain } from "./explain.ts";
 import { type GraphView, viewGraph, viewGraphs } from "./graph-views.ts";
 import type { LiveTask, Queue, Worker } from "./live.ts";
+import { byId } from "./live-order.ts";
 import { type DeclaredSchedule, type ScheduleView, showSchedule, viewSchedule } from "./schedule-orders.ts";
 import type { Shard } from "./shard.ts";
 import { viewStats } from "./stats.ts";
@@ -55,7 +56,8 @@ export type Answer =
   | readonly GraphView[]
   | DeclaredSchedule
   | ShardActivity
-  | ShardStats;
+  | ShardStats
+  | StoredAnswer;
 
 /** Answers from memory; a task that is not there is null: the store may know it. */
 export function answer(shard: Shard, query: Query, now: Millis): Answer {
@@ -73,7 +75,9 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
       return task === undefined ? null : storyOf(recordOf(task, isTerminal(task.state) ? now : 0));
     }
     case "list":
-      return listTasks(shard, query);
+      return query.stored === undefined
+        ? listTasks(shard, query)
+        : { ...searchStored(shard, query.stored, now), parked: shard.parking.total };
     case "queues":
       return Array.from(shard.queues.all, viewQueue);
     case "stats":
@@ -97,21 +101,59 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
   }
 }
 
-/** The tasks with the smallest ids after a given one, in order. */
+/** Where nothing is parked, what waits is in memory and nowhere else, and nobody need be asked to look for it. */
+function searchStored(
+  { catalogue, parking }: Shard,
+  search: StoredSearch,
+  now: Millis,
+): Pick<StoredAnswer, "ids" | "horizon"> {
+  const isNone = parking.total === 0 && !search.states.some(isTerminal);
+  return isNone ? { ids: [], horizon: "" } : catalogue.find(search, now);
+}
+
+/** The tasks with the smallest ids after a given one, in order; nothing is looked at where the counts say that none fits. */
 function listTasks(shard: Shard, query: Extract<Query, { type: "list" }>): TaskView[] {
-  const { limit, after = "" } = query;
-  let found: LiveTask[] = [];
-  let last = "";
-  for (const task of shard.tasks.values()) {
-    if (task.id <= after || (last !== "" && task.id > last) || !matches(task, query)) continue;
-    found.push(task);
-    // Kept short, so that a long list in memory costs no long list here.
-    if (found.length >= 2 * limit + 100) {
-      found = firstById(found, limit);
-      last = found.at(-1)?.id ?? "";
-    }
+  const { limit, after = "", state } = query;
+  if (!Array.from(shard.queues.all).some((one) => mayHave(one, query))) return [];
+  if (state === "assigned" || state === "running") {
+    const held = heldTasks(shard).filter((task) => task.id > after && matches(task, query));
+    return held.sort(byId).slice(0, limit).map(viewTask);
   }
-  return firstById(found, limit).map(viewTask);
+  const found: TaskView[] = [];
+  for (const task of shard.order.from(after)) {
+    if (found.length === limit) break;
+    if (matches(task, query)) found.push(viewTask(task));
+  }
+  return found;
+}
+
+/** Each once, though two attempts of it may run. */
+function heldTasks({ roster, tasks }: Shard): LiveTask[] {
+  const held = new Set<LiveTask>();
+  for (const worker of roster.workers.values())
+    for (const { task } of worker.held) if (tasks.get(task.id) === task) held.add(task);
+  return Array.from(held);
+}
+
+function mayHave(queue: Queue, query: Extract<Query, { type: "list" }>): boolean {
+  if (query.queue !== undefined && query.queue !== queue.record.name) return false;
+  if (query.name !== undefined && !queue.lines.some(({ skill }) => skill.name === query.name)) return false;
+  const { scheduled, blocked, ready, active } = viewQueue(queue);
+  switch (query.state) {
+    case undefined:
+      return queue.live > 0;
+    case "scheduled":
+      return scheduled > 0;
+    case "blocked":
+      return blocked > 0;
+    case "ready":
+      return ready > 0;
+    case "assigned":
+    case "running":
+      return active > 0;
+    default:
+      return false;
+  }
 }
 
 function matches(task: LiveTask, { state, queue, name }: Extract<Query, { type: "list" }>): boolean {
@@ -121,10 +163,6 @@ function matches(task: LiveTask, { state, queue, name }: Extract<Query, { type: 
     (queue === undefined || spec.queue === queue) &&
     (name === undefined || spec.name === name)
   );
-}
-
-function firstById(tasks: LiveTask[], limit: number): LiveTask[] {
-  return tasks.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
 }
 
 function viewQueue({ record, live, ready, limited, active, parked, blocked }: Queue): QueueView {

@@ -139,7 +139,7 @@ function createTask(
   }
   task.kind.line.queue.tally.submitted++;
   if (links !== undefined) detailsOf(task).links = withFirsts(shard, links, known);
-  shard.tasks.set(task.id, task);
+  shard.add(task);
   if (links !== undefined) joinGraph(shard, task, links, now);
   return task;
 }

@@ -1,6 +1,7 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import { type Change, type KeyRecord, keyOf } from "../protocol/change.ts";
 import { INLINE_BYTES, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { GRAPH_ROW, graphText } from "./graph-rows.ts";
 import type { Graph, LiveTask, Mark, Pace, Queue, Skill } from "./live.ts";
 import { SCHEDULE_STATE_ROW, type Schedule, stateText } from "./schedule.ts";
@@ -16,6 +17,7 @@ export const DURATION_ROW = "duration";
 export class Journal {
   /** Tasks in memory, and those that have ended in this tick. */
   readonly tasks: Map<TaskId, LiveTask>;
+  readonly #catalogue: Catalogue;
   #touched: LiveTask[] = [];
   #changes: Change[] = [];
   readonly #queues = new Set<Queue>();
@@ -35,8 +37,9 @@ export class Journal {
   /** Rows since the last sweep that a sweep will have to delete some day. */
   mortals = 0;
 
-  constructor(tasks: Map<TaskId, LiveTask>) {
+  constructor(tasks: Map<TaskId, LiveTask>, catalogue: Catalogue) {
     this.tasks = tasks;
+    this.#catalogue = catalogue;
   }
 
   get touched(): readonly LiveTask[] {
@@ -58,6 +61,7 @@ export class Journal {
     const { mark } = task;
     const record = recordOf(task, now);
     const payload = task.payload ?? "";
+    this.#catalogue.add(record, keepUntil);
     if (mark === "insert" || mark === "park") {
       this.#changes.push({ type: "insert", task: record, payload, parked: false, result, keepUntil });
     } else if (mark === "adopt") {
@@ -98,6 +102,7 @@ export class Journal {
   finishStored(record: TaskRecord, keepUntil: Millis): void {
     this.mortals++;
     this.#rows.set(record.id, record);
+    this.#catalogue.add(record, keepUntil);
     this.#changes.push({ type: "finish", task: record, payload: null, result: null, keepUntil });
   }
 
@@ -189,7 +194,7 @@ export class Journal {
   #write(task: LiveTask): void {
     const { mark } = task;
     if (mark === "done") {
-      this.tasks.delete(task.id);
+      letGo(this.tasks, task);
       return;
     }
     if (mark === "update") {
@@ -197,15 +202,17 @@ export class Journal {
     } else {
       const parked = mark === "park";
       const payload = task.payload ?? "";
+      const record = recordOf(task, 0);
+      if (parked) this.#catalogue.add(record, 0);
       this.#changes.push({
         type: "insert",
-        task: recordOf(task, 0),
+        task: record,
         payload,
         parked,
         result: null,
         keepUntil: 0,
       });
-      if (parked) this.tasks.delete(task.id);
+      if (parked) letGo(this.tasks, task);
       else dropLargePayload(task);
     }
     task.mark = "clean";
@@ -216,6 +223,12 @@ function rowOf({ name, key, queue }: Pace, value: string | null): Change {
   return queue === null
     ? { type: "row", kind: RATE_ROW, key: keyOf(name, key), value }
     : { type: "row", kind: QUEUE_RATE_ROW, key: name, value };
+}
+
+/** Its payload goes at once: the order of live tasks holds on to the task itself for a while. */
+function letGo(tasks: Map<TaskId, LiveTask>, task: LiveTask): void {
+  tasks.delete(task.id);
+  task.payload = null;
 }
 
 function dropLargePayload(task: LiveTask): void {

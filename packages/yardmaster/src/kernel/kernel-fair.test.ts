@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelYard } from "../../test/kernel-yard.ts";
+import fc from "../../test/property.ts";
 import type { QueueRecord, QueueSettings, TaskTerms } from "../protocol/task.ts";
 import { DEFAULT_SETTINGS } from "../protocol/task.ts";
 import { fair } from "./fair-ordering.ts";
@@ -25,6 +25,12 @@ function termsOf(fairnessKey: string, weight = 1): TaskTerms {
     rateKey: "",
     affinityKey: "",
   };
+}
+
+const BY_DEFAULT: QueueRecord = { ...FAIR, order: "fifo", orderByDefault: true };
+
+function declare(yard: KernelYard, wish: Partial<QueueRecord>): void {
+  yard.order({ type: "apply", queues: [{ ...BY_DEFAULT, ...wish }] });
 }
 
 /** Submits so many tasks of a key, whose payloads say the key. */
@@ -59,6 +65,37 @@ describe("a fair queue", () => {
     submitSome(yard, "small", 2);
     expect(runSome(yard, 4, () => 10).sort()).toEqual(["large", "large", "small", "small"]);
     expect(yard.queues.size).toBe(0);
+  });
+
+  it.each<[string, (yard: KernelYard) => void]>([
+    ["where it was declared without an order", (yard: KernelYard) => declare(yard, {})],
+    [
+      "where it was declared by a worker",
+      (yard: KernelYard) => yard.worker("v", { queues: [BY_DEFAULT] }).leave(),
+    ],
+    [
+      "where it was only paused once",
+      (yard: KernelYard) => {
+        for (const type of ["pause", "resume"] as const) yard.order({ type, queue: "default" });
+      },
+    ],
+  ])("is one that is given a fairness key %s, under later owners too", (_, prepare) => {
+    const yard = new KernelYard();
+    prepare(yard);
+    yard.tick();
+    yard.takeover();
+    submitSome(yard, "large", 50);
+    yard.tick();
+    yard.takeover();
+    declare(yard, { settings: { ...DEFAULT_SETTINGS, weight: 3 } });
+    submitSome(yard, "small", 2);
+    expect(runSome(yard, 4, () => 10).sort()).toEqual(["large", "large", "small", "small"]);
+    expect(yard.kernel.answer({ type: "queues" }, yard.now)).toMatchObject([{ order: "fair" }]);
+    yard.order({ type: "apply", queues: [{ ...FAIR, order: "fifo" }] });
+    submitSome(yard, "tiny", 1);
+    yard.tick();
+    expect([...yard.side.keys()]).not.toContain("default-order\ndefault");
+    expect(yard.kernel.answer({ type: "queues" }, yard.now)).toMatchObject([{ order: "fifo" }]);
   });
 
   it("gives time by weight, whatever a task was expected to take", () => {
@@ -251,7 +288,59 @@ function largest({ arrivals }: Run, key: string, guessMs: number): number {
   return Math.max(guessMs, ...costs) / (WEIGHTS[key] ?? 1);
 }
 
+/** Serves so many tasks of two keys beside so many that have used something and want nothing more. */
+function serveTwo(usedUp: number, tasks: number): { looks: number; strange: number; flows: Flows } {
+  const flows = new Flows();
+  const line = fair.create<Item>({ agingMs: 1, flows });
+  const looks = { own: 0, strange: 0 };
+  const serve = (): void => {
+    const item = line.pop();
+    const flow = flows.of(item?.fairnessKey ?? "");
+    flows.start(flow, 10);
+    flows.end(flow, 5);
+  };
+  let order = 0;
+  for (let key = 0; key < usedUp; key++) {
+    line.push(itemOf(`used-${key}`, 15, order++));
+    serve();
+    watch(flows.of(`used-${key}`), () => looks.strange++);
+  }
+  for (let task = 0; task < tasks; task++)
+    for (const key of ["one", "other"]) line.push(itemOf(key, 15, order++));
+  for (const key of ["one", "other"]) watch(flows.of(key), () => looks.own++);
+  for (let task = 0; task < 2 * tasks; task++) serve();
+  expect(line.size).toBe(0);
+  return { looks: looks.own, strange: looks.strange, flows };
+}
+
+/** Whoever compares shares reads their tags. */
+function watch(flow: Flow, look: () => void): void {
+  let { tag } = flow;
+  Object.defineProperty(flow, "tag", {
+    get: () => {
+      look();
+      return tag;
+    },
+    set: (changed: number) => {
+      tag = changed;
+    },
+  });
+}
+
 describe("start-time fair queueing", () => {
+  it("looks at no key that has nothing waiting, however many have used something", () => {
+    const [few, many] = [serveTwo(2, 1_000), serveTwo(100_000, 1_000)];
+    expect(few.strange + many.strange).toBe(0);
+    expect(many.looks).toBe(few.looks);
+    expect(many.looks).toBeLessThanOrEqual(2_000 * 12);
+    expect(many.flows.size).toBe(100_002);
+    // What is paid for is forgotten.
+    many.flows.forgetUnused(false);
+    expect(many.flows.size).toBeLessThanOrEqual(2);
+    many.flows.forgetUnused(true);
+    expect(many.flows.size).toBe(0);
+  });
+
   it("keeps the paper's bound in every interval where costs are known: a task of each", () => {
     fc.assert(
       fc.property(run, (played) => {

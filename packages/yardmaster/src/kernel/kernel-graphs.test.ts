@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard, type TestWorker } from "../../test/kernel-yard.ts";
+import fc from "../../test/property.ts";
 import { FAILED_DEPENDENCY_RULES, isTerminal, type TaskLinks } from "../protocol/task.ts";
 
 const LINKS: TaskLinks = { graph: "", members: 0, after: [], onFailure: "fail", fed: false };

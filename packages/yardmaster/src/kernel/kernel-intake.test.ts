@@ -176,6 +176,7 @@ describe("a cancel", () => {
     const ids = [yard.submit(), yard.submit({ spec: { timeoutMs: 1_000, graceMs: 0 } })];
     yard.tick();
     for (const id of ids) yard.cancel(id);
+    slow.start();
     lost.die();
     yard.tick(3_000);
     for (const id of ids) expect(yard.record(id).state).toBe("cancelled");

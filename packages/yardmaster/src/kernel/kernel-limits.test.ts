@@ -1,6 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelYard, type TestWorker, type Wish } from "../../test/kernel-yard.ts";
+import fc from "../../test/property.ts";
+import { NO_TERMS } from "../definition/terms.ts";
 import {
   DEFAULT_SETTINGS,
   type QueueRecord,
@@ -8,16 +9,6 @@ import {
   type Rate,
   type TaskTerms,
 } from "../protocol/task.ts";
-
-const NO_TERMS: TaskTerms = {
-  deadline: 0,
-  deadlineInMs: 0,
-  fairnessKey: "",
-  weight: 1,
-  concurrencyKey: "",
-  rateKey: "",
-  affinityKey: "",
-};
 
 function limited(concurrency: number, rate: Rate | null = null): NonNullable<Wish["spec"]> {
   return { limits: { concurrency, rate } };
@@ -144,6 +135,71 @@ describe("a concurrency limit", () => {
     yard.tick();
     expect(payloads(worker)).toEqual(["next"]);
   });
+
+  it.each<[string, Partial<QueueSettings>, Wish]>([
+    ["a key", {}, { terms: keyed("a"), spec: limited(1) }],
+    ["a definition", {}, { spec: limited(1) }],
+    ["a queue", { concurrency: 1 }, {}],
+  ])("of %s counts what was given up and still runs, under later owners too", (_, settings, wish) => {
+    const yard = new KernelYard();
+    yard.order({ type: "apply", queues: [queueWith(settings)] });
+    const [stubborn, other] = ["w", "v"].map((id) => yard.worker(id, { credit: 5 }));
+    if (stubborn === undefined || other === undefined) throw new Error("There are two workers.");
+    for (const worker of [stubborn, other]) worker.isStubborn = true;
+    const spec = { ...wish.spec, timeoutMs: 1_000, attempts: 1 };
+    const beat = (): void => {
+      for (const worker of yard.workers.values()) worker.beat();
+      yard.tick(4_000);
+    };
+    const running = (): string[] => [...payloads(stubborn), ...payloads(other)];
+    const stuck = yard.submit({ ...wish, payload: "stuck", spec });
+    yard.submit({ ...wish, payload: "next", spec });
+    yard.tick();
+    for (let round = 0; round < 4; round++) beat();
+    expect(yard.state(stuck)).toBe("failed");
+    for (let owner = 0; owner < 2; owner++) {
+      yard.takeover();
+      yard.tick();
+      for (let round = 0; round < 3; round++) beat();
+      expect(running()).toEqual(["stuck"]);
+    }
+    const holder = stubborn.held.length > 0 ? stubborn : other;
+    holder.finish("cancelled");
+    yard.tick();
+    expect(running()).toEqual(["next"]);
+    while (stubborn.held.length > 0) stubborn.finish();
+    while (other.held.length > 0) other.finish();
+    yard.tick();
+    expect([...yard.side.keys()].filter((row) => row.startsWith("ghost"))).toEqual([]);
+  });
+
+  it.each(["the same owner", "a later owner"])(
+    "is held by what a lost worker turns out to run under %s",
+    (owner) => {
+      const yard = new KernelYard();
+      const cutOff = yard.worker("w", { credit: 5 });
+      cutOff.isStubborn = true;
+      const spec = { ...limited(1), timeoutMs: 0 };
+      yard.submit({ payload: "stuck", terms: keyed("a"), spec });
+      yard.submit({ payload: "next", terms: keyed("a"), spec });
+      yard.tick();
+      const other = yard.worker("v", { credit: 5 });
+      yard.kernel.apply({ type: "workerLost", worker: "w", cause: "silent" }, yard.now);
+      yard.tick();
+      yard.tick(1_000);
+      expect(payloads(other)).toEqual(["stuck"]);
+      if (owner === "a later owner") yard.takeover();
+      cutOff.beat();
+      yard.tick();
+      yard.tick();
+      other.finish();
+      yard.tick();
+      expect([payloads(cutOff), payloads(other)]).toEqual([["stuck"], []]);
+      cutOff.finish("cancelled");
+      yard.tick();
+      expect([...payloads(cutOff), ...payloads(other)]).toEqual(["next"]);
+    },
+  );
 
   it("is held by who runs, after a failover too", () => {
     const yard = new KernelYard();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { KernelYard, type TestWorker, type Wish, type WorkerWish } from "../../test/kernel-yard.ts";
+import fc from "../../test/property.ts";
 import type { PlacementName, TaskRequirements, TaskTerms } from "../protocol/task.ts";
 
 function declared(placement: PlacementName, order: "fifo" | "priority" = "fifo"): KernelYard {
@@ -164,6 +165,79 @@ describe("placement", () => {
   });
 });
 
+describe("sticky placement", () => {
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ act: fc.constant("submit"), pick: fc.nat(6) }) },
+    { weight: 3, arbitrary: fc.record({ act: fc.constantFrom("end", "end", "end", "die"), pick: fc.nat() }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant("hire"), pick: fc.integer({ min: 1, max: 12 }) }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant("takeover"), pick: fc.constant(0) }) },
+  );
+
+  /** What a worker may have: its part of all that is in use and a quarter more, rounded up. */
+  function boundOf(yard: KernelYard, { credit }: TestWorker): number {
+    const all = [...yard.workers.values()];
+    const total = all.reduce((sum, { held }) => sum + held.length, 0);
+    return Math.ceil((1.25 * total * credit) / all.reduce((sum, worker) => sum + worker.credit, 0));
+  }
+
+  function checkPlaced(yard: KernelYard, home: TestWorker): boolean {
+    if (home.held.length <= boundOf(yard, home)) return true;
+    // All slots of those within their bounds are in use.
+    for (const worker of yard.workers.values()) {
+      const isFree = worker !== home && worker.held.length < worker.credit;
+      if (isFree) expect(worker.held.length + 1).toBeGreaterThan(boundOf(yard, worker));
+    }
+    return false;
+  }
+
+  it("gives nobody more than a quarter beyond its part, whoever comes, ends, dies or takes over", () => {
+    let placed = 0;
+    let bounded = 0;
+    fc.assert(
+      fc.property(fc.nat(), fc.array(step, { maxLength: 120, size: "max" }), (seed, steps) => {
+        const yard = new KernelYard({ seed, workerLossMs: 1e9 });
+        const queue = {
+          name: "default",
+          order: "fifo",
+          placement: "sticky",
+          paused: false,
+          revision: 1,
+        } as const;
+        yard.order({ type: "apply", queues: [queue] });
+        let hired = 0;
+        const hire = (credit: number): unknown => yard.worker(`w${seed % 97}-${hired++}`, { credit });
+        for (const credit of [2, 5, 9]) hire(credit);
+        yard.tick();
+        for (const { act, pick } of steps) {
+          const all = [...yard.workers.values()];
+          const worker = all[pick % Math.max(1, all.length)];
+          const hasRoom = all.some(({ held, credit }) => held.length < credit);
+          if (act === "submit" && hasRoom) {
+            const before = new Map(all.map((one) => [one, one.held.length]));
+            yard.submit({ ...sticking(`key-${pick}`), spec: { attempts: 1, timeoutMs: 0 } });
+            yard.tick();
+            const home = all.find((one) => one.held.length > (before.get(one) ?? 0));
+            if (home === undefined) throw new Error("There was room, and the task waits.");
+            placed++;
+            if (checkPlaced(yard, home)) bounded++;
+          } else if (act === "end" && (worker?.held.length ?? 0) > 0) worker?.finish();
+          else if (act === "die" && all.length > 1) worker?.die();
+          else if (act === "hire") hire(pick);
+          else if (act === "takeover") {
+            yard.takeover();
+            for (const one of all) one.beat();
+          }
+          yard.tick();
+          yard.tick();
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(placed).toBeGreaterThan(1_000);
+    expect(bounded / placed).toBeGreaterThan(0.9);
+  });
+});
+
 describe("labels", () => {
   it("rule out workers without them, and keep nobody else waiting", () => {
     const yard = declared("two-choices");
@@ -228,6 +302,7 @@ describe("resources", () => {
       yard.submit(asking({ needs: { gpu: 1 } }, { spec: { timeoutMs: 10, attempts: 1 } })),
     );
     yard.tick();
+    worker.start();
     for (let beats = 0; beats < 5; beats++) {
       worker.beat();
       yard.tick(2_000);

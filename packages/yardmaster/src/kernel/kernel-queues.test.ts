@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard } from "../../test/kernel-yard.ts";
-import type { QueueRecord } from "../protocol/task.ts";
+import { DEFAULT_SETTINGS, type QueueRecord } from "../protocol/task.ts";
 
 const QUEUE: QueueRecord = {
   name: "default",
@@ -80,7 +80,7 @@ describe("a queue", () => {
     expect(yard.queues.get("default")).toEqual(settings);
     expect(yard.mailOf(CLIENT, "reply").at(-1)).toEqual({
       type: "reply",
-      request: 1,
+      request: 3,
       ok: true,
       value: settings,
     });
@@ -116,6 +116,33 @@ describe("a queue", () => {
     expect(yard.queues.get("default")).toEqual({ ...QUEUE, placement: "random", revision: 1 });
   });
 
+  it.each([
+    ["while its owner stays", (yard: KernelYard) => yard.tick()],
+    ["after a takeover", (yard: KernelYard) => yard.takeover()],
+  ])("that was only paused is as the first worker declares it, and stays paused, %s", (_, goOn) => {
+    const yard = new KernelYard();
+    const declared = {
+      ...QUEUE,
+      order: "priority",
+      settings: { ...DEFAULT_SETTINGS, concurrency: 1 },
+    } as const;
+    yard.order({ type: "pause", queue: "default" });
+    yard.tick();
+    goOn(yard);
+    const [, high] = [0, 9, 0].map((priority) => yard.submit({ priority }));
+    const worker = yard.worker("a", { credit: 3, queues: [declared] });
+    yard.tick();
+    expect(worker.held).toEqual([]);
+    expect(yard.queues.get("default")).toEqual({ ...declared, paused: true, revision: 2 });
+    goOn(yard);
+    yard.worker("b", { credit: 3, queues: [QUEUE] });
+    yard.order({ type: "resume", queue: "default" });
+    yard.tick();
+    expect(yard.queues.get("default")).toEqual({ ...declared, revision: 3 });
+    const held = [...yard.workers.values()].flatMap((each) => each.held);
+    expect(held.map(({ assign }) => assign.id)).toEqual([high]);
+  });
+
   it("puts its waiting tasks into a new order when that changes", () => {
     const yard = new KernelYard();
     const [low, high, low2] = [yard.submit(), yard.submit({ priority: 1 }), yard.submit()];
@@ -131,7 +158,16 @@ describe("a queue", () => {
     for (const wish of [{}, {}, {}, { delayMs: 5 }]) yard.submit(wish);
     yard.tick();
     expect(yard.kernel.answer({ type: "queues" }, yard.now)).toEqual([
-      { ...QUEUE, scheduled: 1, blocked: 0, ready: 2, limited: 0, active: 1, parked: 0 },
+      {
+        ...QUEUE,
+        orderByDefault: true,
+        scheduled: 1,
+        blocked: 0,
+        ready: 2,
+        limited: 0,
+        active: 1,
+        parked: 0,
+      },
     ]);
   });
 

@@ -1,16 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard } from "../../test/kernel-yard.ts";
-import type { ReplaceTerms, TaskTerms } from "../protocol/task.ts";
-
-const NO_TERMS: TaskTerms = {
-  deadline: 0,
-  deadlineInMs: 0,
-  fairnessKey: "",
-  weight: 1,
-  concurrencyKey: "",
-  rateKey: "",
-  affinityKey: "",
-};
+import { NO_TERMS } from "../definition/terms.ts";
+import type { ReplaceTerms } from "../protocol/task.ts";
 
 function put(yard: KernelYard, wish: Partial<ReplaceTerms> = {}): string {
   const replace = { key: "k", waitMs: 0, maxWaitMs: 0, until: 0, ...wish };

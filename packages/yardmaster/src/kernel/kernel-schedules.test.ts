@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard } from "../../test/kernel-yard.ts";
+import fc from "../../test/property.ts";
 import { toBuffer } from "../protocol/bytes.ts";
 import type { Command } from "../protocol/envelope.ts";
 import {
@@ -74,6 +74,18 @@ describe("a schedule", () => {
     say(1, { type: "unschedule", schedule: "beat" }, "client:another");
     yard.tick(20_000);
     expect(ticks(yard)).toEqual([40_000]);
+  });
+
+  it("does not come back by a copy that comes after another client has removed it (seed 4179)", () => {
+    const yard = new KernelYard();
+    const say = sayerTo(yard);
+    say(1, declaration());
+    say(8, { type: "pauseSchedule", schedule: "beat" });
+    say(5, { type: "unschedule", schedule: "beat" }, "client:another");
+    say(1, declaration());
+    say(8, declaration());
+    yard.tick(30_000);
+    expect(ticks(yard)).toEqual([]);
   });
 
   it("may come back by such a copy once ten thousand others were ordered: not all are remembered", () => {

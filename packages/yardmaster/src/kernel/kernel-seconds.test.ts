@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelYard, type TestWorker } from "../../test/kernel-yard.ts";
+import fc from "../../test/property.ts";
 import type { Outcome } from "../protocol/envelope.ts";
 import { isTerminal } from "../protocol/task.ts";
 

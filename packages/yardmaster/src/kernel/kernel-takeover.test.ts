@@ -33,6 +33,24 @@ describe("a new owner", () => {
     expect(yard.record(id)).toMatchObject({ state: "assigned", attempt: 1, epoch: 2 });
   });
 
+  it("starts nothing that is to be cancelled, also where an earlier release has put it in line", () => {
+    const yard = new KernelYard();
+    const id = yard.submit();
+    yard.tick();
+    const row = yard.rows.get(id);
+    if (row === undefined) throw new Error("no row");
+    yard.rows.set(id, { ...row, task: { ...row.task, cancelRequested: true } });
+    yard.takeover();
+    yard.worker("w");
+    yard.cancel(id);
+    yard.tick();
+    expect([yard.state(id), yard.mailOf(CLIENT, "cancelDone").map(({ state }) => state)]).toEqual([
+      "cancelled",
+      ["cancelled"],
+    ]);
+    expect(yard.mailOf("worker:w", "assign")).toEqual([]);
+  });
+
   it("loses a worker that does not answer", () => {
     const yard = new KernelYard();
     yard.worker("w");
@@ -59,6 +77,32 @@ describe("a new owner", () => {
     ]);
     yard.tick();
     expect(yard.mailOf("worker:w", "heartbeatAnswer")).toMatchObject([{ known: false, sent: 1 }]);
+  });
+
+  it("keeps the success of a task that waits again for what the engine has lost", () => {
+    const yard = new KernelYard();
+    const worker = yard.worker("w");
+    const first = yard.submit();
+    const links = { graph: "", members: 0, after: [first], onFailure: "fail", fed: false } as const;
+    const last = yard.submit({ links });
+    yard.tick();
+    const [rows, side] = [[...yard.rows], [...yard.side]];
+    worker.finish();
+    yard.tick();
+    expect(yard.state(last)).toBe("assigned");
+    for (const [id, row] of rows) yard.rows.set(id, row);
+    for (const [key, row] of side) yard.side.set(key, row);
+    yard.takeover();
+    expect([yard.state(first), yard.state(last)]).toEqual(["assigned", "blocked"]);
+    worker.finish();
+    yard.tick();
+    expect(yard.record(last)).toMatchObject({ state: "succeeded", attempt: 1, epoch: 1, worker: "w" });
+    expect(yard.rows.get(last)?.result).toBe('"done"');
+    expect(yard.side.size).toBe(0);
+    yard.tick();
+    worker.finish();
+    yard.tick();
+    expect(yard.record(first)).toMatchObject({ state: "succeeded", epoch: 2 });
   });
 
   it("finds waiting, delayed, cancelled and early cancelled tasks as they were", () => {

@@ -421,6 +421,7 @@ describe("a worker", () => {
     worker.isStubborn = true;
     const [id, next] = [yard.submit({ spec: { attempts: 1, timeoutMs: 1, graceMs: 0 } }), yard.submit()];
     yard.tick();
+    worker.start();
     yard.tick(2_001);
     expect([yard.state(id), yard.state(next)]).toEqual(["failed", "ready"]);
     worker.reportHeld();

@@ -1,6 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CLIENT, KernelYard, type TestWorker, type WorkerWish } from "../../test/kernel-yard.ts";
+import fc from "../../test/property.ts";
+import { NO_TERMS } from "../definition/terms.ts";
 import type { Outcome } from "../protocol/envelope.ts";
 import {
   DEFAULT_SETTINGS,
@@ -31,15 +32,6 @@ const LIMITS: readonly (TaskLimits | undefined)[] = [
   { concurrency: 2, rate: { limit: 2, perMs: 1_000, burst: 1 } },
   { concurrency: 0, rate: { limit: 1, perMs: 2_000, burst: 2 } },
 ];
-const NO_TERMS = {
-  deadline: 0,
-  deadlineInMs: 0,
-  fairnessKey: "",
-  weight: 1,
-  concurrencyKey: "",
-  rateKey: "",
-  affinityKey: "",
-};
 const TERMS: readonly (TaskTerms | null)[] = [
   null,
   null,

@@ -1,6 +1,6 @@
 import type { StoredItem, StoredTask } from "../protocol/change.ts";
 import type { Envelope, Query } from "../protocol/envelope.ts";
-import type { Epoch, Millis, TaskId } from "../protocol/task.ts";
+import type { Epoch, Millis, TaskId, TaskRecord } from "../protocol/task.ts";
 import { tellDemand } from "./demand.ts";
 import { propagate } from "./dependencies.ts";
 import type { Effects } from "./effects.ts";
@@ -23,7 +23,7 @@ import { checkInvariants } from "./invariants.ts";
 import { fireDue, schedule, sweepAlong } from "./scheduling.ts";
 import { command } from "./settings.ts";
 import { type Limits, type Oddities, Shard } from "./shard.ts";
-import { page, restore, restored } from "./takeover.ts";
+import { catalogue, page, restore, restored } from "./takeover.ts";
 import type { NextFire } from "./ticks.ts";
 
 export interface KernelOptions extends Partial<Limits> {
@@ -154,6 +154,19 @@ export class Kernel {
   /** When a worker was heard last; 0 for one that is not counted on. */
   heardAt(worker: string): Millis {
     return this.#shard.roster.workers.get(worker)?.lastHeard ?? 0;
+  }
+
+  /** From below which id on the store's finished and parked tasks are to be told; null where nobody wants to know. */
+  get unwalked(): TaskId | null {
+    return this.#shard.catalogue.unwalked;
+  }
+
+  /**
+   * Takes in finished and parked tasks of the store, from `before` down to `last`, or to the end where that is null.
+   * What began at another id than `unwalked` is by now is of no use.
+   */
+  catalogue(records: readonly TaskRecord[], before: TaskId, last: TaskId | null): void {
+    catalogue(this.#shard, records, before, last);
   }
 
   /** Answers a question with plain values; times are milliseconds. */

@@ -20,8 +20,6 @@ import type { InLine, OrderContext, Ordering } from "./ordering.ts";
 import type { Candidate, Pool, Ranking, Seat } from "./pool.ts";
 import { hashOf } from "./rendezvous.ts";
 import { type Requirement, Resources } from "./requirement.ts";
-import type { Schedule } from "./schedule.ts";
-import type { Sweep } from "./sweep.ts";
 import { Tally } from "./tally.ts";
 
 // What lives in a shard's memory, as data alone. The rules are in the files that change them.
@@ -34,10 +32,7 @@ export interface Moment {
 /** What the end of the tick has to write for a task. `adopt` takes the place of an early cancel's tombstone, `done` is written already. */
 export type Mark = "clean" | "insert" | "park" | "update" | "adopt" | "done";
 
-/**
- * A task in memory. A million of them may wait, so that every field counts: what most tasks do not have is in
- * `details`, what only assigned ones have is in `last`.
- */
+/** A task in memory. A million may wait: what most do not have is in `details`, what only assigned ones have in `last`. */
 export class LiveTask implements InLine {
   readonly id: TaskId;
   readonly kind: Kind;
@@ -116,6 +111,8 @@ export class Details {
   deaths = 0;
   /** When it would be due if it were not held back for deaths. */
   unheldAt: Millis = 0;
+  /** Until when a worker that was lost without proof of its death may still start what it had of this task. */
+  mayStartUntil: Millis = 0;
   /** How many numbers of attempts were left out. */
   skipped = 0;
   retryOf: TaskId = "";
@@ -215,6 +212,10 @@ export class Attempt {
   standsIn = false;
   /** When the task would be tried again after the one that it stands in for. */
   retryAt: Millis = 0;
+  /** Its worker has said that it runs. */
+  hasStarted = false;
+  /** When its timeout first fired without it being known to have started; 0 before. */
+  overdueSince: Millis = 0;
   /** Notices when it is late; null where nobody asks. */
   lateness: Lateness | null = null;
   /** Whose share of a fair queue it uses. */
@@ -292,7 +293,7 @@ export class Queue implements Share, OrderContext {
   /** Who paused or resumed it last, and the number of that request. */
   orderedBy = "";
   order = 0;
-  /** Somebody declared it, so that the store knows it. */
+  /** Somebody has said more of it than whether it is paused. */
   declared = false;
   readonly lines: Line[] = [];
   /** Tasks in memory, those of them that are in lines, and those that workers hold. */
@@ -408,7 +409,7 @@ export class Skill {
     this.version = version;
   }
 
-  /** The first durations count alike, so that no guess lives on. */
+  /** Exponential smoothing (R. Brown, 1959); the first durations count alike, so that no guess lives on. */
   learn(durationMs: number): void {
     const share = Math.max(NEWS_SHARE, 1 / ++this.known);
     this.expectedMs += (durationMs - this.expectedMs) * share;
@@ -494,5 +495,3 @@ export class Silence {
     this.worker = worker;
   }
 }
-
-export type LiveTimer = Details | Attempt | Lateness | Skill | Silence | Sweep | Pace | Schedule | Graph;

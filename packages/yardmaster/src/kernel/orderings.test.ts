@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/property.ts";
 import { Flows } from "./flows.ts";
 import type { InLine, OrderContext } from "./ordering.ts";
 import { ORDERINGS } from "./orderings.ts";

@@ -138,7 +138,10 @@ function totalsOf({ pools }: Choice): { readonly used: number; readonly credit: 
   return { used, credit };
 }
 
-/** Join the shortest queue: the part of a worker's credit that is in use. */
+/**
+ * Join the shortest queue (F. Haight, "Two Queues in Parallel", Biometrika 45 (1958); W. Winston, "Optimality of the
+ * Shortest Line Discipline", Journal of Applied Probability 14 (1977)), by the part of a worker's credit that is in use.
+ */
 function loadOf({ used, credit }: Candidate): number {
   return used / credit;
 }

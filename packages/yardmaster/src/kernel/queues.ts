@@ -6,7 +6,13 @@ import { ORDERINGS } from "./orderings.ts";
 import { type Requirement, Requirements } from "./requirement.ts";
 
 /** The settings of a queue that nobody declared. */
-const UNDECLARED = { order: "fifo", placement: "two-choices", paused: false, revision: 0 } as const;
+const UNDECLARED = {
+  order: "fifo",
+  placement: "two-choices",
+  paused: false,
+  revision: 0,
+  orderByDefault: true,
+} as const;
 
 /** All queues, their lines, and the backlog of those in which a task is ready and not paused. */
 export class Queues {
@@ -138,7 +144,7 @@ export class Queues {
     this.#refresh(queue);
   }
 
-  /** Forgets kinds, and queues that nobody declared, that no task in memory uses; answers the lines that are gone. */
+  /** Forgets kinds, and queues that the store does not know, that no task in memory uses; answers the lines that are gone. */
   forgetUnused(): Line[] {
     const gone: Line[] = [];
     const asked = new Set<Requirement>();
@@ -153,7 +159,7 @@ export class Queues {
       for (const line of unused) queue.lines.splice(queue.lines.indexOf(line), 1);
       gone.push(...unused);
       for (const { requirement } of queue.lines) asked.add(requirement);
-      if (queue.live === 0 && queue.parked === 0 && !queue.declared) this.#queues.delete(name);
+      if (queue.live + queue.ghosts + queue.parked === 0 && !isStored(queue)) this.#queues.delete(name);
     }
     this.#requirements.keepOnly(asked);
     this.endTick();
@@ -208,6 +214,11 @@ export class Queues {
 export function mayStart({ record, settings, active, ghosts, pace }: Queue): boolean {
   const hasPlace = settings.concurrency === 0 || active + ghosts < settings.concurrency;
   return hasPlace && !record.paused && pace.slot === -1;
+}
+
+/** Whether the store knows the queue: each change that is written raises its revision. */
+export function isStored({ record }: Queue): boolean {
+  return record.revision > 0;
 }
 
 /** Those of larger precedence first, whatever their shares. */

@@ -5,13 +5,17 @@ import type { InLine, OrderContext, Ordering, OrderingPolicy } from "./ordering.
 /** For how many times its expected duration a task gives way to shorter ones. */
 const PATIENCE = 10;
 
-/** Last come, first served. */
+/**
+ * Last come, first served: D. Wishart, "Queuing Systems in which the Discipline is 'Last-come, First-served'", Operations
+ * Research 8 (1960).
+ */
 export const lifo: OrderingPolicy = ranked((a, b) => a.order > b.order);
 
 /**
  * Larger priority first, and whoever waits rises by one priority every `agingMs`; equals in the order in which they
  * came. As all rise alike, two tasks never change places: a task of priority p is overtaken only by those that began
- * to wait within (255 - p) * agingMs after it. Aging as in A. Silberschatz et al., Operating System Concepts.
+ * to wait within (255 - p) * agingMs after it. Aging as in A. Silberschatz, P. Galvin, G. Gagne, Operating
+ * System Concepts, 10th edition (2018).
  */
 export const priority: OrderingPolicy = ranked((a, b, { agingMs }) => {
   const difference = a.since - b.since - (a.priority - b.priority) * agingMs;

@@ -1,12 +1,12 @@
 import type { Outcome } from "../protocol/envelope.ts";
 import { RETURNED } from "../protocol/story.ts";
 import type { Millis, State, TaskError } from "../protocol/task.ts";
-import { abandon, abort, assignTo, release, usedMs } from "./attempts.ts";
+import { abandon, abort, assignTo, putOffTimeout, release, usedMs } from "./attempts.ts";
 import { backoffMs } from "./backoff.ts";
 import { Attempt, type LiveTask, type Worker } from "./live.ts";
 import { superseded } from "./replaceable.ts";
 import { replaceBySecond } from "./second-attempts.ts";
-import { succeed as finish, stop } from "./settle.ts";
+import { detach, succeed as finish, stop } from "./settle.ts";
 import type { Shard } from "./shard.ts";
 import { detailsOf, isCancelRequested, keptBytesOf, rememberAttempt } from "./task-record.ts";
 import { count, joinLine, setTimer, stopBlocking, wait } from "./waiting.ts";
@@ -127,10 +127,11 @@ export const buryEarly: Rule<"cancelled"> = {
 
 export const enqueue: Rule<"due"> = {
   name: "enqueue",
-  leadsTo: ["ready", "failed"],
-  says: "The task joins the end of its line, unless it was held back for the deaths of its workers: they are certain now, or its attempts are used up.",
+  leadsTo: ["ready", "failed", "cancelled", "same"],
+  says: "The task joins the end of its line, unless it was held back for the deaths of its workers: they are certain now, or its attempts are used up. One that a cancel waits for ends.",
   run(shard, task, now) {
-    const { deaths, error } = detailsOf(task);
+    const { deaths, error, cancelRequested } = detailsOf(task);
+    if (cancelRequested) return endCancelled(shard, task, now);
     if (deaths >= shard.limits.quarantineDeaths)
       return stop(shard, task, now, "failed", quarantineError(deaths));
     if (task.attempt > 0 && isSpent(task))
@@ -167,7 +168,7 @@ export const start: Rule<"started"> = {
 
 export const succeed: Rule<"succeeded"> = {
   name: "succeed",
-  leadsTo: ["succeeded", "cancelled", "same"],
+  leadsTo: ["succeeded", "cancelled", "scheduled", "same"],
   says: "The result is kept; after a cancel was recorded, it is ignored, and a second attempt may have to end too.",
   run(shard, task, now, outcome) {
     learn(task, outcome, now);
@@ -178,24 +179,16 @@ export const succeed: Rule<"succeeded"> = {
 
 export const succeedLate: Rule<"succeededLate"> = {
   name: "succeedLate",
-  leadsTo: ["succeeded"],
-  says: "An older attempt has succeeded after all: its result is kept.",
-  run(shard, task, now, { outcome, worker }) {
-    task.attempt = outcome.attempt;
-    task.last = new Attempt(task, outcome.attempt, outcome.epoch, worker, outcome.startedAt);
-    finish(shard, task, now, outcome.result);
-  },
+  leadsTo: ["succeeded", "same"],
+  says: "An older attempt, or one that the engine has lost, has succeeded after all: its result is kept; after a cancel was recorded, it is ignored.",
+  run: succeedByAnother,
 };
 
 export const overtake: Rule<"succeededLate"> = {
   name: "overtake",
   leadsTo: ["same", "succeeded"],
   says: "An older attempt has succeeded after all: its result is kept and the current attempt is aborted; after a cancel was recorded, it is ignored.",
-  run(shard, task, now, late) {
-    if (isCancelRequested(task)) return;
-    if (task.last !== null) abandon(shard, task.last, "cancelled", now);
-    succeedLate.run(shard, task, now, late);
-  },
+  run: succeedByAnother,
 };
 
 export const retry: Rule<"failed"> = {
@@ -281,6 +274,7 @@ export const timeOut: Rule<"timedOut"> = {
   leadsTo: ["scheduled", "failed", "cancelled", "same"],
   says: "The worker did not end the attempt in time: it is aborted and counts as failed, or a second one takes its place.",
   run(shard, task, now) {
+    if (task.last !== null && putOffTimeout(shard, task.last, now)) return;
     if (task.last !== null) abandon(shard, task.last, "timedOut", now);
     if (replaceBySecond(shard, task, now, TIMED_OUT, true)) putOffStandIn(shard, task, now, null);
     else if (isCancelRequested(task)) endCancelled(shard, task, now);
@@ -290,10 +284,10 @@ export const timeOut: Rule<"timedOut"> = {
 
 export const cancel: Rule<"cancelled"> = {
   name: "cancel",
-  leadsTo: ["cancelled"],
-  says: "The task ends at once.",
+  leadsTo: ["cancelled", "scheduled", "same"],
+  says: "The task ends at once, unless a lost worker may still start it: then as soon as that cannot be.",
   run(shard, task, now, error) {
-    stop(shard, task, now, "cancelled", error);
+    if (!isCancelRequested(task)) endCancelled(shard, task, now, error);
   },
 };
 
@@ -335,6 +329,20 @@ const EXPIRED: TaskError = {
 };
 const TIMED_OUT: TaskError = { code: "TIMED_OUT", message: "The attempt ran over its timeout.", stack: "" };
 const CANCELLED: TaskError = { code: "TASK_CANCELLED", message: "The task was cancelled.", stack: "" };
+
+/** Another attempt than the last one has succeeded. */
+function succeedByAnother(
+  shard: Shard,
+  task: LiveTask,
+  now: Millis,
+  { outcome, worker }: TaskEvents["succeededLate"],
+): void {
+  if (isCancelRequested(task)) return;
+  if (task.last !== null) abandon(shard, task.last, "cancelled", now);
+  task.attempt = outcome.attempt;
+  task.last = new Attempt(task, outcome.attempt, outcome.epoch, worker, outcome.startedAt);
+  finish(shard, task, now, outcome.result);
+}
 
 function tryAgain(shard: Shard, task: LiveTask, now: Millis, error: TaskError, delayMs: Millis | null): void {
   if (task.last !== null) release(shard, task.last, usedMs(task.last, now));
@@ -405,8 +413,27 @@ function putOffStandIn(shard: Shard, task: LiveTask, now: Millis, delayMs: Milli
   if (task.last !== null) task.last.retryAt = dueAfter(shard, task, now, delayMs);
 }
 
-function endCancelled(shard: Shard, task: LiveTask, now: Millis): void {
-  stop(shard, task, now, "cancelled", task.details?.error ?? CANCELLED);
+/** Not while a lost worker may still start it: whoever cancels a task is promised that it starts no more. */
+function endCancelled(
+  shard: Shard,
+  task: LiveTask,
+  now: Millis,
+  error: TaskError = task.details?.error ?? CANCELLED,
+): void {
+  const details = detailsOf(task);
+  if (details.mayStartUntil <= now) {
+    stop(shard, task, now, "cancelled", error);
+    return;
+  }
+  detach(shard, task, now);
+  details.cancelRequested = true;
+  details.error = error;
+  details.runAt = details.mayStartUntil;
+  // It has started in time once.
+  details.expiresAt = 0;
+  task.state = "scheduled";
+  shard.journal.changed(task);
+  setTimer(shard, task);
 }
 
 /** A number that was left out was no attempt. */

@@ -10,8 +10,8 @@ import { nextTick } from "./ticks.ts";
 
 /** More are refused: each is in memory with its input. */
 const MAX_SCHEDULES = 100_000;
-/** Of so many names it is known who ordered something last. */
-const MAX_ORDERERS = 10_000;
+/** So many names and senders are remembered, to know copies of earlier orders. */
+const MAX_ORDERS = 10_000;
 
 /** A schedule as people are shown it; times are milliseconds, 0 where there is none. */
 export interface ScheduleView
@@ -45,7 +45,7 @@ export type ScheduleAnswer =
   | { readonly ok: true; readonly value: ScheduleView }
   | { readonly ok: false; readonly value: Refusal | null };
 
-/** Sender and request tell orders from copies that come late, after the same sender has ordered something else. */
+/** Sender and request tell orders from copies that come late: these change nothing. */
 export function orderSchedule(
   shard: Shard,
   order: ScheduleOrder,
@@ -55,25 +55,38 @@ export function orderSchedule(
   const record = order.type === "schedule" ? readRecord(order.schedule) : null;
   if (typeof record === "string") return refused(record);
   const name = record === null ? order.schedule : record.name;
-  const isStale = isOvertaken(shard.schedules, name, sender, request);
-  if (record !== null && !isStale) return put(shard, record, now);
+  const key = `${sender} ${name}`;
   const schedule = shard.schedules.all.get(name);
+  if (request <= (shard.schedules.orders.get(key) ?? -1))
+    return schedule === undefined ? { ok: false, value: null } : { ok: true, value: viewSchedule(schedule) };
+  const answer = record === null ? obey(shard, order.type, schedule, now) : put(shard, record, now);
+  // What was refused for its content is refused again.
+  if (answer.ok || answer.value === null) rememberOrder(shard.schedules, key, request);
+  return answer;
+}
+
+function obey(
+  shard: Shard,
+  order: ScheduleOrder["type"],
+  schedule: Schedule | undefined,
+  now: Millis,
+): ScheduleAnswer {
   if (schedule === undefined) return { ok: false, value: null };
-  if (isStale) return { ok: true, value: viewSchedule(schedule) };
-  if (order.type === "unschedule") remove(shard, schedule);
-  else setPaused(shard, schedule, order.type === "pauseSchedule", now);
+  if (order === "unschedule") remove(shard, schedule);
+  else setPaused(shard, schedule, order === "pauseSchedule", now);
   return { ok: true, value: viewSchedule(schedule) };
 }
 
-/** Whether its sender has ordered something of this name since. */
-function isOvertaken({ orderers }: Schedules, name: string, sender: string, request: number): boolean {
-  const last = orderers.get(name);
-  if (last?.sender === sender && request < last.request) return true;
-  orderers.delete(name);
-  orderers.set(name, { sender, request });
-  const [oldest] = orderers.keys();
-  if (orderers.size > MAX_ORDERERS && oldest !== undefined) orderers.delete(oldest);
-  return false;
+/**
+ * An order that was obeyed before, or whose sender has ordered something of this name since, is a copy. It may come
+ * minutes late, when a consumer that kept it gives it back: by then others may have ordered something else. Another
+ * owner does not know what was obeyed before it.
+ */
+function rememberOrder({ orders }: Schedules, key: string, request: number): void {
+  orders.delete(key);
+  orders.set(key, request);
+  const [oldest] = orders.keys();
+  if (orders.size > MAX_ORDERS && oldest !== undefined) orders.delete(oldest);
 }
 
 /** A text says what is wrong with it. */

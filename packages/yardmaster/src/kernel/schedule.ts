@@ -47,11 +47,8 @@ export class Schedules {
   readonly all: Map<string, Schedule> = new Map<string, Schedule>();
   /** By the id of its last tick's task, where that is unfinished and matters. */
   readonly open: Map<TaskId, Schedule> = new Map<TaskId, Schedule>();
-  /** Who ordered something of a name last, also of those that are gone, and the number of that request. */
-  readonly orderers: Map<string, { readonly sender: string; readonly request: number }> = new Map<
-    string,
-    { readonly sender: string; readonly request: number }
-  >();
+  /** The number of the last request about a name by each of its senders, also of names that are gone. */
+  readonly orders: Map<string, number> = new Map<string, number>();
   /** States that were loaded before what they belong to. */
   readonly loaded: Map<string, string> = new Map<string, string>();
 }

@@ -3,12 +3,12 @@ import { dependencyOverdue, graphOverdue } from "./dependencies.ts";
 import { silenceOver } from "./fleet.ts";
 import { lookWhetherLate } from "./lateness.ts";
 import { firstAllowed, openPace } from "./limits.ts";
-import type { Details, LiveTask, LiveTimer, Queue, Skill, Worker } from "./live.ts";
+import type { Details, LiveTask, Queue, Skill, Worker } from "./live.ts";
 import { ORDERINGS } from "./orderings.ts";
 import { hasOpen, PLACEMENTS, pick } from "./placement.ts";
 import { endShortage, passOver, reserve } from "./reservation.ts";
 import { speculate, timeOutSecond } from "./second-attempts.ts";
-import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
+import { type LiveTimer, type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { fireSchedule } from "./tick-tasks.ts";
 import { happen } from "./transitions.ts";
 import { setTimer } from "./waiting.ts";
@@ -79,6 +79,8 @@ function sweep(shard: Shard, now: Millis): void {
     shard.tombstones.delete(id);
   }
   shard.links.forgetClosed(now);
+  shard.catalogue.rest(now);
+  shard.order.rest();
   for (const line of shard.queues.forgetUnused()) line.skill.lines--;
   shard.roster.forgetPools();
   for (const skill of shard.roster.forgetUnused())

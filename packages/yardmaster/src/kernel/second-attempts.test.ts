@@ -56,6 +56,7 @@ describe("a second attempt", () => {
     // The first was told to end, and its answer is the end of it.
     expect(yard.mailOf(first.mailbox, "abort")).toMatchObject([{ id, attempt: 1, reason: "cancelled" }]);
     expect(first.held).toEqual([]);
+    yard.tick();
     expect(yard.side.size).toBe(0);
     expect(yard.mailOf(CLIENT, "settled").filter((one) => one.id === id)).toMatchObject([{ attempt: 2 }]);
     const next = [yard.submit(wish()), yard.submit(wish())];
@@ -119,6 +120,7 @@ describe("a second attempt", () => {
     yard.tick();
     expect(yard.record(id).state).toBe("failed");
     expect(second.held).toEqual([]);
+    yard.tick();
     expect(yard.side.size).toBe(0);
   });
 
@@ -409,6 +411,21 @@ describe("the timeout of an attempt of two", () => {
     other.yard.tick(1_000_000);
     expect(other.second.held).toHaveLength(1);
     expect(other.yard.state(other.id)).toBe("running");
+  });
+});
+
+describe("a second attempt on a frozen worker", () => {
+  it("keeps a cancel from being confirmed while it may still start", () => {
+    const { yard, first, second, id } = late({ timeoutMs: 10_000 }, PATIENT);
+    second.isStubborn = true;
+    yard.cancel(id);
+    first.finish("cancelled");
+    yard.tick(15_000);
+    second.beat();
+    yard.tick(6_999);
+    expect([yard.state(id), yard.mailOf(CLIENT, "cancelDone")]).toEqual(["running", []]);
+    yard.tick(1);
+    expect(yard.mailOf(CLIENT, "cancelDone")).toMatchObject([{ id, state: "cancelled" }]);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   abandon,
   holdSecond,
   makeFirst,
+  putOffTimeout,
   release,
   restartDeadline,
   SECOND_ROW,
@@ -106,6 +107,7 @@ export function endSecond(shard: Shard, second: Attempt, now: Millis): void {
 
 /** As `endSecond`, where its worker may still run it. */
 export function timeOutSecond(shard: Shard, second: Attempt, now: Millis): void {
+  if (putOffTimeout(shard, second, now)) return;
   forgetSecond(shard, second);
   abandon(shard, second, "timedOut", now);
 }
@@ -196,6 +198,7 @@ export function secondsRestored({ loadedSeconds, journal }: Shard): void {
 
 /** A second attempt is known to run. */
 export function secondStarted(shard: Shard, second: Attempt, startedAt: Millis, now: Millis): void {
+  second.hasStarted = true;
   second.startedAt = startedAt;
   restartDeadline(shard, second, now);
 }

@@ -3,13 +3,18 @@ import type { Millis, QueueRecord } from "../protocol/task.ts";
 import type { KernelEvent } from "./event.ts";
 import { watchQueueRate } from "./limits.ts";
 import type { Queue } from "./live.ts";
+import { isStored } from "./queues.ts";
 import { orderSchedule } from "./schedule-orders.ts";
 import type { Shard } from "./shard.ts";
 
-/** A starting worker declares its queues: what exists stays as it is. */
+/** The kind of side rows that name the queues whose order nobody has named: a queue's record does not say so. */
+export const DEFAULT_ORDER_ROW = "default-order";
+/** What such a row says of a queue that was only paused or resumed: whoever declares it first settles all the rest. */
+export const UNDECLARED_MARK = "undeclared";
+
+/** A starting worker declares its queues: what was declared stays as it is. */
 export function configureAbsent(shard: Shard, record: QueueRecord, now: Millis): void {
-  const queue = shard.queues.get(record.name);
-  if (!queue.declared) configure(shard, queue, { ...record, revision: 1 }, now);
+  if (!shard.queues.get(record.name).declared) apply(shard, record, now);
 }
 
 /** Carries out an order and answers it; the answer leaves with the commit. */
@@ -57,8 +62,10 @@ function carryOut(shard: Shard, order: QueueOrder | WorkerOrder, now: Millis): u
 /** Whether a queue is paused belongs to who operates it, not to who declares it: an existing one stays as it is. */
 function apply(shard: Shard, record: QueueRecord, now: Millis): QueueRecord {
   const queue = shard.queues.get(record.name);
-  const paused = queue.declared ? queue.record.paused : record.paused;
-  return configure(shard, queue, { ...record, paused, revision: queue.record.revision + 1 }, now);
+  const paused = isStored(queue) ? queue.record.paused : record.paused;
+  const order = record.orderByDefault && queue.record.orderByDefault ? queue.record.order : record.order;
+  queue.declared = true;
+  return configure(shard, queue, { ...record, order, paused, revision: queue.record.revision + 1 }, now);
 }
 
 function pause(shard: Shard, queue: Queue, paused: boolean, now: Millis): QueueRecord {
@@ -66,7 +73,10 @@ function pause(shard: Shard, queue: Queue, paused: boolean, now: Millis): QueueR
 }
 
 function configure(shard: Shard, queue: Queue, record: QueueRecord, now: Millis): QueueRecord {
-  queue.declared = true;
+  const isByDefault = record.orderByDefault === true;
+  const mark = queue.declared ? "1" : UNDECLARED_MARK;
+  if (isByDefault || (isStored(queue) && queue.record.orderByDefault === true))
+    shard.journal.side(DEFAULT_ORDER_ROW, record.name, isByDefault ? mark : null);
   shard.queues.configure(queue, record);
   watchQueueRate(shard, queue, now);
   shard.journal.queue(queue);

@@ -39,7 +39,7 @@ export function stop(
 }
 
 /** Takes a task out of whatever keeps it: its line, its timer, its worker. */
-function detach(shard: Shard, task: LiveTask, now: Millis): void {
+export function detach(shard: Shard, task: LiveTask, now: Millis): void {
   if (task.slot !== -1) leaveLine(shard, task, now);
   if (task.details !== null) shard.timers.clear(task.details);
   if (task.last !== null) release(shard, task.last, usedMs(task.last, now));

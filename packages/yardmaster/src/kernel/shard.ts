@@ -1,9 +1,23 @@
 import type { Envelope, TaskEvent } from "../protocol/envelope.ts";
 import type { Epoch, Millis, TaskId, TaskSpec } from "../protocol/task.ts";
+import { Catalogue } from "./catalogue.ts";
 import { Gates } from "./gates.ts";
 import { Journal } from "./journal.ts";
 import { Links } from "./links.ts";
-import type { Attempt, Kind, Line, LiveTask, LiveTimer, Moment } from "./live.ts";
+import type {
+  Attempt,
+  Details,
+  Graph,
+  Kind,
+  Lateness,
+  Line,
+  LiveTask,
+  Moment,
+  Pace,
+  Silence,
+  Skill,
+} from "./live.ts";
+import { LiveOrder } from "./live-order.ts";
 import { LostAttempts } from "./lost-attempts.ts";
 import { Outbox } from "./outbox.ts";
 import { Parking } from "./parking.ts";
@@ -12,10 +26,12 @@ import { Random } from "./random.ts";
 import { Recent } from "./recent.ts";
 import { Replaceable } from "./replaceable.ts";
 import { Roster } from "./roster.ts";
-import { Schedules } from "./schedule.ts";
+import { type Schedule, Schedules } from "./schedule.ts";
 import { Sweep } from "./sweep.ts";
 import type { NextFire } from "./ticks.ts";
 import { Timers } from "./timers.ts";
+
+export type LiveTimer = Details | Attempt | Lateness | Skill | Silence | Sweep | Pace | Schedule | Graph;
 
 export interface Limits {
   /** Tasks in memory; more are parked in the store. Default 2,000,000. */
@@ -51,6 +67,7 @@ export class Shard {
   readonly validate: boolean;
   readonly random: Random;
   readonly tasks: Map<TaskId, LiveTask> = new Map<TaskId, LiveTask>();
+  readonly order: LiveOrder<LiveTask> = new LiveOrder(this.tasks);
   /** Cancels that came before their submissions, with the time until which they are remembered. */
   readonly tombstones: Map<TaskId, Millis> = new Map<TaskId, Millis>();
   readonly queues: Queues = new Queues();
@@ -58,7 +75,8 @@ export class Shard {
   readonly timers: Timers<LiveTimer> = new Timers<LiveTimer>();
   readonly gates: Gates = new Gates();
   readonly outbox: Outbox = new Outbox();
-  readonly journal: Journal = new Journal(this.tasks);
+  readonly catalogue: Catalogue = new Catalogue();
+  readonly journal: Journal = new Journal(this.tasks, this.catalogue);
   /**
    * Deaths that the engine could not prove, by worker: the tasks that they were counted for. A worker that is heard
    * again did not die, and what was counted for it is taken back.
@@ -70,6 +88,8 @@ export class Shard {
   readonly late: Set<Attempt> = new Set<Attempt>();
   /** What the store says of second attempts, by task, while it is loaded. */
   readonly loadedSeconds: Map<TaskId, string> = new Map<TaskId, string>();
+  /** What the store says of queues whose order nobody has named, while they are loaded. */
+  readonly loadedDefaults: Map<string, string> = new Map<string, string>();
   readonly parking: Parking;
   readonly links: Links = new Links(this.journal);
   readonly lostAttempts: LostAttempts = new LostAttempts();
@@ -112,6 +132,11 @@ export class Shard {
   momentOf(at: Millis): Moment {
     if (this.#moment.at !== at) this.#moment = { at };
     return this.#moment;
+  }
+
+  add(task: LiveTask): void {
+    this.tasks.set(task.id, task);
+    this.order.add(task);
   }
 
   kindOf(spec: TaskSpec): Kind {

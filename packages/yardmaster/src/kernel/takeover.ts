@@ -1,15 +1,26 @@
 import type { StoredItem, StoredTask } from "../protocol/change.ts";
 import { workerMailbox } from "../protocol/mailbox.ts";
-import { INLINE_BYTES, isTerminal, type Millis, type TaskRecord } from "../protocol/task.ts";
+import {
+  CONTACT_MS,
+  INLINE_BYTES,
+  isTerminal,
+  type Millis,
+  type TaskId,
+  type TaskRecord,
+} from "../protocol/task.ts";
 import { hold, SECOND_ROW } from "./attempts.ts";
 import { dependenciesRestored } from "./dependencies.ts";
+import { GHOST_ROW, restoreGhost } from "./ghosts.ts";
 import { EDGE_ROW, GRAPH_ROW, readGraph } from "./graph-rows.ts";
 import { DURATION_ROW, QUEUE_RATE_ROW, RATE_ROW } from "./journal.ts";
 import { watchQueueRate } from "./limits.ts";
 import { Attempt, LiveTask, type Pace, type Worker } from "./live.ts";
+import { isStored } from "./queues.ts";
 import { SCHEDULE_ROW, SCHEDULE_STATE_ROW } from "./schedule.ts";
 import { restoreSchedule, schedulesRestored } from "./schedule-orders.ts";
 import { restoreSecond, secondsRestored } from "./second-attempts.ts";
+import { DEFAULT_ORDER_ROW, UNDECLARED_MARK } from "./settings.ts";
+import { keepUntil } from "./settle.ts";
 import { type Shard, SWEEP_EVERY_MS } from "./shard.ts";
 import { detailsOf } from "./task-record.ts";
 import { count, wait } from "./waiting.ts";
@@ -24,6 +35,8 @@ export function restore(shard: Shard, item: StoredItem, now: Millis): void {
       const queue = shard.queues.get(item.queue.name);
       queue.declared = true;
       shard.queues.configure(queue, item.queue);
+      const mark = shard.loadedDefaults.get(item.queue.name);
+      if (mark !== undefined) restoreDefaultOrder(shard, item.queue.name, mark);
       return;
     }
     case "row":
@@ -46,6 +59,8 @@ function restoreRow(shard: Shard, { kind, key, value }: Extract<StoredItem, { ty
   if (kind === EDGE_ROW) shard.links.restoreRow(key, value);
   if (kind === GRAPH_ROW) shard.links.graphs.set(key, readGraph(key, value));
   if (kind === SECOND_ROW) shard.loadedSeconds.set(key, value);
+  if (kind === GHOST_ROW) restoreGhost(shard, key, value, (id) => workerOf(shard, id));
+  if (kind === DEFAULT_ORDER_ROW) restoreDefaultOrder(shard, key, value);
   if (RULED_ROWS.has(kind)) return;
   const [number = Number.NaN, count = Number.NaN] = value.split(" ").map(Number);
   if (!(number > 0)) return;
@@ -66,7 +81,18 @@ const RULED_ROWS: ReadonlySet<string> = new Set([
   EDGE_ROW,
   GRAPH_ROW,
   SECOND_ROW,
+  GHOST_ROW,
+  DEFAULT_ORDER_ROW,
 ]);
+
+/** Before or after its queue. */
+function restoreDefaultOrder(shard: Shard, name: string, mark: string): void {
+  shard.loadedDefaults.set(name, mark);
+  const queue = shard.queues.get(name);
+  if (!isStored(queue)) return;
+  queue.declared = mark !== UNDECLARED_MARK;
+  shard.queues.configure(queue, { ...queue.record, orderByDefault: true });
+}
 
 function paceOfRow(shard: Shard, key: string): Pace {
   const end = key.indexOf("\n");
@@ -97,7 +123,8 @@ export function page(shard: Shard, tasks: readonly StoredTask[], now: Millis): v
     if (task.runAt > now) reachesFuture = true;
     if (shard.tasks.has(task.id) || shard.journal.row(task.id) !== null || isTerminal(task.state)) continue;
     parking.unparked(shard.queues.get(task.spec.queue), task.state !== "scheduled");
-    const live = revive(shard, stored);
+    const live = revive(shard, stored, now);
+    shard.catalogue.remove(task.id);
     shard.journal.begin(live, "update");
     wait(shard, live, now);
   }
@@ -115,10 +142,27 @@ function forgetParked(shard: Shard, isLast: boolean): void {
   if (isLast) parking.total = parkedNow.length;
 }
 
+/** What the store has finished or parked, from `before` down to `last`, or to the end where that is null. */
+export function catalogue(
+  shard: Shard,
+  records: readonly TaskRecord[],
+  before: TaskId,
+  last: TaskId | null,
+): void {
+  // It was let go, or is full, since that look began.
+  if (shard.catalogue.unwalked !== before) return;
+  for (const { id, aliasOf, spec, state, submittedAt, finishedAt } of records) {
+    if (aliasOf !== "" || shard.tasks.has(id)) continue;
+    const until = isTerminal(state) ? keepUntil(shard, state, spec, finishedAt) : 0;
+    shard.catalogue.addFound({ id, spec, state, submittedAt }, until);
+  }
+  shard.catalogue.walkedTo(last);
+}
+
 function restoreTask(shard: Shard, stored: StoredTask, now: Millis): void {
   const { task: record } = stored;
   if (record.aliasOf !== "" || isTerminal(record.state) || shard.tasks.has(record.id)) return;
-  const task = revive(shard, stored);
+  const task = revive(shard, stored, now);
   shard.links.graphs.get(record.links?.graph ?? "")?.open.add(task);
   if (record.state === "assigned" || record.state === "running") {
     restoreAttempt(shard, task, record, now);
@@ -142,15 +186,17 @@ function workerOf({ roster }: Shard, id: string): Worker {
   return roster.worker(id, workerMailbox(id));
 }
 
-function revive(shard: Shard, { task: record, payload }: StoredTask): LiveTask {
+function revive(shard: Shard, { task: record, payload }: StoredTask, now: Millis): LiveTask {
   const kept = payload !== null && payload.length <= INLINE_BYTES ? payload : null;
   const task = new LiveTask(shard.kindOf(record.spec), record, kept, shard.momentOf(record.submittedAt));
-  const { state } = record;
+  const { state, cancelRequested } = record;
   task.state = state === "scheduled" || state === "blocked" ? state : "ready";
+  // Put in line by an earlier release, which knows of no cancel that is held back.
+  if (cancelRequested && state === "ready") task.state = "scheduled";
   task.attempt = record.attempt;
-  if (isRich(record) || kept === null) reviveDetails(task, record);
+  if (isRich(record) || kept === null) reviveDetails(task, record, now);
   if (record.attempt > 0) task.last = pastAttempt(task, record);
-  shard.tasks.set(task.id, task);
+  shard.add(task);
   return task;
 }
 
@@ -162,7 +208,7 @@ function isRich(record: TaskRecord): boolean {
   return runAt + expiresAt + deaths > 0 || retryOf + key + code !== "" || isMarked;
 }
 
-function reviveDetails(task: LiveTask, record: TaskRecord): void {
+function reviveDetails(task: LiveTask, record: TaskRecord, now: Millis): void {
   const details = detailsOf(task);
   details.runAt = record.runAt;
   details.expiresAt = record.expiresAt;
@@ -176,6 +222,10 @@ function reviveDetails(task: LiveTask, record: TaskRecord): void {
   details.links = record.links ?? null;
   details.skipped = record.skipped ?? 0;
   details.payloadBytes = record.payloadBytes;
+  // Whoever has died of it may be a worker that the earlier owner lost a moment ago.
+  if (record.deaths > 0) details.mayStartUntil = now + CONTACT_MS;
+  // That owner's clock may have been another one.
+  if (record.cancelRequested && task.state === "scheduled") details.runAt = details.mayStartUntil;
 }
 
 function pastAttempt(task: LiveTask, record: TaskRecord): Attempt {

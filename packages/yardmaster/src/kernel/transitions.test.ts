@@ -78,4 +78,16 @@ describe("the transition table", () => {
       expect([task.state, shard.oddities.impossible, shard.journal.take()]).toEqual([state, 1, []]);
     },
   );
+
+  it("leaves no payload with a task that has left memory, as others may hold on to it", () => {
+    const shard = new Shard({ shard: 0, epoch: 1, seed: 1, validate: true, limits });
+    const task = taskIn(shard, "ready");
+    task.payload = '"large"';
+    shard.add(task);
+    shard.journal.begin(task, "insert");
+    expect(shard.journal.take()).toMatchObject([{ type: "insert", payload: '"large"' }]);
+    happen(shard, task, 1, "cancelled", error);
+    expect(shard.journal.take()).toMatchObject([{ type: "finish", task: { state: "cancelled" } }]);
+    expect([shard.tasks.size, task.payload]).toEqual([0, null]);
+  });
 });

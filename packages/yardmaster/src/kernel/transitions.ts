@@ -53,7 +53,7 @@ const NEVER = {
 export const RULES: { readonly [S in State]: { readonly [E in TaskEventType]: Rule<E> | null } } = {
   submitted: { ...NEVER, accepted: admit, refused: refuse, cancelled: buryEarly },
   scheduled: { ...NEVER, due: enqueue,    cancelled: cancel,   expired: expire, succeededLate: succeedLate },
-  blocked:   { ...NEVER, unblocked: unblock, orphaned: giveUp, cancelled: cancel, expired: expire },
+  blocked:   { ...NEVER, unblocked: unblock, orphaned: giveUp, cancelled: cancel, expired: expire, succeededLate: succeedLate },
   ready:     { ...NEVER, placed: assign,  cancelled: cancel,   expired: expire, succeededLate: succeedLate },
   assigned:  { ...NEVER, started: start,  succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: overtake },
   running:   { ...NEVER, started: ignore, succeeded: succeed,  failed: retry,   returned: giveBack, lost: lose, timedOut: timeOut, cancelled: askToEnd, succeededLate: overtake },

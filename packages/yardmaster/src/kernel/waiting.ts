@@ -1,6 +1,7 @@
 import type { Millis } from "../protocol/task.ts";
 import { closedGate, enterRoom } from "./limits.ts";
 import type { LiveTask, Skill } from "./live.ts";
+import { isStored } from "./queues.ts";
 import type { Shard } from "./shard.ts";
 import { inMemoryBytesOf, keptBytesOf } from "./task-record.ts";
 
@@ -35,7 +36,7 @@ export function stopBlocking(shard: Shard, task: LiveTask): void {
 
 export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: boolean): void {
   const { queue } = task.kind.line;
-  if (task.terms !== null && !queue.declared) suitUndeclared(shard, task);
+  if (task.terms !== null && (!queue.declared || queue.record.orderByDefault === true)) suit(shard, task);
   if (!keepOrder) shard.queues.number(task);
   const gate = task.kind.spec.limits === undefined ? null : closedGate(shard, task, now);
   if (gate === null) shard.queues.push(task);
@@ -45,18 +46,22 @@ export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: b
   if (skill.groups.length === 0) considerStranded(shard, skill, now);
 }
 
-/** A queue that nobody declared is fair as soon as its tasks bring a fairness key, and sticky with an affinity key. */
-function suitUndeclared(shard: Shard, { fairnessKey, affinityKey, kind }: LiveTask): void {
+/**
+ * A queue whose order nobody has named is fair as soon as its tasks bring a fairness key; one that nobody has declared is
+ * sticky with an affinity key.
+ */
+function suit(shard: Shard, { fairnessKey, affinityKey, kind }: LiveTask): void {
   const { queue } = kind.line;
   const { order, placement } = queue.record;
   const isFair = fairnessKey !== "" && order === "fifo";
-  const isSticky = affinityKey !== "" && placement === "two-choices";
+  const isSticky = !queue.declared && affinityKey !== "" && placement === "two-choices";
   if (!isFair && !isSticky) return;
   shard.queues.configure(queue, {
     ...queue.record,
     order: isFair ? "fair" : order,
     placement: isSticky ? "sticky" : placement,
   });
+  if (isStored(queue)) shard.journal.queue(queue);
 }
 
 /** Wakes a waiting task when it is due or expires, whichever is first. */

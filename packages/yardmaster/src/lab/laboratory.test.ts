@@ -125,6 +125,15 @@ describe("the scenarios", () => {
     }
   });
 
+  it("have all their slots again when workers die whose last words are on the way", () => {
+    const text = `
+      seconds: 300
+      messageMs: 200
+      workers: [{ count: 4, slots: 3, livesMs: { exponential: 20000 } }]
+      tasks: [{ arrivals: { perSecond: 8 }, serviceMs: { exponential: 800 } }]`;
+    for (const { figures } of compare(readScenario(text))) expect(figures.tookMs).toBeLessThan(310_000);
+  });
+
   it("are all valid", () => {
     for (const file of readdirSync(SCENARIOS))
       expect(scenario(file.replace(".yaml", "")).policies.length, file).toBeGreaterThan(0);
@@ -159,6 +168,102 @@ describe("the scenarios", () => {
   });
 });
 
+describe("workers that fall silent", () => {
+  const TASKS = "tasks: [{ arrivals: { perSecond: 5 }, serviceMs: { exponential: 800 } }]";
+  const figuresOf = (text: string) => [...compare(readScenario(text))].map(({ figures }) => figures);
+
+  it.each([
+    ["at once", "", ""],
+    ["late", "messageMs: { exponential: 200 }", ""],
+    ["late, and workers die", "messageMs: { exponential: 200 }", "livesMs: { exponential: 60000 }, "],
+  ])(
+    "for longer than the limit cost time, and each task ends once where messages come %s",
+    (_, messages, more) => {
+      const text = (silences: string): string => `
+      seconds: 300
+      ${messages}
+      heartbeats: {}
+      workers: [{ count: 6, slots: 3, threads: 2, ${more}${silences} }]
+      ${TASKS.replace("}]", ", speculative: { afterFactor: 2, afterMs: 500 } }]")}
+      policies: [{ placement: least-loaded }, { order: lifo, placement: sticky, speculative: true }]`;
+      const heard = figuresOf(text(""));
+      const silent = figuresOf(
+        text("heardMs: { exponential: 20000 }, silentMs: { uniform: 5000, to: 40000 }"),
+      );
+      expect(silent).toHaveLength(3);
+      for (const [index, { tasks, lostMs, dropped, endMs }] of silent.entries()) {
+        expect([tasks, dropped]).toEqual([heard[index]?.tasks, 0]);
+        expect(lostMs).toBeGreaterThan(0);
+        expect(endMs.mean).toBeGreaterThan(heard[index]?.endMs.mean ?? 0);
+      }
+    },
+  );
+
+  it("for less than the limit cost nothing but the time until they are heard", () => {
+    const text = (silences: string): string => `
+      seconds: 300
+      heartbeats: { everyMs: 2000, lossMs: 10000 }
+      workers: [{ count: 6, slots: 2, ${silences} }]
+      ${TASKS}`;
+    const [heard] = figuresOf(text(""));
+    const [silent] = figuresOf(text("heardMs: { exponential: 10000 }, silentMs: 7900"));
+    expect(silent?.lostMs).toBe(0);
+    expect(silent?.tasks).toBe(heard?.tasks);
+    expect(silent?.endMs.p99).toBeGreaterThan(2 * (heard?.endMs.p99 ?? 0));
+  });
+
+  it("bring what they ended back: where nobody has done it again, it counts", () => {
+    const [figures] = figuresOf(`
+      heartbeats: {}
+      workers: [{ heardMs: 5500, silentMs: 30000 }]
+      tasks: [{ arrivals: { atOnce: 8 }, serviceMs: 1000 }]`);
+    // Five before the silence, the sixth in it, and two after it.
+    expect(figures).toMatchObject({
+      tasks: 8,
+      lostMs: 0,
+      tookMs: 37_500,
+      endMs: { p50: 5_000, max: 37_500 },
+    });
+  });
+
+  it("save another the rest of what they have ended first", () => {
+    const [figures] = figuresOf(`
+      heartbeats: {}
+      workers: [{ heardMs: 5500, silentMs: 30000 }, {}]
+      tasks: [{ arrivals: { atOnce: 3 }, serviceMs: 20000 }]`);
+    // The other one begins it at 20 s and is told to end at 35.5 s.
+    expect(figures).toMatchObject({ tasks: 3, lostMs: 15_500, endMs: { p50: 35_500 } });
+  });
+
+  it("are told to end what was taken from them, and take new work once they have", () => {
+    const [figures] = figuresOf(`
+      heartbeats: {}
+      workers: [{ heardMs: 5500, silentMs: 30000 }, { slots: 2 }]
+      tasks: [{ arrivals: { atOnce: 3 }, serviceMs: 40000 }]`);
+    // It begins the same one at 0 s and at 35.5 s, and loses it at its return each time.
+    expect(figures).toMatchObject({ tasks: 3, lostMs: 71_000 });
+  });
+
+  it("may be taken for lost for the sake of messages alone that take long", () => {
+    const [figures] = figuresOf(`
+      seconds: 300
+      messageMs: { bimodal: 5, high: 15000, highShare: 0.05 }
+      heartbeats: { everyMs: 2000, lossMs: 6000 }
+      workers: [{ count: 6, slots: 2 }]
+      ${TASKS}`);
+    expect(figures?.lostMs).toBeGreaterThan(0);
+  });
+
+  it("change nothing where none does", () => {
+    const text = (heartbeats: string): string => `
+      ${heartbeats}
+      workers: [{ count: 4, slots: 2, livesMs: { exponential: 20000 } }]
+      ${TASKS}
+      policies: [{ order: fair, placement: two-choices }]`;
+    expect(figuresOf(text("heartbeats: {}"))).toEqual(figuresOf(text("")));
+  });
+});
+
 describe("a scenario that is wrong", () => {
   const minimal = "workers: [{}]\ntasks: [{ arrivals: { perSecond: 1 }, serviceMs: 5 }]\n";
   it.each([
@@ -177,6 +282,19 @@ describe("a scenario that is wrong", () => {
       "workers: [{ count: 60000 }, { count: 60000 }]\ntasks: [{ arrivals: { atOnce: 1 }, serviceMs: 5 }]",
     ],
     ["seconds", `${minimal}seconds: -1`],
+    ["heartbeats.everyMs", `${minimal}heartbeats: { everyMs: 0 }`],
+    ["heartbeats.lossMs", `${minimal}heartbeats: { everyMs: 5000, lossMs: 4000 }`],
+    ["heartbeats.lossMs", `${minimal}heartbeats: { lossMs: soon }`],
+    ["heartbeats.silentMs", `${minimal}heartbeats: { silentMs: 5 }`],
+    ["heartbeats", minimal.replace("{}", "{ heardMs: 5, silentMs: 5 }")],
+    ["workers[0].heardMs", `${minimal.replace("{}", "{ silentMs: 5 }")}heartbeats: {}`],
+    ["workers[0].silentMs", `${minimal.replace("{}", "{ heardMs: 5 }")}heartbeats: {}`],
+    [
+      "workers[0].silentMs.to",
+      `${minimal.replace("{}", "{ heardMs: 5, silentMs: { uniform: 5, to: 1 } }")}heartbeats: {}`,
+    ],
+    ["tasks[0].needs", minimal.replace("serviceMs", "needs: { gpu: 1 }, serviceMs")],
+    ["tasks[0].labels", minimal.replace("serviceMs", "labels: { zone: eu }, serviceMs")],
     ["policies[0].speculative", `${minimal}policies: [{ speculative: 3 }]`],
     [
       "tasks[0].speculative.afterFactor",

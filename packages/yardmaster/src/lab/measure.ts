@@ -116,9 +116,15 @@ export class Measure {
     if (known.waiting === 0) known.isBacklogged = false;
   }
 
-  ended({ number, at, serviceMs, deadlineAt }: Arrival, startedAt: number, now: number): void {
+  /** What ends at `endedAt` is known to have ended now. */
+  ended(
+    { number, at, serviceMs, deadlineAt }: Arrival,
+    startedAt: number,
+    endedAt: number,
+    now: number,
+  ): void {
     this.#begun.delete(number);
-    this.#usefulMs += now - startedAt;
+    this.#usefulMs += endedAt - startedAt;
     this.#ends.add(now - at);
     this.#slowdowns.add(Math.max(1, (now - at) / Math.max(serviceMs, LEAST_SERVICE_MS)));
     if (deadlineAt > 0) {

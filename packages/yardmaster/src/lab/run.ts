@@ -1,5 +1,5 @@
 import { Kernel } from "../kernel/kernel.ts";
-import type { Assign, Note, Outcome, ToWorker } from "../protocol/envelope.ts";
+import type { Assign, Note, Outcome } from "../protocol/envelope.ts";
 import { InvariantError } from "../protocol/errors.ts";
 import {
   DEFAULT_SETTINGS,
@@ -16,45 +16,19 @@ import { type Arrival, Arrivals, type PastFailure, QUEUE, type Source, START } f
 import { Chance } from "./chance.ts";
 import { Dependents } from "./dependents.ts";
 import { draw } from "./distribution.ts";
+import {
+  type Abort,
+  type Happening,
+  heldBy,
+  LabWorker,
+  type Message,
+  type Place,
+  registerOf,
+  type ToLabWorker,
+  type Untold,
+} from "./lab-worker.ts";
 import { Measure } from "./measure.ts";
-import type { Policy, Scenario, WorkerPlan } from "./scenario.ts";
-
-type Abort = Extract<ToWorker, { type: "abort" }>;
-
-/** What can happen in a laboratory. */
-type Happening =
-  | { readonly type: "arrives"; readonly arrival: Arrival }
-  | { readonly type: "assigned"; readonly worker: LabWorker; readonly assign: Assign }
-  | { readonly type: "aborted"; readonly worker: LabWorker; readonly abort: Abort }
-  | { readonly type: "noted"; readonly worker: LabWorker; readonly note: Note }
-  | { readonly type: "ends"; readonly worker: LabWorker; readonly assign: Assign }
-  | { readonly type: "reported"; readonly worker: LabWorker; readonly outcome: Outcome }
-  | { readonly type: "boots"; readonly place: Place }
-  | { readonly type: "dies"; readonly worker: LabWorker };
-
-/** Where one worker follows another; how long each lives is a matter of the place alone, whatever the policy. */
-interface Place {
-  readonly plan: WorkerPlan;
-  readonly lives: Chance;
-}
-
-interface LabWorker {
-  readonly id: string;
-  readonly plan: WorkerPlan;
-  readonly place: Place;
-  alive: boolean;
-  /** By their tasks. */
-  readonly running: Map<string, Running>;
-  /** What it was given and has no thread for. */
-  readonly waiting: Assign[];
-  /** The affinity keys that it has served last, the latest at the end. */
-  readonly warm: Set<number>;
-}
-
-interface Running {
-  readonly assign: Assign;
-  readonly startedAt: number;
-}
+import type { Policy, Scenario } from "./scenario.ts";
 
 const EPOCH = 1;
 const NEVER_MS = 1e13;
@@ -91,12 +65,12 @@ export class LabRun {
     this.#specs = policy.speculative === true ? arrivals.specs : arrivals.specs.map(withoutSeconds);
     this.#delays = new Chance(seed, "delays");
     this.#measure = measure;
-    // Nobody falls silent here: who dies is seen to die, and no task is suspected of it.
+    // Who dies is seen to die, and no task is suspected of it; without heartbeats, nobody falls silent.
     this.#kernel = new Kernel({
       shard: 0,
       epoch: EPOCH,
       seed,
-      workerLossMs: NEVER_MS,
+      workerLossMs: scenario.heartbeats?.lossMs ?? NEVER_MS,
       quarantineDeaths: NEVER_MS,
       maxLive: 20_000_000,
     });
@@ -109,7 +83,11 @@ export class LabRun {
     const { workers, seed } = this.#scenario;
     for (const [index, plan] of workers.entries())
       for (let count = 0; count < plan.count; count++)
-        this.#boot({ plan, lives: new Chance(seed, `lives ${index} ${count}`) });
+        this.#boot({
+          plan,
+          lives: new Chance(seed, `lives ${index} ${count}`),
+          silences: new Chance(seed, `silences ${index} ${count}`),
+        });
     this.#arriveNext();
     this.#decide();
     for (;;) {
@@ -141,25 +119,8 @@ export class LabRun {
         this.#arrive(one.arrival);
         this.#arriveNext();
         return;
-      case "assigned":
-        this.#begin(one.worker, one.assign);
-        return;
-      case "aborted":
-        this.#abort(one.worker, one.abort);
-        return;
       case "ends":
         this.#end(one.worker, one.assign);
-        return;
-      case "noted":
-        if (one.worker.alive)
-          this.#kernel.apply({ type: "noted", note: one.note, worker: one.worker.id }, this.#clock);
-        return;
-      case "reported":
-        if (one.worker.alive)
-          this.#kernel.apply(
-            { type: "outcomeReported", outcome: one.outcome, worker: one.worker.id },
-            this.#clock,
-          );
         return;
       case "boots":
         this.#boot(one.place);
@@ -167,7 +128,61 @@ export class LabRun {
       case "dies":
         this.#die(one.worker);
         return;
+      case "beats":
+        this.#beat(one.worker, one.everyMs);
+        return;
+      case "hushes":
+        this.#hush(one.worker);
+        return;
+      case "speaks":
+        this.#speak(one.worker);
+        return;
+      default:
+        this.#receive(one);
     }
+  }
+
+  #receive(message: Message): void {
+    const { worker } = message;
+    switch (message.type) {
+      case "assigned":
+      case "aborted":
+      case "forgotten":
+        if (worker.isSilent) worker.unheard.push(message);
+        else this.#listen(message);
+        return;
+      case "reported":
+        // What was sent arrives, whatever has become of the sender.
+        this.#kernel.apply(
+          { type: "outcomeReported", outcome: message.outcome, worker: worker.id },
+          this.#clock,
+        );
+        return;
+      case "noted":
+        if (worker.alive)
+          this.#kernel.apply({ type: "noted", note: message.note, worker: worker.id }, this.#clock);
+        return;
+      case "heartbeat": {
+        const { heartbeat } = message;
+        if (worker.alive)
+          this.#kernel.apply({ type: "heartbeatReceived", heartbeat, from: worker.mailbox }, this.#clock);
+        return;
+      }
+      case "returns":
+        if (!worker.alive) return;
+        this.#kernel.apply(
+          { type: "workerRegistered", register: registerOf(worker, this.#specs) },
+          this.#clock,
+        );
+        this.#kernel.apply({ type: "attemptsHeld", held: message.held }, this.#clock);
+    }
+  }
+
+  #listen(message: ToLabWorker): void {
+    const { worker } = message;
+    if (message.type === "assigned") this.#begin(worker, message.assign);
+    else if (message.type === "aborted") this.#abort(worker, message.abort);
+    else this.#later({ type: "returns", worker, held: heldBy(worker, EPOCH) });
   }
 
   #decide(): void {
@@ -181,6 +196,8 @@ export class LabRun {
       for (const envelope of envelopes)
         if (envelope.type === "assign") this.#later({ type: "assigned", worker, assign: envelope });
         else if (envelope.type === "abort") this.#later({ type: "aborted", worker, abort: envelope });
+        else if (envelope.type === "heartbeatAnswer" && !envelope.known)
+          this.#later({ type: "forgotten", worker });
     }
   }
 
@@ -204,11 +221,14 @@ export class LabRun {
   }
 
   /** As long as a message takes from now. */
-  #later(one: Happening): void {
-    const { delayMs } = this.#scenario;
-    if (delayMs !== null) this.#agenda.add(this.#now + draw(delayMs, this.#delays), one);
-    // What was freed by it is given out by the next decision.
-    else if (one.type === "aborted") this.#agenda.add(this.#now, one);
+  #later(one: Message): void {
+    const { delayMs, heartbeats } = this.#scenario;
+    if (delayMs !== null) {
+      const at = this.#now + draw(delayMs, this.#delays);
+      this.#agenda.add(heartbeats === undefined ? at : one.worker.inOrder(one, at), one);
+    }
+    // What is freed by it, or who comes back by it, is a matter of the next decision.
+    else if (one.type === "aborted" || one.type === "forgotten") this.#agenda.add(this.#now, one);
     else this.#happen(one);
   }
 
@@ -248,7 +268,8 @@ export class LabRun {
   #begin(worker: LabWorker, assign: Assign): void {
     const arrival = this.#tasks.get(assign.id);
     if (arrival === undefined || !worker.alive) return;
-    const { running, waiting, plan } = worker;
+    const { running, waiting, place } = worker;
+    const { plan } = place;
     if (running.size + waiting.length >= plan.slots)
       throw new InvariantError(`${worker.id} was given more than its slots.`);
     if (running.size < plan.threads) this.#start(worker, assign, arrival);
@@ -260,20 +281,20 @@ export class LabRun {
     this.#measure.started(arrival, this.#now);
     // Nothing else depends on whether a task is known to run.
     if (this.#specs[arrival.plan]?.speculation !== undefined)
-      this.#later({ type: "noted", worker, note: startOf(assign, this.#clock) });
+      this.#tell({ type: "noted", worker, note: startOf(assign, this.#clock) });
     const serviceMs = failureOf(arrival, assign)?.tookMs ?? arrival.serviceMs;
-    const takesMs = (serviceMs + this.#coldMs(worker, arrival)) / worker.plan.speed;
+    const takesMs = (serviceMs + this.#coldMs(worker, arrival)) / worker.place.plan.speed;
     this.#agenda.add(this.#now + takesMs, { type: "ends", worker, assign });
   }
 
   /** What it takes to get what a key needs, where the worker has not kept it. */
-  #coldMs({ warm, plan }: LabWorker, { plan: kind, affinity }: Arrival): number {
+  #coldMs({ warm, place }: LabWorker, { plan: kind, affinity }: Arrival): number {
     const { coldMs = 0 } = this.#scenario.tasks[kind] ?? {};
     if (coldMs === 0 || affinity === -1) return 0;
     const isWarm = warm.delete(affinity);
     warm.add(affinity);
     const [oldest] = warm;
-    if (warm.size > plan.warmKeys && oldest !== undefined) warm.delete(oldest);
+    if (warm.size > place.plan.warmKeys && oldest !== undefined) warm.delete(oldest);
     return isWarm ? 0 : coldMs;
   }
 
@@ -296,18 +317,28 @@ export class LabRun {
   #end(worker: LabWorker, assign: Assign): void {
     const run = worker.running.get(assign.id);
     if (!worker.alive || run?.assign !== assign) return;
+    worker.running.delete(assign.id);
+    this.#tell({ type: "ended", worker, assign, startedAt: run.startedAt, endedAt: this.#now });
+    this.#startNext(worker);
+  }
+
+  /** Now, or as soon as the worker can be heard. */
+  #tell(news: Untold): void {
+    if (news.worker.isSilent) news.worker.untold.push(news);
+    else if (news.type === "noted") this.#later(news);
+    else this.#tellEnd(news);
+  }
+
+  #tellEnd({ worker, assign, startedAt, endedAt }: Extract<Untold, { type: "ended" }>): void {
     const { id, attempt } = assign;
-    const { startedAt } = run;
-    worker.running.delete(id);
     const arrival = this.#tasks.get(id);
     const failure = arrival === undefined ? undefined : failureOf(arrival, assign);
     if (arrival !== undefined && failure === undefined) {
-      this.#measure.ended(arrival, startedAt, this.#now);
+      this.#measure.ended(arrival, startedAt, endedAt, this.#now);
       this.#settled(id);
-    } else this.#measure.lost(startedAt, this.#now);
+    } else this.#measure.lost(startedAt, endedAt);
     const kind = failure === undefined ? "succeeded" : "retryIn";
     this.#report(worker, { id, attempt, kind, delayMs: Math.ceil(failure?.waitsMs ?? 0), startedAt });
-    this.#startNext(worker);
   }
 
   #report(
@@ -334,38 +365,59 @@ export class LabRun {
 
   #boot(place: Place): void {
     const { plan, lives } = place;
-    const id = `w${++this.#boots}`;
-    const nothing = { running: new Map(), waiting: [], warm: new Set<number>() };
-    const worker: LabWorker = { id, plan, place, alive: true, ...nothing };
-    const mailbox = `worker:${id}`;
-    this.#workers.set(mailbox, worker);
-    const { slots: credit, labels, resources, handles } = plan;
-    const tasks = this.#specs
-      .map(({ name, version }) => ({ name, version }))
-      .filter(({ name, version }) => handles?.includes(`${name}@${version}`) ?? true);
-    const register = {
-      type: "register",
-      worker: id,
-      mailbox,
-      credit,
-      tasks,
-      queues: [],
-      labels,
-      resources,
-    } as const;
-    this.#kernel.apply({ type: "workerRegistered", register }, this.#clock);
+    const worker = new LabWorker(`w${++this.#boots}`, place);
+    this.#workers.set(worker.mailbox, worker);
+    this.#kernel.apply({ type: "workerRegistered", register: registerOf(worker, this.#specs) }, this.#clock);
     this.#measure.slotsChanged(this.#now, plan.slots);
     if (plan.livesMs !== null)
       this.#agenda.add(this.#now + draw(plan.livesMs, lives), { type: "dies", worker });
+    const { heartbeats } = this.#scenario;
+    if (heartbeats === undefined) return;
+    const { everyMs } = heartbeats;
+    // Not all at the same time.
+    this.#agenda.add(this.#now + everyMs * place.silences.fraction(), { type: "beats", worker, everyMs });
+    this.#hushLater(worker);
+  }
+
+  #beat(worker: LabWorker, everyMs: number): void {
+    if (!worker.alive) return;
+    this.#agenda.add(this.#now + everyMs, { type: "beats", worker, everyMs });
+    if (!worker.isSilent) this.#later({ type: "heartbeat", worker, heartbeat: worker.nextHeartbeat() });
+  }
+
+  #hushLater(worker: LabWorker): void {
+    const { plan, silences } = worker.place;
+    if (plan.silences !== undefined)
+      this.#agenda.add(this.#now + draw(plan.silences.heardMs, silences), { type: "hushes", worker });
+  }
+
+  /** It goes on working; nothing that it says is heard, and nothing reaches it. */
+  #hush(worker: LabWorker): void {
+    const { plan, silences } = worker.place;
+    if (!worker.alive || plan.silences === undefined) return;
+    worker.isSilent = true;
+    this.#agenda.add(this.#now + draw(plan.silences.silentMs, silences), { type: "speaks", worker });
+  }
+
+  /** All that was kept from either side comes through, and whoever was taken for lost hears that it was. */
+  #speak(worker: LabWorker): void {
+    if (!worker.alive) return;
+    worker.isSilent = false;
+    this.#later({ type: "heartbeat", worker, heartbeat: worker.nextHeartbeat() });
+    for (const news of worker.untold.splice(0)) this.#tell(news);
+    for (const message of worker.unheard.splice(0)) this.#listen(message);
+    this.#hushLater(worker);
   }
 
   /** What it ran runs again elsewhere; another takes its place. */
   #die(worker: LabWorker): void {
-    const { plan, place, running, id } = worker;
+    const { place, running, untold, id, mailbox } = worker;
+    const { plan } = place;
     if (this.#isOver) return;
     worker.alive = false;
-    this.#workers.delete(`worker:${id}`);
+    this.#workers.delete(mailbox);
     for (const { startedAt } of running.values()) this.#measure.lost(startedAt, this.#now);
+    for (const news of untold) if (news.type === "ended") this.#measure.lost(news.startedAt, news.endedAt);
     this.#measure.slotsChanged(this.#now, -plan.slots);
     this.#kernel.apply({ type: "workerLost", worker: id, cause: "died" }, this.#clock);
     this.#agenda.add(this.#now + draw(plan.downMs, place.lives), { type: "boots", place });

@@ -28,6 +28,14 @@ export interface Scenario {
   readonly queues?: readonly QueueRecord[];
   /** How long a message takes each way. */
   readonly delayMs: Distribution | null;
+  /** Absent where nobody falls silent. */
+  readonly heartbeats?: Heartbeats;
+}
+
+/** Every how many milliseconds a worker shows that it lives, and after how many without any it is taken for lost. */
+interface Heartbeats {
+  readonly everyMs: number;
+  readonly lossMs: number;
 }
 
 export interface WorkerPlan {
@@ -46,6 +54,8 @@ export interface WorkerPlan {
   readonly downMs: Distribution;
   /** `name@version` of each task that it handles; absent for all. */
   readonly handles?: readonly string[];
+  /** How long it is heard before it falls silent, and how long that lasts; absent where it never does. */
+  readonly silences?: { readonly heardMs: Distribution; readonly silentMs: Distribution };
 }
 
 export interface TaskPlan {
@@ -94,6 +104,9 @@ export interface Policy {
 }
 
 const DEFAULT_AGING_MS = 10_000;
+/** As of real workers and dispatchers. */
+const DEFAULT_HEARTBEAT_MS = 2_000;
+const DEFAULT_LOSS_MS = 10_000;
 const MOST_WORKERS = 100_000;
 const MOST_TASKS = 10_000_000;
 const ONE: Distribution = { type: "constant", value: 1 };
@@ -116,11 +129,35 @@ export function readScenario(text: string): Scenario {
     tasks: fields.list("tasks").map(tasksOf),
     policies: fields.list("policies", [{}]).map(policyOf),
     delayMs: fields.has("messageMs") ? distributionOf(fields.sub("messageMs")) : null,
+    ...(fields.isGiven("heartbeats") ? { heartbeats: heartbeatsOf(fields.sub("heartbeats")) } : {}),
   };
   fields.done();
+  if (scenario.heartbeats === undefined && scenario.workers.some(({ silences }) => silences !== undefined))
+    fields.refuse("heartbeats", "given where workers fall silent", undefined);
+  for (const [index, task] of scenario.tasks.entries())
+    for (const asked of ["needs", "labels"] as const)
+      if (!scenario.workers.some((worker) => offers(worker, task, asked)))
+        fields.refuse(`tasks[${index}].${asked}`, "what a kind of workers offers", task[asked]);
   const workers = scenario.workers.reduce((sum, { count }) => sum + count, 0);
   if (workers > MOST_WORKERS) fields.refuse("workers", `${MOST_WORKERS} at most in all`, workers);
   return scenario;
+}
+
+/** What nobody offers would be waited for without end. Labels are asked for beside needs. */
+function offers(worker: WorkerPlan, { needs, labels }: TaskPlan, asked: "needs" | "labels"): boolean {
+  const hasNeeds = Object.entries(needs).every(([name, amount]) => amount <= (worker.resources[name] ?? 0));
+  if (asked === "needs") return hasNeeds;
+  return hasNeeds && Object.entries(labels).every(([name, text]) => worker.labels[name] === text);
+}
+
+function heartbeatsOf(fields: Fields): Heartbeats {
+  const everyMs = fields.number("everyMs", DEFAULT_HEARTBEAT_MS, { min: 1, max: 1e9 });
+  const lossMs = fields.whole("lossMs", Math.max(DEFAULT_LOSS_MS, Math.ceil(everyMs)), {
+    min: everyMs,
+    max: 1e9,
+  });
+  fields.done();
+  return { everyMs, lossMs };
 }
 
 function workersOf(fields: Fields): WorkerPlan {
@@ -135,9 +172,17 @@ function workersOf(fields: Fields): WorkerPlan {
     resources: fields.numbers("resources"),
     livesMs: fields.has("livesMs") ? distributionOf(fields.sub("livesMs")) : null,
     downMs: fields.has("downMs") ? distributionOf(fields.sub("downMs")) : { type: "constant", value: 1000 },
+    ...(fields.has("silentMs") || fields.has("heardMs") ? { silences: silencesOf(fields) } : {}),
   };
   fields.done();
   return plan;
+}
+
+function silencesOf(fields: Fields): NonNullable<WorkerPlan["silences"]> {
+  return {
+    heardMs: distributionOf(fields.sub("heardMs")),
+    silentMs: distributionOf(fields.sub("silentMs")),
+  };
 }
 
 function tasksOf(fields: Fields): TaskPlan {

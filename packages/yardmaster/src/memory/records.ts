@@ -8,9 +8,17 @@ import {
   type TaskId,
   type TaskRecord,
 } from "../protocol/task.ts";
-import { matches } from "../stores/filter.ts";
-import type { FindFilter, Lease, ReadAnswer, ReadQuery } from "../stores/store.ts";
+import {
+  type FindFilter,
+  isOfShard,
+  type Lease,
+  MOST_LOOKED_AT,
+  matches,
+  type ReadAnswer,
+  type ReadQuery,
+} from "../stores/store.ts";
 import { Expiry } from "./expiry.ts";
+import { IdOrder } from "./id-order.ts";
 import { Leases } from "./leases.ts";
 import { refill } from "./refill.ts";
 
@@ -36,6 +44,7 @@ interface Tombstone {
 export class Records {
   readonly leases: Leases;
   readonly #tasks = new Map<TaskId, Row>();
+  readonly #order = new IdOrder();
   readonly #taskEnds = new Expiry();
   readonly #tombstones = new Map<TaskId, Tombstone>();
   readonly #tombstoneEnds = new Expiry();
@@ -71,6 +80,7 @@ export class Records {
     ];
     return () => {
       for (const restore of restores) restore();
+      this.#order.forget();
     };
   }
 
@@ -112,12 +122,18 @@ export class Records {
   }
 
   find(filter: FindFilter): { tasks: TaskRecord[]; cursor: string | null } {
-    const before = filter.cursor ?? LAST;
-    const matching = this.#rows(({ task, parked, keepUntil }) => {
-      return (parked || keepUntil > 0) && task.id < before && matches(task, filter);
-    }).sort((a, b) => (a.task.id < b.task.id ? 1 : -1));
-    const tasks = matching.slice(0, filter.limit).map(({ task }) => ({ ...task }));
-    return { tasks, cursor: matching.length > tasks.length ? (tasks.at(-1)?.id ?? null) : null };
+    const tasks: TaskRecord[] = [];
+    let left = filter.most ?? MOST_LOOKED_AT;
+    let cursor: string | null = null;
+    for (const id of this.#order.below(filter.cursor ?? LAST, this.#tasks)) {
+      const row = this.#tasks.get(id);
+      if (row === undefined || (!row.parked && row.keepUntil === 0) || !isOfShard(id, filter)) continue;
+      if (left === 0 || tasks.length === filter.limit) return { tasks, cursor };
+      if (matches(row.task, filter)) tasks.push({ ...row.task });
+      cursor = id;
+      left--;
+    }
+    return { tasks, cursor: null };
   }
 
   #rows(wanted: (row: Row) => boolean): Row[] {
@@ -178,6 +194,7 @@ export class Records {
   }
 
   #put({ shard, task, payload, result, parked, keepUntil }: Row): void {
+    this.#order.add(task.id);
     this.#tasks.set(task.id, { shard, task: { ...task }, payload, result, parked, keepUntil });
     if (keepUntil > 0) this.#taskEnds.set(task.id, keepUntil);
   }

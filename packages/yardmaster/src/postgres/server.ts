@@ -12,7 +12,10 @@ export interface ServerFacts {
 const OLDEST = 130_000;
 
 /** Refuses a server that is too old, or one that takes no writes for the time being. */
-export async function readServer(session: ServerSession, { where }: Address): Promise<ServerFacts> {
+export async function readServer(
+  session: Pick<ServerSession, "run">,
+  { where }: Pick<Address, "where">,
+): Promise<ServerFacts> {
   const [row = []] = await session.run(
     `SELECT current_setting('server_version_num'), current_setting('server_version'), pg_is_in_recovery(),
        current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),

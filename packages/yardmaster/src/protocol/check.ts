@@ -44,10 +44,10 @@ export function checkKey(key: string, what: string, field: string = what): void 
 
 /** Throws INVALID_OPTIONS unless `delayMs` is 0 to ten years. `what` names the option. */
 export function checkDelay(delayMs: number, what: string): void {
-  if (delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
+  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
   throw new YardmasterError(
     "INVALID_OPTIONS",
-    `${what} is ${String(delayMs)}: give milliseconds from 0 to ${MAX_DELAY_MS} (ten years).`,
+    `${what} is ${quoted(delayMs)}: give milliseconds from 0 to ${MAX_DELAY_MS} (ten years).`,
     { details: { field: what } },
   );
 }
@@ -57,7 +57,7 @@ export function checkPriority(priority: number, what: string): void {
   if (Number.isInteger(priority) && priority >= 0 && priority <= MAX_PRIORITY) return;
   throw new YardmasterError(
     "INVALID_OPTIONS",
-    `${what} is ${String(priority)}: give a whole number from 0 to ${MAX_PRIORITY}; larger goes first.`,
+    `${what} is ${quoted(priority)}: give a whole number from 0 to ${MAX_PRIORITY}; larger goes first.`,
     { details: { field: what } },
   );
 }

@@ -1,4 +1,13 @@
-import type { Command, Envelope, HeldAttempt, LogLine, Note, Query, TaskEvent } from "./envelope.ts";
+import type {
+  Command,
+  Envelope,
+  HeldAttempt,
+  LogLine,
+  Note,
+  Query,
+  StoredSearch,
+  TaskEvent,
+} from "./envelope.ts";
 import type { Shape } from "./shape.ts";
 import {
   ADMISSIONS,
@@ -13,6 +22,7 @@ import {
   type QueueRecord,
   type QueueSettings,
   type Rate,
+  STATES,
   type TaskError,
   TERMINAL_STATES,
 } from "./task.ts";
@@ -171,6 +181,7 @@ function readQueue(queue: Shape): QueueRecord {
     paused: queue.flag("paused"),
     revision: queue.uint("revision"),
     ...(queue.has("settings") ? { settings: readSettings(queue.shape("settings")) } : {}),
+    ...(queue.has("orderByDefault") ? { orderByDefault: queue.flag("orderByDefault") } : {}),
   };
 }
 
@@ -245,6 +256,21 @@ function readQuery(query: Shape): Query {
     ...(query.has("name") ? { name: sought(query, "name") } : {}),
     ...(query.has("after") ? { after: query.id("after") } : {}),
     limit: query.uint("limit"),
+    ...(query.has("stored") ? { stored: readSearch(query.shape("stored")) } : {}),
+  };
+}
+
+/** States that this release does not know are those of no task that it has. */
+function readSearch(search: Shape): StoredSearch {
+  const states = search.value("states");
+  return {
+    states: STATES.filter((state) => Array.isArray(states) && states.includes(state)),
+    ...(search.has("queue") ? { queue: sought(search, "queue") } : {}),
+    ...(search.has("name") ? { name: sought(search, "name") } : {}),
+    ...(search.has("from") ? { from: search.uint("from") } : {}),
+    ...(search.has("to") ? { to: search.uint("to") } : {}),
+    ...(search.has("before") ? { before: search.id("before") } : {}),
+    limit: search.uint("limit", MAX_ANSWERED_TASKS),
   };
 }
 

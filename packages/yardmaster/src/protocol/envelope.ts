@@ -1,5 +1,14 @@
 import type { ByteString } from "./bytes.ts";
-import type { Epoch, Millis, QueueRecord, Submission, TaskError, TaskId, TerminalState } from "./task.ts";
+import type {
+  Epoch,
+  Millis,
+  QueueRecord,
+  State,
+  Submission,
+  TaskError,
+  TaskId,
+  TerminalState,
+} from "./task.ts";
 
 /**
  * What travels in a frame. A frame has one sender and one receiver and is acknowledged as one; its header
@@ -149,6 +158,11 @@ export type Query =
       readonly name?: string;
       readonly after?: TaskId;
       readonly limit: number;
+      /**
+       * Asks for tasks that only the store has, and for nothing else of the above: the answer is a `StoredAnswer`. Owners of
+       * a release that does not know it answer the rest, with an array.
+       */
+      readonly stored?: StoredSearch;
     }
   | { readonly type: "queues" }
   /** How far a graph is, and how its unfinished tasks stand, from a place in its row of ids on. */
@@ -165,6 +179,28 @@ export type Query =
   | { readonly type: "workers" }
   /** The unfinished tasks that a worker has. */
   | { readonly type: "active"; readonly worker: string };
+
+/** Which finished and parked tasks are looked for. */
+export interface StoredSearch {
+  readonly states: readonly State[];
+  readonly queue?: string;
+  readonly name?: string;
+  /** Submitted at or after, and before. */
+  readonly from?: Millis;
+  readonly to?: Millis;
+  /** Only older ones. */
+  readonly before?: TaskId;
+  readonly limit: number;
+}
+
+export interface StoredAnswer {
+  /** Newest first: they may fit, as their records say exactly. With fewer than `limit` there are no more down to the horizon. */
+  readonly ids: readonly TaskId[];
+  /** From this id on upwards all are known; "" where that is all there are. */
+  readonly horizon: TaskId;
+  /** How many tasks of the shard are parked. */
+  readonly parked: number;
+}
 
 /** Orders that change something; answered when committed. */
 export type Command = QueueOrder | WorkerOrder | ScheduleOrder;

@@ -19,6 +19,9 @@ export interface TaskIds {
 /** The largest shard number: what the last 12 bits of an id can hold. */
 export const MAX_SHARD = 4095;
 
+/** Sorts behind every id that is made. */
+export const LAST_ID: TaskId = "ffffffff-ffff-7fff-bfff-ffffffffffff";
+
 const SHARD_DIGITS = 3;
 /** An id's counter within its millisecond. */
 const COUNTER_BITS = 42;
@@ -85,7 +88,7 @@ function hex(bits: string): string {
 }
 
 export function isTaskId(text: string): boolean {
-  return TASK_ID.test(text);
+  return typeof text === "string" && TASK_ID.test(text);
 }
 
 /** The shard that a task belongs to. */

@@ -35,6 +35,30 @@ export interface ShardStats {
   /** How many attempts its workers take at a time, and how many they have. */
   readonly credit: number;
   readonly used: number;
+  /** How many of its dispatcher's commits the fence of this shard refused; older dispatchers do not say it. */
+  readonly fencedCommits?: number;
   /** The owner's wall clock when it answered. */
   readonly at: Millis;
+}
+
+/** What was counted of two, under the name of the first. */
+export function addStats(a: QueueStats, b: QueueStats): QueueStats {
+  return {
+    queue: a.queue,
+    submitted: a.submitted + b.submitted,
+    succeeded: a.succeeded + b.succeeded,
+    failed: a.failed + b.failed,
+    cancelled: a.cancelled + b.cancelled,
+    expired: a.expired + b.expired,
+    retried: a.retried + b.retried,
+    wait: addViews(a.wait, b.wait),
+    run: addViews(a.run, b.run),
+    total: addViews(a.total, b.total),
+    backlogMs: a.backlogMs + b.backlogMs,
+  };
+}
+
+function addViews(a: HistogramView, b: HistogramView): HistogramView {
+  const counts = a.counts.map((count, bucket) => count + (b.counts[bucket] ?? 0));
+  return { counts, sumMs: a.sumMs + b.sumMs };
 }

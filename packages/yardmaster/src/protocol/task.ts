@@ -252,6 +252,7 @@ export interface PastAttempt {
 
 /** Every order that a queue can have. An order's index is its number on the wire. */
 export const ORDERS = ["fifo", "priority", "lifo", "fair", "deadline", "shortest", "critical-path"] as const;
+/** In which order the tasks of a queue start. */
 export type Order = (typeof ORDERS)[number];
 /** Every way to choose among workers that a queue can have. Its index is its number on the wire. */
 export const PLACEMENTS = [
@@ -263,6 +264,7 @@ export const PLACEMENTS = [
   "spread",
   "pack",
 ] as const;
+/** How a queue chooses among the workers that have room. */
 export type PlacementName = (typeof PLACEMENTS)[number];
 
 /** A queue as it is declared and kept. `revision` rises with each change of its settings. */
@@ -274,6 +276,8 @@ export interface QueueRecord {
   readonly revision: number;
   /** Absent where all are as they are by default. */
   readonly settings?: QueueSettings;
+  /** Nobody has said which order: it becomes `fair` with the first task that brings a fairness key. */
+  readonly orderByDefault?: boolean;
 }
 
 /** What few queues differ in. */
@@ -304,6 +308,8 @@ export const DEFAULT_SETTINGS: QueueSettings = Object.freeze({
   admission: "any",
 });
 
+/** A worker starts nothing unless a heartbeat that it sent less than this long ago was answered. */
+export const CONTACT_MS = 7_000;
 /** Payloads and results up to this size travel inside messages; larger ones stay in the store. */
 export const INLINE_BYTES = 4096;
 /** The largest payload or result that anything accepts, whatever a limit says. */

@@ -13,6 +13,8 @@ interface Versions {
 export const FRAME_VERSIONS: Versions = { written: 1, read: 1 };
 export const RECORD_VERSIONS: Versions = { written: 1, read: 1 };
 export const SCHEDULE_VERSIONS: Versions = { written: 1, read: 1 };
+/** A release that does not know this kind of row leaves it alone. */
+export const GHOST_VERSIONS: Versions = { written: 1, read: 1 };
 
 /** Throws UNSUPPORTED_VERSION for a newer version than this release reads. `what` starts the sentence. */
 export function checkVersion(version: number, { read }: Versions, what: string): void {

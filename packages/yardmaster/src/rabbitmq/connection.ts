@@ -37,8 +37,8 @@ export async function loadConnector(
 }
 
 /** The server's product and version. Throws ENGINE_DENIED when it is too old or something else. */
-export function checkServer(model: ChannelModel, where: string): string {
-  const { product, version } = model.connection.serverProperties;
+export function checkServer({ connection }: Pick<ChannelModel, "connection">, where: string): string {
+  const { product, version } = connection.serverProperties;
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const isNewEnough = major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor);
   if (product === "RabbitMQ" && isNewEnough) return `${product} ${version}`;

@@ -1,6 +1,6 @@
 import { messageOf } from "../protocol/errors.ts";
 import type { Endpoint, RedisAddress } from "./address.ts";
-import { type Dialer, sendRaw } from "./driver.ts";
+import type { Dialer } from "./driver.ts";
 import { listOf, textOf } from "./replies.ts";
 
 interface Range {
@@ -17,6 +17,8 @@ export class ClusterMap {
   readonly #address: RedisAddress;
   readonly #dialer: Dialer;
   #ranges: readonly Range[] = [];
+  /** The node that the map is from: one that hangs is not asked first again. */
+  #source: readonly Endpoint[] = [];
   /** What servers said since the map was read. */
   readonly #moved = new Map<number, Endpoint>();
   #refreshing: Promise<void> | null = null;
@@ -35,10 +37,14 @@ export class ClusterMap {
   }
 
   ownerOf(slot: number): Endpoint {
-    const owner =
-      this.#moved.get(slot) ?? this.#ranges.find(({ from, to }) => from <= slot && slot <= to)?.owner;
-    if (owner === undefined) throw new Error(`CLUSTERDOWN nobody serves slot ${slot}`);
+    const owner = this.find(slot);
+    if (owner === null) throw new Error(`CLUSTERDOWN nobody serves slot ${slot}`);
     return owner;
+  }
+
+  find(slot: number): Endpoint | null {
+    const moved = this.#moved.get(slot);
+    return moved ?? this.#ranges.find(({ from, to }) => from <= slot && slot <= to)?.owner ?? null;
   }
 
   isMaster(name: string): boolean {
@@ -70,6 +76,7 @@ export class ClusterMap {
     for (const node of this.#nodes()) {
       try {
         this.#ranges = await this.#ask(node);
+        this.#source = [node];
         this.#moved.clear();
         return;
       } catch (error) {
@@ -79,10 +86,11 @@ export class ClusterMap {
     throw failure;
   }
 
-  /** Those of the URL and those that we have heard of, each once. */
+  /** The one that answered last, those of the URL and those that we have heard of, each once. */
   #nodes(): Endpoint[] {
     const nodes = new Map<string, Endpoint>();
-    for (const node of [...this.#address.endpoints, ...this.#ranges.map(({ owner }) => owner)]) {
+    const heardOf = this.#ranges.map(({ owner }) => owner);
+    for (const node of [...this.#source, ...this.#address.endpoints, ...heardOf]) {
       nodes.set(`${node.host}:${node.port}`, node);
     }
     return [...nodes.values()];
@@ -91,7 +99,7 @@ export class ClusterMap {
   async #ask(node: Endpoint): Promise<Range[]> {
     const client = await this.#dialer.dial(node, this.#address);
     try {
-      const ranges = listOf(await sendRaw(client, ["CLUSTER", "SLOTS"])).map((range): Range => {
+      const ranges = listOf(await this.#dialer.ask(client, ["CLUSTER", "SLOTS"])).map((range): Range => {
         const [from, to, master] = listOf(range);
         const [host, port] = listOf(master);
         const name = textOf(host);

@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { answeredWithin } from "../deadline.ts";
+import type { Host } from "../host.ts";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import type { Endpoint, RedisAddress } from "./address.ts";
 
@@ -12,6 +14,8 @@ export interface Client {
     options?: { readonly typeMapping: Readonly<Record<number, unknown>> },
   ): Promise<unknown>;
   destroy(): void;
+  /** Another one, not connected, with other options. */
+  duplicate(options: Readonly<Record<string, unknown>>): Client;
   on(event: "error" | "end", listener: (error?: Error) => void): unknown;
 }
 
@@ -62,28 +66,33 @@ export interface Login {
 
 /** Makes connections: one each time, which never reconnects, never queues while it is down and never sends twice. */
 export class Dialer {
-  readonly #driver: Driver;
+  /** The driver makes a class for each set of options, which takes some 30 ms: all connections are copies of this one. */
+  readonly #template: Client;
+  readonly #host: Host;
   readonly #isTls: boolean;
   readonly #authority: Buffer | null;
 
-  private constructor(driver: Driver, isTls: boolean, authority: Buffer | null) {
-    this.#driver = driver;
-    this.#isTls = isTls;
-    this.#authority = authority;
-  }
-
-  static async load({ isTls, authorityFile }: RedisAddress): Promise<Dialer> {
-    const driver = await loadDriver();
-    return new Dialer(driver, isTls, authorityFile === "" ? null : await readAuthority(authorityFile));
-  }
-
-  /** Resolves with a connection that is logged in, or rejects with what the driver says. */
-  async dial({ host, port }: Endpoint, { user, password, database }: Login): Promise<Client> {
-    const client = this.#driver.createClient({
+  private constructor(driver: Driver, host: Host, isTls: boolean, authority: Buffer | null) {
+    this.#template = driver.createClient({
       // RESP2 needs no HELLO, which old access lists do not have, and answers XREAD as lists.
       RESP: 2,
       disableClientInfo: true,
       disableOfflineQueue: true,
+    });
+    this.#host = host;
+    this.#isTls = isTls;
+    this.#authority = authority;
+  }
+
+  static async load({ isTls, authorityFile }: RedisAddress, host: Host): Promise<Dialer> {
+    const driver = await loadDriver();
+    const authority = authorityFile === "" ? null : await readAuthority(authorityFile);
+    return new Dialer(driver, host, isTls, authority);
+  }
+
+  /** Resolves with a connection that is logged in, or rejects with what the driver says. */
+  async dial({ host, port }: Endpoint, { user, password, database }: Login): Promise<Client> {
+    const client = this.#template.duplicate({
       database,
       ...(user === "" ? {} : { username: user }),
       ...(password === "" ? {} : { password }),
@@ -99,7 +108,7 @@ export class Dialer {
     // An error event that nobody hears would end the process.
     client.on("error", () => undefined);
     try {
-      await client.connect();
+      await this.#inTime(client.connect());
     } catch (error) {
       client.destroy();
       if (!this.#isTls || !/timeout/i.test(messageOf(error))) throw error;
@@ -112,6 +121,18 @@ export class Dialer {
       );
     }
     return client;
+  }
+
+  /**
+   * Asks something of a connection that is still being made. A server that hangs takes connections and never says a
+   * word: whoever waited for it would not find its successor.
+   */
+  ask(client: Client, args: readonly Argument[]): Promise<unknown> {
+    return this.#inTime(sendRaw(client, args));
+  }
+
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    return answeredWithin(this.#host, ANSWER_MS, answer);
   }
 }
 
@@ -126,3 +147,5 @@ async function readAuthority(path: string): Promise<Buffer> {
 }
 
 const CONNECT_MS = 5_000;
+/** Later than the driver's own limit, which says more. */
+const ANSWER_MS = 6_000;

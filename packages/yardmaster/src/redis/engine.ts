@@ -17,7 +17,7 @@ export async function openRedisEngine(
   options: { readonly shards: number },
 ): Promise<Engine> {
   const address = parseRedisUrl(url);
-  const servers = new Servers(address, host, await Dialer.load(address));
+  const servers = new Servers(address, host, await Dialer.load(address, host));
   try {
     await servers.open();
     const facts = await readFacts(address, (args) => servers.call("STORE_UNAVAILABLE", 0, args));

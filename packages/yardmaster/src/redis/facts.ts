@@ -1,3 +1,4 @@
+import { oneLine } from "../protocol/quotation.ts";
 import type { RedisAddress } from "./address.ts";
 import { infoOf, pairsOf, textOf } from "./replies.ts";
 import { denied } from "./route.ts";
@@ -15,7 +16,8 @@ export async function readFacts(
   call: (args: readonly string[]) => Promise<unknown>,
 ): Promise<Facts> {
   const info = infoOf(await call(["INFO"]));
-  const version = info.get("redis_version") ?? "0";
+  const said = info.get("redis_version") ?? "";
+  const version = /^\d[\w.+-]{0,40}$/.test(said) ? said : "0";
   if (Number.parseInt(version, 10) < MIN_VERSION) {
     throw denied(
       `Redis at ${address.shown} is version ${version}, which is too old: Yardmaster needs ${MIN_VERSION}.0 or newer.`,
@@ -73,7 +75,9 @@ function warningsOf(info: ReadonlyMap<string, string>, config: ReadonlyMap<strin
   }
   const policy = info.get("maxmemory_policy") ?? "noeviction";
   if (policy !== "noeviction") {
-    warnings.push(`A full server evicts tasks and results (maxmemory-policy ${policy}): set noeviction.`);
+    warnings.push(
+      `A full server evicts tasks and results (maxmemory-policy ${oneLine(policy, 60)}): set noeviction.`,
+    );
   }
   if (config === null)
     warnings.push("The user may not read the server's settings: allow it CONFIG GET to see its durability.");

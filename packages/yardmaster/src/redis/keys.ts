@@ -21,6 +21,14 @@ export class Keys {
     return this.base(shard) + name;
   }
 
+  /**
+   * A key that is never there. A Cluster refuses commands on several keys while some of them are missing and their slot
+   * is on its way to another server (TRYAGAIN): so a script that names this one never sees half of a slot.
+   */
+  missing(shard: number): string {
+    return this.key(shard, "none");
+  }
+
   stream(shard: number, mailbox: string): string {
     return `${this.base(shard)}mail:${mailbox}`;
   }

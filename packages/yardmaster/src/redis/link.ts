@@ -46,6 +46,11 @@ export class Link {
     return this.#trouble;
   }
 
+  /** Of which server, for messages. */
+  get shown(): string {
+    return this.#options.shown;
+  }
+
   get connected(): Connected | null {
     return this.#connected;
   }

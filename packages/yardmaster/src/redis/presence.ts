@@ -44,16 +44,18 @@ export class RedisPresence implements Presence {
 
   async absent(names: readonly string[]): Promise<string[]> {
     if (names.length === 0) return [];
-    const link = this.#servers.first;
     const keys = names.map((name) => this.#key(name));
     const holders = buffersIn(await this.#servers.call(HALF, 0, ["MGET", ...keys])).map((holder) =>
       holder === null ? null : holder.toString(),
     );
+    const link = this.#servers.first;
     const run = link.connected?.run ?? "";
-    const upForMs = this.#servers.host.monotonic() - link.upSince;
+    const upForMs = this.#servers.host.monotonic() - this.#servers.firstUpSince;
     // Who was cut off together with us needs a moment to be back.
     if (link.ups > 1 && upForMs < AFTER_LOSS_MS) return [];
     const living = await this.#living(holders, run);
+    // Numbers of one server's connections were looked for at its successor.
+    if (link !== this.#servers.first || link.connected?.run !== run) return [];
     return names.filter((_, index) => {
       const holder = holders[index];
       if (holder === null || holder === undefined) return false;
@@ -92,9 +94,12 @@ export class RedisPresence implements Presence {
     }
   }
 
+  /** Again where the names moved to another server meanwhile, which knows nothing of the connection to the last. */
   async #register(name: string): Promise<void> {
-    const connected = this.#servers.first.connected;
+    const { connected } = this.#servers.first;
     await this.#put(name, connected === null ? "" : `${connected.run} ${connected.clientId}`);
+    const now = this.#servers.first.connected;
+    if (now !== null && now !== connected) await this.#register(name);
   }
 
   async #put(name: string, holder: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Host } from "../host.ts";
+import { type Host, pause } from "../host.ts";
 import { prefixOf } from "./failure.ts";
 import { Link } from "./link.ts";
 import { buffersIn, listOf, textOf } from "./replies.ts";
@@ -116,9 +116,11 @@ export class Reader {
       if (this.#isOpen && this.#link.connected !== null && before === this.#link.ups)
         this.#deliver(sources, reply);
     } catch (error) {
-      // Another server has the keys now, or this one is a replica: a new connection finds the right one.
       const prefix = prefixOf(error);
-      if (prefix !== "" && prefix !== "UNBLOCKED") this.#link.drop(String(error));
+      // The slot is on its way to another server: until it has arrived there, nobody can read all of these streams.
+      if (MOVING.has(prefix)) await pause(this.#host, MOVING_MS);
+      // Another server has the keys now, or this one is a replica: a new connection finds the right one.
+      else if (prefix !== "" && prefix !== "UNBLOCKED") this.#link.drop(String(error));
     } finally {
       this.#reading = [];
     }
@@ -178,3 +180,5 @@ const FRAMES_AT_ONCE = 64;
 const BLOCK_MS = 5_000;
 const ANSWER_MS = 10_000;
 const UNBLOCK_AGAIN_MS = 1;
+const MOVING: ReadonlySet<string> = new Set(["ASK", "TRYAGAIN"]);
+const MOVING_MS = 50;

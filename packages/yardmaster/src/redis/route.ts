@@ -1,6 +1,6 @@
 import { YardmasterError } from "../protocol/errors.ts";
 import type { Endpoint, RedisAddress } from "./address.ts";
-import { type Client, type Dialer, sendRaw } from "./driver.ts";
+import type { Client, Dialer } from "./driver.ts";
 import type { Connected } from "./link.ts";
 import { infoOf, textOf, textsIn } from "./replies.ts";
 
@@ -13,13 +13,13 @@ export async function connectTo(
 ): Promise<Connected> {
   const client = await dialer.dial(endpoint, address);
   try {
-    const id = sendRaw(client, ["CLIENT", "ID"]);
-    const named = sendRaw(client, [
+    const id = dialer.ask(client, ["CLIENT", "ID"]);
+    const named = dialer.ask(client, [
       "CLIENT",
       "SETNAME",
       `yardmaster:${address.yard}${isCommand ? "" : ":receive"}`,
     ]);
-    const info = sendRaw(client, ["INFO", "server"]);
+    const info = dialer.ask(client, ["INFO", "server"]);
     const [clientId, , server] = await Promise.all([id, named, info]);
     return {
       client,
@@ -52,7 +52,7 @@ export async function findMaster(dialer: Dialer, address: RedisAddress): Promise
 async function askSentinel(dialer: Dialer, sentinel: Endpoint, master: string): Promise<Endpoint | null> {
   const client = await dialer.dial(sentinel, { user: "", password: "", database: 0 });
   try {
-    const answer = await sendRaw(client, ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]);
+    const answer = await dialer.ask(client, ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]);
     const [host, port] = textsIn(answer);
     return host === undefined || port === undefined ? null : { host, port: Number(port) };
   } finally {
@@ -63,7 +63,7 @@ async function askSentinel(dialer: Dialer, sentinel: Endpoint, master: string): 
 async function isMaster(dialer: Dialer, address: RedisAddress, endpoint: Endpoint): Promise<boolean> {
   const client: Client = await dialer.dial(endpoint, address);
   try {
-    return infoOf(await sendRaw(client, ["INFO", "replication"])).get("role") === "master";
+    return infoOf(await dialer.ask(client, ["INFO", "replication"])).get("role") === "master";
   } finally {
     client.destroy();
   }

@@ -22,6 +22,10 @@ export class Servers {
   readonly #links = new Map<string, Link>();
   readonly #slots = new Map<number, number>();
   readonly #watchers = new Set<(isUp: boolean) => void>();
+  /** By shard: how often a server sent us to another one. */
+  readonly #redirects = new Map<number, number>();
+  #first: Link | null = null;
+  #firstSince = 0;
   #isClosed = false;
 
   constructor(address: RedisAddress, host: Host, dialer: Dialer) {
@@ -38,12 +42,28 @@ export class Servers {
 
   /** The connection to the server of shard 0, where the yard's own keys are too. */
   get first(): Link {
-    return this.linkOf(0);
+    return this.#first ?? this.linkOf(0);
+  }
+
+  /** Since when the first server is that, and we are connected to it, by the monotonic clock. */
+  get firstUpSince(): number {
+    return Math.max(this.first.upSince, this.#firstSince);
+  }
+
+  /**
+   * Another one whenever commands on a shard's keys go to another server or over another connection: what one server
+   * calls a cursor means nothing to the next.
+   */
+  wayTo(shard: number): string {
+    const endpoint = this.#map?.find(this.#slotOf(shard)) ?? null;
+    if (this.#map !== null && endpoint === null) return "";
+    const link = this.#linkTo(endpoint);
+    return `${link.shown} ${link.ups} ${this.#redirects.get(shard) ?? 0}`;
   }
 
   async open(): Promise<void> {
     try {
-      await this.#map?.refresh();
+      if (this.#map !== null) await this.#refresh(this.#map);
       await this.linkOf(0, false).open();
     } catch (error) {
       throw translate(error, "BROKER_UNAVAILABLE", this.address.shown);
@@ -78,7 +98,7 @@ export class Servers {
   /** How a connection of one's own for the keys of a shard is made; it follows failovers by being made again. */
   async dialFor(shard: number): Promise<Connected> {
     if (this.#map !== null) {
-      await this.#map.refresh();
+      await this.#refresh(this.#map);
       return await connectTo(this.#dialer, this.address, this.#map.ownerOf(this.#slotOf(shard)), false);
     }
     return await this.#dialWhole(false);
@@ -161,9 +181,11 @@ export class Servers {
         // A master that became a replica: another connection finds the new one.
         if (prefix === "READONLY" || prefix === "MASTERDOWN") link.drop("the server is a replica now");
         if (this.#map === null || hop === MAX_HOPS) throw error;
+        if (prefix !== "ASK" && prefix !== "MOVED") throw error;
+        this.#redirects.set(shard, (this.#redirects.get(shard) ?? 0) + 1);
         if (prefix === "ASK") return await this.#asked(error, args);
-        if (prefix !== "MOVED") throw error;
         this.#map.moved(error);
+        this.#noteFirst(this.#map);
         await this.#connected(shard);
       }
     }
@@ -223,7 +245,7 @@ export class Servers {
   #follow(link: Link, name: string): void {
     const map = this.#map;
     if (map === null || this.#isClosed || link.connected !== null) return;
-    map.refresh().then(
+    this.#refresh(map).then(
       () => {
         if (map.isMaster(name)) this.host.after(FOLLOW_MS, () => this.#follow(link, name));
         else this.#retire(link, name);
@@ -236,9 +258,22 @@ export class Servers {
     if (link.connected !== null) return;
     this.#links.delete(name);
     link.close();
-    // Presence is held with the first server, so that its successor is connected to at once.
-    if (!this.#isClosed) this.linkOf(0);
-    if (this.first.connected !== null) this.#tell(this.first, true);
+  }
+
+  async #refresh(map: ClusterMap): Promise<void> {
+    await map.refresh();
+    this.#noteFirst(map);
+  }
+
+  /** Presence is held with the first server: its successor is connected to at once, and told of those who are here. */
+  #noteFirst(map: ClusterMap): void {
+    const endpoint = map.find(this.#slotOf(0));
+    if (this.#isClosed || endpoint === null) return;
+    const link = this.#linkTo(endpoint, this.#first !== null);
+    if (link === this.#first) return;
+    this.#first = link;
+    this.#firstSince = this.host.monotonic();
+    if (link.connected !== null) this.#tell(link, true);
   }
 
   #slotOf(shard: number): number {

@@ -25,7 +25,7 @@ export class SignedTraffic {
   }
 
   broker(broker: Broker): Broker {
-    const { transactional } = broker;
+    const { partOf, transactional } = broker;
     return {
       declare: (mailbox, options) => broker.declare(mailbox, options),
       remove: (mailbox) => broker.remove(mailbox),
@@ -45,6 +45,7 @@ export class SignedTraffic {
         this.remember(acks);
         return outcomes;
       },
+      ...(partOf === undefined ? {} : { partOf }),
       ...(transactional === undefined ? {} : { transactional: this.transactional(transactional) }),
     };
   }

@@ -4,15 +4,18 @@ import { resolve } from "node:path";
 import { systemHost } from "../host.ts";
 import { allCells, type CellCounts } from "./coverage.ts";
 import type { PointCounts } from "./crash-points.ts";
+import { describePlan, planOf } from "./run-plan.ts";
 import { runSeed } from "./scenario.ts";
 import { print, printViolations } from "./violations.ts";
 
 /** Below so many seeds chance alone may leave a crash point or a cell out. */
 const SEEDS_FOR_ALL_POINTS = 2_000;
 const SEEDS_FOR_ALL_CELLS = 20_000;
+/** Up to so many seeds each runs twice, and must take the same course. */
+const SEEDS_ALL_TWICE = 2_000;
 /**
- * Each seed with a multiple of this number runs twice, and must take the same course. What makes courses differ (a
- * clock, a stack, an order of keys) is in the code of all of them, and a second run costs as much as another seed.
+ * Of more than these each with a multiple of this number does. What makes courses differ (a clock, a stack, an order
+ * of keys) is in the code of all of them, and a second run costs as much as another seed.
  */
 const REPEAT_EVERY = 5;
 const MAX_FAILURES_SHOWN = 50;
@@ -23,6 +26,8 @@ export interface Campaign {
   /** Null to go on where the record ends, or from 1. */
   readonly from: number | null;
   readonly most: number;
+  /** Which seeds run twice: the multiples of it. Null to leave it to their number. */
+  readonly repeatEvery: number | null;
   /** Stops at the first seed that fails. */
   readonly untilFailure: boolean;
   readonly json: boolean;
@@ -41,18 +46,22 @@ interface Totals {
 export async function simulate(campaign: Campaign): Promise<number> {
   const { most, untilFailure, json, record } = campaign;
   const from = campaign.from ?? (record ? nextSeed() : 1);
+  const repeatEvery = campaign.repeatEvery ?? (most <= SEEDS_ALL_TWICE ? 1 : REPEAT_EVERY);
   const totals = noTotals();
   const startedAt = systemHost.monotonic();
   let stretch = noTotals();
   let stretchAt = startedAt;
   for (let seed = from; seed < from + most; seed++) {
     const before = stretch.failures;
-    await runOne(seed, stretch, totals.failures);
+    const repeats = seed % repeatEvery === 0;
+    await runOne(seed, repeats, stretch, totals.failures);
     const isEnd = (untilFailure && stretch.failures > before) || seed === from + most - 1;
     if (!isEnd && (seed - from + 1) % RECORD_EVERY !== 0) continue;
     const seconds = (systemHost.monotonic() - stretchAt) / 1000;
-    if (record)
-      appendFileSync(RECORDS, `${JSON.stringify(entryOf(seed - stretch.seeds + 1, stretch, seconds))}\n`);
+    if (record) {
+      const entry = entryOf({ from: seed - stretch.seeds + 1, repeatEvery, seconds }, stretch);
+      appendFileSync(RECORDS, `${JSON.stringify(entry)}\n`);
+    }
     add(totals, stretch);
     stretch = noTotals();
     stretchAt = systemHost.monotonic();
@@ -64,7 +73,7 @@ export async function simulate(campaign: Campaign): Promise<number> {
 function conclude(totals: Totals, seconds: number, json: boolean): number {
   const { seeds, failures, events, points, cells } = totals;
   const uncrashed = [...points].filter(([, count]) => count.crashed === 0).map(([name]) => name);
-  const unreached = allCells().filter((cell) => !cells.has(cell));
+  const unreached = unreachedOf(cells);
   if (uncrashed.length > 0) print(`No crash at: ${uncrashed.toSorted().join(", ")}`);
   if (seeds >= SEEDS_FOR_ALL_POINTS && unreached.length > 0) print(`Never reached: ${unreached.join("; ")}`);
   const total = allCells().length;
@@ -88,16 +97,22 @@ function conclude(totals: Totals, seconds: number, json: boolean): number {
   return failures > 0 || isIncomplete ? 1 : 0;
 }
 
-async function runOne(seed: number, totals: Totals, failuresBefore: number): Promise<void> {
+async function runOne(seed: number, repeats: boolean, totals: Totals, failuresBefore: number): Promise<void> {
   const report = await runSeed(seed);
   add(totals, { seeds: 1, failures: 0, events: report.events, points: report.points, cells: report.cells });
-  const differs = seed % REPEAT_EVERY === 0 && (await runSeed(seed)).hash !== report.hash;
+  const differs = repeats && (await runSeed(seed)).hash !== report.hash;
   if (report.violations.length === 0 && !differs) return;
   totals.failures++;
   if (failuresBefore + totals.failures > MAX_FAILURES_SHOWN) return;
   if (differs) print(`seed ${seed} took another course when it ran again`);
   printViolations(report);
+  print(`drew: ${describePlan(planOf(seed))}`);
   print(`replay: npm run sim -- --seed ${seed} --trace`);
+  print(`shrink: npm run sim -- --seed ${seed} --shrink plan-${seed}.json`);
+}
+
+function unreachedOf(cells: CellCounts): string[] {
+  return allCells().filter((cell) => !cells.has(cell));
 }
 
 function noTotals(): Totals {
@@ -122,11 +137,27 @@ interface Entry {
   readonly failures: number;
   readonly events: number;
   readonly seconds: number;
+  readonly repeatEvery: number;
   readonly cells: number;
+  /** The names of the other cells. */
+  readonly unreached: readonly string[];
 }
 
-function entryOf(from: number, { seeds, failures, events, cells }: Totals, seconds: number): Entry {
-  return { commit: commit(), from, seeds, failures, events, seconds: Math.round(seconds), cells: cells.size };
+function entryOf(
+  { from, repeatEvery, seconds }: Pick<Entry, "from" | "repeatEvery" | "seconds">,
+  { seeds, failures, events, cells }: Totals,
+): Entry {
+  return {
+    commit: commit(),
+    from,
+    seeds,
+    failures,
+    events,
+    seconds: Math.round(seconds),
+    repeatEvery,
+    cells: cells.size,
+    unreached: unreachedOf(cells),
+  };
 }
 
 function commit(): string {

@@ -34,6 +34,13 @@ const FAULTS = [
   "lie about a mailbox",
   "engine loss",
   "frame withheld",
+  "frame reordered",
+  "call slow",
+  "outage",
+  "late notice",
+  "absence unseen",
+  "clock off",
+  "clock drifting",
 ] as const;
 type FaultKind = (typeof FAULTS)[number];
 
@@ -55,7 +62,7 @@ function cellName(fault: FaultKind, state: (typeof STATES)[number], outcome: Ter
 
 interface LiveTask {
   state: number;
-  /** By state: a bit for each fault that it met there. */
+  /** By state: a bit for each fault that it met there; there are 32 in a number. */
   readonly met: number[];
 }
 

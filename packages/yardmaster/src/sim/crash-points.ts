@@ -62,6 +62,9 @@ const AIMED_AFTER_DEATH: { readonly [R in Role]: readonly string[] } = {
   client: [],
 };
 
+/** A worker reads from the store what is too large for a frame: of few such passages the first is aimed at. */
+const RARE: ReadonlySet<string> = new Set(["worker store.read before", "worker store.read after"]);
+
 /** What has to happen so that a point is passed at all. */
 type Occasion = "always" | "whileClosing" | "afterDeath";
 
@@ -75,7 +78,9 @@ const AIMS: readonly [Aim, ...Aim[]] = allAims();
 /** Draws a crash point evenly among all, then which of its passages. */
 export function drawAim(random: Random): Aim {
   const aim = random.pick(AIMS);
-  return aim.occasion === "always" ? { ...aim, nth: random.pick([1, 1, 1, 2, 2, 3, 5, 10, 25, 60]) } : aim;
+  if (aim.occasion !== "always") return aim;
+  const nth = random.pick([1, 1, 1, 2, 2, 3, 5, 10, 25, 60]);
+  return RARE.has(aim.point) ? aim : { ...aim, nth };
 }
 
 function allAims(): readonly [Aim, ...Aim[]] {

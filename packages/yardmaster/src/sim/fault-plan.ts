@@ -21,6 +21,8 @@ export interface FaultPlan {
   /** The chance that a frame in a transient mailbox is lost, or that any frame is delivered again. */
   readonly dropChance: number;
   readonly duplicateChance: number;
+  /** The chance that what a sender has in a transient mailbox is overtaken by what others send. */
+  readonly reorderChance: number;
   /** The chance that a receiver loses its channel, which brings back what it has not acknowledged. */
   readonly reopenChance: number;
   /** The chance that a living process is reported absent. */
@@ -96,6 +98,7 @@ export const NO_FAULTS: FaultPlan = {
   spikeMs: 0,
   dropChance: 0,
   duplicateChance: 0,
+  reorderChance: 0,
   reopenChance: 0,
   absentLieChance: 0,
   presenceIsBlind: false,
@@ -117,6 +120,9 @@ export const NO_FAULTS: FaultPlan = {
 };
 
 const LEASE_MS = 15_000;
+const LONG_PAUSE_MS = 5 * LEASE_MS;
+/** So long things still fail when the last long sleep is over. */
+const AWAKE_MS = 2_000;
 
 /** What an engine may lose at most, by its own word. */
 export const MAX_LOSS_MS = 1_000;
@@ -153,7 +159,7 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
       0.5 * LEASE_MS,
       0.7 * LEASE_MS,
       1.5 * LEASE_MS,
-      5 * LEASE_MS,
+      LONG_PAUSE_MS,
       20 * LEASE_MS,
     ]),
     closes: drawCloses(random, healAt, aims, dispatchers),
@@ -166,7 +172,16 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
     ...drawServerFaults(random, healAt),
     forgetChance: some([0.002, 0.01]),
     ...drawKindsOfEngine(random.fork("engine kinds"), healAt),
+    reorderChance: drawReorder(random.fork("reorder")),
   };
+}
+
+/** Who sleeps for leases wakes while things still fail. Shorter pauses may end when all heals. */
+export function sleptOut(faults: FaultPlan): FaultPlan {
+  const ends = faults.pauses
+    .filter(({ forMs }) => forMs >= LONG_PAUSE_MS)
+    .map(({ at, forMs }) => at + forMs + AWAKE_MS);
+  return { ...faults, healAt: Math.max(faults.healAt, ...ends) };
 }
 
 /** What only one kind of engine does: Redis with `appendfsync everysec`, or RabbitMQ beside a store. */
@@ -178,6 +193,10 @@ function drawKindsOfEngine(random: Random, healAt: number): Partial<FaultPlan> &
   if (kind === 1) return { split: false, presenceProves: false, loss, withholdChance: 0 };
   if (kind === 2) return { split: true, loss: null, withholdChance };
   return { loss: null, withholdChance: 0 };
+}
+
+function drawReorder(random: Random): number {
+  return random.chance(0.3) ? random.pick([0.01, 0.05, 0.2]) : 0;
 }
 
 type Kinds = Pick<FaultPlan, "loss" | "withholdChance">;

@@ -5,11 +5,12 @@ import type { FaultPlan } from "./fault-plan.ts";
 import type { Random } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** What becomes of a call: `refused` was not applied, `lost` was but nobody is told, `late` is applied after its failure. */
-export type CallFate = "fine" | "refused" | "lost" | "late";
+/** What becomes of a call: `refused` was not applied, nor was `out`, as its whole service does not answer; `lost` was but nobody is told, `late` is applied after its failure. */
+export type CallFate = "fine" | "refused" | "out" | "lost" | "late";
 export type FrameFate = "deliver" | "drop" | "duplicate";
 
-const LONGEST_RUN_MS = 1_000_000;
+/** Of those whose clocks only drift: what else sets clocks wrong does so by far more than they drift. */
+const LONGEST_RUN_MS = 2_000_000;
 /** Longer than a lease: so long a shard may be without an owner. */
 const TAKEOVER_MS = 20_000;
 
@@ -48,7 +49,7 @@ export class Faults {
 
   call(service: "broker" | "store", random: Random): CallFate {
     if (this.healed) return "fine";
-    if (this.#isOut(service)) return "refused";
+    if (this.#isOut(service)) return "out";
     if (random.chance(this.plan.errorChance)) return random.chance(0.5) ? "refused" : "lost";
     return random.chance(this.plan.lateChance) ? "late" : "fine";
   }
@@ -100,6 +101,13 @@ export class Faults {
   /** Not about workers: that one is gone is taken for the proof that it starts nothing any more. */
   liesAboutAbsence(name: string, random: Random): boolean {
     return !this.healed && !isWorkerMailbox(name) && random.chance(this.plan.absentLieChance);
+  }
+
+  /** How long all that a sender has in a mailbox comes after what others send; 0 for not at all. */
+  overtakenMs(mailbox: string, random: Random): number {
+    const { reorderChance } = this.plan;
+    if (this.healed || isDurable(mailbox) || !random.chance(reorderChance)) return 0;
+    return random.pick([2, 50, 1_000]);
   }
 
   /** One way of a call. */

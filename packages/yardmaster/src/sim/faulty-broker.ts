@@ -1,6 +1,7 @@
 import type { Broker, Delivery, Presence, Send, SendOutcome } from "../brokers/broker.ts";
 import { isCode, YardmasterError } from "../protocol/errors.ts";
 import { createFaultyReceiver } from "./faulty-receiver.ts";
+import { OutcomeWatch } from "./outcome-watch.ts";
 import { remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { describeFrame } from "./trace-text.ts";
@@ -11,11 +12,13 @@ type Call = <T>(name: string, apply: () => Promise<T>, fallible?: boolean) => Pr
 export function createFaultyBroker(process: SimProcess, broker: Broker): Broker {
   const call: Call = (name, apply, fallible = true) =>
     remotely(process, { name, service: "broker", apply, fallible });
+  const watch = process.role === "worker" ? new OutcomeWatch(process) : null;
   return {
     declare: (mailbox, options) => call("broker.declare", () => broker.declare(mailbox, options)),
     remove: (mailbox) => call("broker.remove", () => broker.remove(mailbox)),
     send: (sends, acks) => {
       traceSends(process, sends);
+      for (const { frame } of sends) watch?.sent(frame);
       return call("broker.send", () => sendWholeOrPart(process, broker, sends, acks ?? []));
     },
     receive: async (mailbox) =>
@@ -24,12 +27,13 @@ export function createFaultyBroker(process: SimProcess, broker: Broker): Broker 
         broker,
         mailbox,
         await call("broker.receive", () => broker.receive(mailbox)),
+        watch,
       ),
     publish: (mailbox, frame) => {
       if (!process.passes("broker.publish", "before")) return;
       const { timeline, faults } = process.world;
       if (faults.frame(mailbox, process.random) !== "drop") {
-        const delayMs = process.requestDelay(faults.latency(process.random));
+        const delayMs = process.requestDelay(process.latency());
         timeline.schedule(delayMs, null, () => broker.publish(mailbox, frame));
       }
       process.passes("broker.publish", "after");
@@ -131,7 +135,10 @@ function createFaultyPresence(process: SimProcess, presence: Presence, call: Cal
         const gone = await presence.absent(names);
         return gone.filter((name) => faults.present.has(name));
       });
-      if (faults.plan.presenceIsBlind) return [];
+      if (faults.plan.presenceIsBlind) {
+        if (absent.length > 0) process.world.coverage.fault("absence unseen");
+        return [];
+      }
       const lies = names.filter(
         (name) =>
           !absent.includes(name) && faults.present.has(name) && faults.liesAboutAbsence(name, process.random),

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine.ts";
 import { pause } from "../host.ts";
 import { createFaultyBroker } from "./faulty-broker.ts";
-import { createFaultyStore, storeFull } from "./faulty-store.ts";
+import { createFaultyStore, observingRefusal, storeFull } from "./faulty-store.ts";
 import { remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
 
@@ -25,7 +25,7 @@ export function createFaultyEngine(process: SimProcess, engine: Engine): Engine 
           coverage.fault("commit forgotten");
           return tick.sends.map(() => "confirmed");
         }
-        const outcomes = await engine.commit(tick);
+        const outcomes = await observingRefusal(process, lease, sequence, () => engine.commit(tick));
         process.observe({ type: "committed", lease, sequence, changes });
         return outcomes;
       },

@@ -1,5 +1,7 @@
 import type { Broker, Delivery, Receiver } from "../brokers/broker.ts";
 import { isCode } from "../protocol/errors.ts";
+import { readHeader } from "../protocol/frame.ts";
+import type { OutcomeWatch } from "./outcome-watch.ts";
 import { remotely } from "./remote-call.ts";
 import type { SimChannel, SimProcess } from "./sim-process.ts";
 
@@ -20,6 +22,7 @@ export function createFaultyReceiver(
   broker: Broker,
   mailbox: string,
   first: Receiver,
+  watch: OutcomeWatch | null,
 ): Receiver {
   const stream = new FaultyStream(process, broker, mailbox, first);
   const call = <T>(name: string, apply: () => Promise<T>): Promise<T> =>
@@ -27,7 +30,10 @@ export function createFaultyReceiver(
   return {
     take: async (limits) => {
       const deliveries = await call("receiver.take", () => stream.take(limits));
-      for (const { frame } of deliveries) process.world.trace.content(frame);
+      for (const { frame } of deliveries) {
+        process.world.trace.content(frame);
+        watch?.taken(frame);
+      }
       process.note("took", `${mailbox} ${deliveries.length}`);
       return deliveries;
     },
@@ -35,11 +41,19 @@ export function createFaultyReceiver(
   };
 }
 
+/** The one process, or the one ownership of a shard, whose frames keep their order. */
+function senderOf({ frame }: Delivery): string {
+  const { from, shard, epoch } = readHeader(frame);
+  return `${from} ${shard} ${epoch}`;
+}
+
 class FaultyStream implements SimChannel {
   readonly #process: SimProcess;
   readonly #broker: Broker;
   readonly #mailbox: string;
   readonly #recent: Delivery[] = [];
+  /** By sender: what waits while others overtake it. */
+  readonly #overtaken = new Map<string, Delivery[]>();
   /** Given back by whoever kept them. */
   readonly #returned: Delivery[] = [];
   #inner: Receiver;
@@ -143,12 +157,37 @@ class FaultyStream implements SimChannel {
     return true;
   }
 
-  /** Loses and repeats frames on their way to the process. */
+  /** Whether it waits while others overtake it, behind what its own sender sent before. */
+  #isOvertaken(delivery: Delivery): boolean {
+    const { random, world } = this.#process;
+    const { timeline, faults, coverage } = world;
+    if (faults.plan.reorderChance === 0) return false;
+    const sender = senderOf(delivery);
+    const waiting = this.#overtaken.get(sender);
+    if (waiting !== undefined) {
+      waiting.push(delivery);
+      return true;
+    }
+    const forMs = faults.overtakenMs(this.#mailbox, random);
+    if (forMs === 0) return false;
+    const all = [delivery];
+    this.#overtaken.set(sender, all);
+    coverage.fault("frame reordered");
+    this.#process.note("overtaken", `${this.#mailbox} ${forMs} ms`);
+    timeline.schedule(forMs, this.#process, () => {
+      this.#overtaken.delete(sender);
+      this.#returned.push(...all);
+      this.#wake();
+    });
+    return true;
+  }
+
+  /** Loses, repeats and reorders frames on their way to the process. */
   async #sift(taken: readonly Delivery[]): Promise<Delivery[]> {
     const { random, world } = this.#process;
     const kept: Delivery[] = [];
     for (const delivery of taken) {
-      if (this.#isWithheld(delivery)) continue;
+      if (this.#isWithheld(delivery) || this.#isOvertaken(delivery)) continue;
       const fate = world.faults.frame(this.#mailbox, random);
       if (fate === "drop") {
         world.coverage.fault("frame dropped");

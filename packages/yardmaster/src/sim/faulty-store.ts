@@ -1,6 +1,6 @@
 import type { StoredItem } from "../protocol/change.ts";
-import { YardmasterError } from "../protocol/errors.ts";
-import type { Store } from "../stores/store.ts";
+import { isCode, YardmasterError } from "../protocol/errors.ts";
+import type { Lease, Store } from "../stores/store.ts";
 import { type RemoteCall, remotely } from "./remote-call.ts";
 import type { SimProcess } from "./sim-process.ts";
 
@@ -15,8 +15,17 @@ export function createFaultyStore(process: SimProcess, store: Store): Store {
         if (lease !== null) process.observe({ type: "acquired", lease });
         return lease;
       }),
-    renew: (lease, ttlMs) => call("renew", () => store.renew(lease, ttlMs)),
-    release: (lease) => call("release", () => store.release(lease)),
+    renew: (lease, ttlMs) =>
+      call("renew", async () => {
+        const isRenewed = await store.renew(lease, ttlMs);
+        if (!isRenewed) process.observe({ type: "leaseLost", lease, how: "expired" });
+        return isRenewed;
+      }),
+    release: (lease) =>
+      call("release", async () => {
+        await store.release(lease);
+        process.observe({ type: "leaseLost", lease, how: "released" });
+      }),
     holder: (shard) => call("holder", () => store.holder(shard)),
     commit: (lease, sequence, changes) =>
       call("commit", async () => {
@@ -26,7 +35,7 @@ export function createFaultyStore(process: SimProcess, store: Store): Store {
           throw storeFull();
         }
         if (faults.forgets(changes, process.random)) return coverage.fault("commit forgotten");
-        await store.commit(lease, sequence, changes);
+        await observingRefusal(process, lease, sequence, () => store.commit(lease, sequence, changes));
         process.observe({ type: "committed", lease, sequence, changes });
       }),
     load: (shard) => loadRemotely(store, shard, call),
@@ -34,6 +43,21 @@ export function createFaultyStore(process: SimProcess, store: Store): Store {
     read: (query) => call("read", () => store.read(query)),
     find: (filter) => call("find", () => store.find(filter)),
   };
+}
+
+/** What an earlier owner writes is refused, whether its caller hears of it or not. */
+export async function observingRefusal<T>(
+  process: SimProcess,
+  lease: Lease,
+  sequence: number,
+  commit: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await commit();
+  } catch (error) {
+    if (isCode(error, "FENCED")) process.observe({ type: "refused", lease, sequence });
+    throw error;
+  }
 }
 
 export function storeFull(): YardmasterError {

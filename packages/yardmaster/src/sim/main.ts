@@ -1,14 +1,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { simulate } from "./campaign.ts";
-import { planOf, readPlan, writePlan } from "./run-plan.ts";
+import { describePlan, planOf, readPlan, writePlan } from "./run-plan.ts";
 import { type RunReport, runSeed } from "./scenario.ts";
 import { shrink } from "./shrink.ts";
 import { hex, print, printViolations } from "./violations.ts";
 
 const USAGE = `npm run sim -- [--seeds N] [--from N] [--until-failure] [--json]   runs N seeds (default 500)
+npm run sim -- --seeds N --repeat-every M                          runs each Mth seed twice (each of up to 2,000 seeds, else each 5th)
 npm run sim -- --seeds N --record     appends what came of every 1,000 seeds to docs/runs/sim.jsonl, and goes on where that ends
-npm run sim -- --seed N [--trace] [--history FILE]                 runs one seed, with its course if wanted, and keeps its facts
+npm run sim -- --seed N [--trace] [--history FILE]                 runs one seed: what it drew, its course if wanted; and keeps its facts
 npm run sim -- --seed N --shrink FILE                              takes out of it what it fails without, and keeps the rest
 npm run sim -- --plan FILE [--trace]                               runs what was kept`;
 
@@ -17,6 +18,7 @@ async function main(): Promise<number> {
     options: {
       seeds: { type: "string", default: "500" },
       from: { type: "string" },
+      "repeat-every": { type: "string" },
       seed: { type: "string" },
       plan: { type: "string" },
       trace: { type: "boolean", default: false },
@@ -28,7 +30,7 @@ async function main(): Promise<number> {
       help: { type: "boolean", default: false },
     },
   });
-  const { seed, plan, trace, history, from, json, record } = values;
+  const { seed, plan, trace, history, from, json, record, "repeat-every": repeatEvery } = values;
   if (values.help) {
     print(USAGE);
     return 0;
@@ -39,6 +41,7 @@ async function main(): Promise<number> {
   return simulate({
     from: from === undefined ? null : wholeNumber(from),
     most: wholeNumber(values.seeds),
+    repeatEvery: repeatEvery === undefined ? null : Math.max(1, wholeNumber(repeatEvery)),
     untilFailure: values["until-failure"],
     json,
     record,
@@ -47,6 +50,8 @@ async function main(): Promise<number> {
 
 async function replay(seed: number, trace: boolean, history: string | undefined): Promise<number> {
   const facts: string[] = [];
+  // A trace begins with it.
+  if (!trace) print(describePlan(planOf(seed)));
   const report = await runSeed(seed, {
     ...(trace ? { print } : {}),
     ...(history === undefined ? {} : { record: (fact) => facts.push(JSON.stringify(fact)) }),

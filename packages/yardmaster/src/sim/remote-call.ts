@@ -21,12 +21,12 @@ export function remotely<T>(process: SimProcess, call: RemoteCall<T>): Promise<T
   return new Promise((resolve, reject) => {
     const { timeline, faults } = process.world;
     const fate = call.fallible ? faults.call(call.service, process.random) : "fine";
-    if (fate !== "fine") process.world.coverage.fault(`${call.service} ${fate}`);
+    if (fate !== "fine") process.world.coverage.fault(fate === "out" ? "outage" : `${call.service} ${fate}`);
     const { starts } = faults;
     const isCut = (): boolean => call.fallible && faults.starts !== starts;
     process.note("call", fate === "fine" ? call.name : `${call.name} ${fate}`);
     const answer = (settle: () => void): void => {
-      timeline.schedule(faults.latency(process.random), process, () => {
+      timeline.schedule(process.latency(), process, () => {
         if (!process.passes(call.name, "after")) return;
         process.note("answer", call.name);
         if (isCut()) reject(failure(call));
@@ -35,7 +35,7 @@ export function remotely<T>(process: SimProcess, call: RemoteCall<T>): Promise<T
     };
     const request = (): void => {
       if (!process.alive && process.random.chance(0.5)) return;
-      if (fate === "refused" || isCut()) {
+      if (fate === "refused" || fate === "out" || isCut()) {
         answer(() => reject(failure(call)));
         return;
       }
@@ -58,7 +58,7 @@ export function remotely<T>(process: SimProcess, call: RemoteCall<T>): Promise<T
         if (!isCut()) void applyUnheard(process, call);
       });
     } else {
-      timeline.schedule(process.requestDelay(faults.latency(process.random)), null, request);
+      timeline.schedule(process.requestDelay(process.latency()), null, request);
     }
   });
 }

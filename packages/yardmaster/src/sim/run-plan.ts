@@ -1,4 +1,4 @@
-import { drawFaults, type FaultPlan, NO_FAULTS } from "./fault-plan.ts";
+import { drawFaults, type FaultPlan, NO_FAULTS, sleptOut } from "./fault-plan.ts";
 import { drawLinks, type LinkPlan, NO_LINKS } from "./linked-tasks.ts";
 import { Random } from "./random.ts";
 import { SimDefinitions } from "./sim-definitions.ts";
@@ -27,7 +27,10 @@ export function planOf(seed: number, changes: PlanChanges = {}): RunPlan {
   const situation = drawSituation(new Random(seed, "situation"));
   const turned = situation?.workload(drawn) ?? drawn;
   const drawnFaults = drawFaults(random, changes.workload?.dispatchers ?? drawn.dispatchers);
-  const faults = { ...(situation?.faults(drawnFaults, turned) ?? drawnFaults), ...changes.faults };
+  const faults = {
+    ...sleptOut(situation?.faults(drawnFaults, turned) ?? drawnFaults),
+    ...changes.faults,
+  };
   const parking = aimsAtParking(faults) ? { maxLive: 5 } : {};
   const workload = { ...turned, ...parking, ...choresUnder(faults), ...changes.workload };
   const definitions = new SimDefinitions(workload);

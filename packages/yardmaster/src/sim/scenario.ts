@@ -1,4 +1,5 @@
 import type { Engine } from "../engine.ts";
+import { ARRIVAL_MS } from "../kernel/waiting.ts";
 import { createMemoryWorld, type MemoryWorld } from "../memory/world.ts";
 import type { Fact } from "../testing/fact.ts";
 import { HistoryChecker, type Violation } from "../testing/history.ts";
@@ -40,14 +41,22 @@ export interface RunReport {
   readonly cells: CellCounts;
 }
 
-/** How long after the last fault everything acknowledged must be over. */
+/**
+ * How long after the last fault everything acknowledged must be over, but for what is waited for in vain, and unless
+ * something has ended within the last minute.
+ */
 const LIVENESS_MS = 600_000;
+/**
+ * What a schedule has missed through five minutes of a pause are hundreds of tasks: one slot that fails each of them five
+ * times is at them for longer than the bound.
+ */
+const PROGRESS_MS = 60_000;
 /** How long a yard at rest is watched for things that should not happen any more. */
 const AFTERMATH_MS = 3_000;
 /** How long a call may take in a yard at rest. */
 const CALL_MS = 60_000;
 /** More events than any run needs: a yard that spins would never reach the end of virtual time. */
-const MAX_EVENTS = 300_000;
+const MAX_EVENTS = 1_000_000;
 
 /** Runs a whole yard from one seed: a phase with faults, then healing until everything is over, then the end. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
@@ -75,6 +84,9 @@ class Run {
   readonly #scripts: readonly ClientScript[];
   readonly #plan: FaultPlan;
   readonly #links: LinkPlan;
+  /** What was not over at the last look after the time for it, and since when it is no more than that. */
+  #left = Number.POSITIVE_INFINITY;
+  #leftAt = 0;
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
@@ -106,7 +118,7 @@ class Run {
   async play(): Promise<void> {
     const { healAt } = this.#plan;
     await this.#until(() => this.#world.timeline.now >= healAt);
-    await this.#until(() => this.#isQuiet(), healAt + LIVENESS_MS);
+    await this.#until(() => this.#isQuiet() || this.#isStuck(this.#restDue));
     const quietAt = this.#world.timeline.now;
     await this.#until(() => this.#world.timeline.now >= quietAt + AFTERMATH_MS);
     // A cancel that was planned for so late is still under way.
@@ -177,8 +189,28 @@ class Run {
     });
   }
 
+  /** True when the time is over and nothing has ended for a while. */
+  #isStuck(deadline: number): boolean {
+    const { timeline, history } = this.#world;
+    if (timeline.now < deadline) return false;
+    const { unsettled } = history;
+    if (unsettled < this.#left) this.#leftAt = timeline.now;
+    this.#left = unsettled;
+    return timeline.now >= this.#leftAt + PROGRESS_MS;
+  }
+
   #isQuiet(): boolean {
     return this.#scripts.every(({ isDone }) => isDone) && this.#world.history.unsettled === 0;
+  }
+
+  /**
+   * When all must be over. A task may be accepted long after healing, where a slow call held up its client or owner,
+   * and wait for one that the engine has lost, or its graph for a lost part: the owner takes that for late until
+   * `ARRIVAL_MS` have passed, by wall clocks that may differ. Then there must be time for what waits for it in turn.
+   */
+  get #restDue(): number {
+    const { healAt } = this.#plan;
+    return healAt + LIVENESS_MS + ARRIVAL_MS + 2 * this.#world.faults.mostWallErrorMs;
   }
 
   /** Runs events until the condition holds, time is over, or nothing is left to do. */

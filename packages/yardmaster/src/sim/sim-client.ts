@@ -114,13 +114,34 @@ export class ClientScript {
   async #submit(process: SimProcess, client: SubmittingClient, task: TaskPlan): Promise<void> {
     this.#announce(process, task);
     const { key } = task;
-    const handle = await client.submit(this.#definitions.of(task), inputOf(task), {
-      ...optionsOf(task),
-      ...collapsingOf(task),
-      ...(key === null ? {} : { idempotencyKey: key }),
-      ...this.#dependenciesOf(client, task),
-    });
-    if (process.alive) this.#take(process, handle, task);
+    if (task.index % WRONG_EVERY === 0) await this.#submitWrong(process, client, task);
+    try {
+      const handle = await client.submit(this.#definitions.of(task), inputOf(task), {
+        ...optionsOf(task),
+        ...collapsingOf(task),
+        ...(key === null ? {} : { idempotencyKey: key }),
+        ...this.#dependenciesOf(client, task),
+      });
+      if (process.alive) this.#take(process, handle, task);
+    } catch (error) {
+      // What the broker did with it nobody knows.
+      if (process.alive) process.observe({ type: "submitFailed", label: labelOf(task), isCertain: false });
+      throw error;
+    }
+  }
+
+  /** The same with a mistake in it, which must not leave the client. */
+  async #submitWrong(process: SimProcess, client: SubmittingClient, task: TaskPlan): Promise<void> {
+    const label = `wrong ${labelOf(task)}`;
+    const intent = { attempts: 0, atMostOnce: false, mayGiveUp: false, key: "", dueAt: 0 };
+    process.observe({ type: "submitting", label, intent });
+    try {
+      await client.submit(this.#definitions.of(task), inputOf(task), { priority: WRONG_PRIORITY });
+      process.world.history.report("WRONGLY_ACCEPTED", `${label} was submitted in spite of its priority`);
+    } catch (error) {
+      if (!isCode(error, "INVALID_OPTIONS")) throw error;
+      process.observe({ type: "submitFailed", label, isCertain: true });
+    }
   }
 
   /** Those of its dependencies that are known to be submitted, as far as they are in one shard. */
@@ -195,7 +216,8 @@ export class ClientScript {
       key: this.#definitions.keyOf(task),
       dueAt,
       ...(repeats ? { repeats } : {}),
-      ...(collapse?.how === "throttle" ? { keyWindowMs: collapse.ms } : {}),
+      // By the clocks of two owners it may be over that much earlier.
+      ...(collapse?.how === "throttle" ? { keyWindowMs: collapse.ms - slackMs } : {}),
     };
     process.observe({ type: "submitting", label, intent });
     process.note("submitting", label);
@@ -304,6 +326,8 @@ export class ClientScript {
 }
 
 const ASK_AGAIN_MS = 10_000;
+const WRONG_EVERY = 10;
+const WRONG_PRIORITY = 1_000;
 
 const EXPECTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "BROKER_UNAVAILABLE",

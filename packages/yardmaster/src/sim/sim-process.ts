@@ -36,6 +36,12 @@ export interface SimChannel {
   lose(): Promise<void>;
 }
 
+/** So much more than usual makes a call slow. */
+const SLOW_MS = 100;
+/** So far a wall clock is off, or has drifted, before it counts. */
+const CLOCK_OFF_MS = 1_000;
+const CLOCK_DRIFT_MS = 1;
+
 /** One incarnation of a simulated process. After a crash nothing of it runs, settles or gets out any more. */
 export class SimProcess implements EventOwner {
   readonly name: string;
@@ -121,6 +127,14 @@ export class SimProcess implements EventOwner {
     for (const run of held) this.world.timeline.schedule(0, this, run);
   }
 
+  /** How long something that leaves now or comes back is on its way. */
+  latency(): number {
+    const { faults, coverage } = this.world;
+    const ms = faults.latency(this.random);
+    if (ms >= faults.plan.latencyMs + SLOW_MS) coverage.fault("call slow");
+    return ms;
+  }
+
   /** How long until a request that leaves now arrives: one process's requests arrive in order. */
   requestDelay(latencyMs: number): number {
     const { now } = this.world.timeline;
@@ -135,7 +149,16 @@ export class SimProcess implements EventOwner {
         this.say("committed", describeChange(fact.lease.epoch, fact.sequence, change));
     this.world.record?.(fact);
     this.world.history.observe(fact);
+    if (fact.type === "committed" || fact.type === "started") this.#coverClock();
     this.world.coverage.observe(fact);
+  }
+
+  /** A clock is wrong all the time: what counts is that its process does something by it. */
+  #coverClock(): void {
+    const { coverage, timeline } = this.world;
+    const { wallSkewMs, driftRate } = this.#clock;
+    if (Math.abs(wallSkewMs) >= CLOCK_OFF_MS) coverage.fault("clock off");
+    if (Math.abs(driftRate) * timeline.now >= CLOCK_DRIFT_MS) coverage.fault("clock drifting");
   }
 
   /** For the reader of a trace alone. */

@@ -34,6 +34,8 @@ interface Incarnation {
 
 /** How long closing may take at the most, by the caller's word. */
 export const CLOSE_TIMEOUT_MS = 5_000;
+/** What an engine notices after so long it notices late. */
+const LATE_MS = 15_000;
 
 /** Keeps the processes of a yard running: starts them, and again after each end, as a supervisor does. */
 export class SimYard {
@@ -151,10 +153,12 @@ export class SimYard {
 
   /** The engine notices after a moment; the supervisor starts the next incarnation later. */
   #crashed(place: Place, incarnation: Incarnation): void {
-    const { timeline, faults } = this.#world;
+    const { timeline, faults, coverage } = this.#world;
     incarnation.process.observe({ type: "processGone", process: incarnation.process.name });
     place.current = null;
-    timeline.schedule(faults.noticeMs(this.#random), null, () => incarnation.base.crash());
+    const noticeMs = faults.noticeMs(this.#random);
+    if (noticeMs >= LATE_MS) coverage.fault("late notice");
+    timeline.schedule(noticeMs, null, () => incarnation.base.crash());
     const downMs = faults.healed ? 500 : this.#random.pick([10, 1_000, 5_000, 20_000]);
     timeline.schedule(downMs, null, () => this.#start(place));
   }

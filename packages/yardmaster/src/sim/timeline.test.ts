@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/property.ts";
 import { Timeline } from "./timeline.ts";
 
 describe("the timeline", () => {

@@ -37,6 +37,8 @@ export interface QueuePlan {
 
 /** A handler that runs so long never answers. */
 const NEVER_MS = 10_000_000;
+/** Longer than a run by the clocks of any two owners. */
+const LONG_WINDOW_MS = 3_600_000;
 
 interface Frame {
   readonly random: Random;
@@ -127,10 +129,11 @@ function drawCollapse(random: Random, features: ReadonlySet<Feature>): CollapseP
   const how = random.pick([first, ...rest]);
   // All with a key are alike.
   const key = random.integer(0, 2);
+  const times = how === "debounce" ? [500, 2_000, 500] : [500, LONG_WINDOW_MS, LONG_WINDOW_MS];
   return {
     how,
     key: `${how}-${key}`,
-    ms: [500, how === "debounce" ? 2_000 : 600_000, 600_000][how === "debounce" ? key % 2 : key] ?? 500,
+    ms: times[key] ?? 500,
     maxWaitMs: key === 0 ? 3_000 : 0,
   };
 }

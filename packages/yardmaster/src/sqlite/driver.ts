@@ -1,4 +1,4 @@
-import { InvariantError } from "../protocol/errors.ts";
+import { InvariantError, YardmasterError } from "../protocol/errors.ts";
 
 /** What goes into and comes out of a statement. */
 export type Value = null | number | string | Uint8Array;
@@ -55,18 +55,26 @@ function withoutSqliteWarning<T>(load: () => T): T {
   }
 }
 
-/** A column that the schema says is an integer. */
+/** A column that the schema says is an integer. Throws STORE_CORRUPT, as all three do. */
 export function int(value: Value | undefined): number {
-  if (typeof value === "number") return value;
-  throw new InvariantError("A column that holds an integer held something else.");
+  if (typeof value === "number" && Number.isSafeInteger(value)) return value;
+  throw damaged("an integer");
 }
 
 export function text(value: Value | undefined): string {
   if (typeof value === "string") return value;
-  throw new InvariantError("A column that holds text held something else.");
+  throw damaged("text");
 }
 
 export function blob(value: Value | undefined): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw new InvariantError("A column that holds bytes held something else.");
+  throw damaged("bytes");
+}
+
+/** Somebody else wrote it, or the disk did not keep it. */
+function damaged(what: string): YardmasterError {
+  return new YardmasterError(
+    "STORE_CORRUPT",
+    `A column that holds ${what} holds something else: the file is damaged, restore it from a backup.`,
+  );
 }

@@ -1,18 +1,18 @@
 import type { SendOutcome } from "../brokers/broker.ts";
-import { createSqliteBroker } from "../brokers/sqlite.ts";
+import { createSqliteBroker, type SqliteBroker } from "../brokers/sqlite.ts";
 import type { Engine, Tick } from "../engine.ts";
 import type { Host } from "../host.ts";
-import { createSqliteStore } from "../stores/sqlite.ts";
+import { createSqliteStore, type SqliteStore } from "../stores/sqlite.ts";
+import { translate } from "./failure.ts";
 import { Session } from "./session.ts";
-import { openYardFile, type YardFileOptions } from "./yard-file.ts";
+import { openYardFile, type YardFile, type YardFileOptions } from "./yard-file.ts";
 
 /** Opens a database file as broker and store; several may be open on one file, in one process and in many. */
 export async function openSqliteEngine(path: string, host: Host, options: YardFileOptions): Promise<Engine> {
   const [file, leave] = await openYardFile(path, host, options);
   const { frames } = file;
   const session = new Session(file.connection);
-  const broker = createSqliteBroker(file, session, host);
-  const store = createSqliteStore(session, host);
+  const { broker, store } = halvesOf(file, session, host, leave);
 
   const commit = async ({ lease, sequence, changes, sends, acks }: Tick): Promise<SendOutcome[]> => {
     const isDurable = (): boolean => changes.length > 0 || frames.areDurable(sends);
@@ -60,6 +60,21 @@ export async function openSqliteEngine(path: string, host: Host, options: YardFi
       leave();
     },
   };
+}
+
+/** Every statement is prepared here: a file whose tables are others is found out before anything is read. */
+function halvesOf(
+  file: YardFile,
+  session: Session,
+  host: Host,
+  leave: () => void,
+): { readonly broker: SqliteBroker; readonly store: SqliteStore } {
+  try {
+    return { broker: createSqliteBroker(file, session, host), store: createSqliteStore(session, host) };
+  } catch (error) {
+    leave();
+    throw translate(error, "STORE_UNAVAILABLE", file.path);
+  }
 }
 
 function urlOf(path: string, { durability }: YardFileOptions): string {

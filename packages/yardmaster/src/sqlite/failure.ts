@@ -1,9 +1,13 @@
 import { type ErrorCode, InvariantError, messageOf, YardmasterError } from "../protocol/errors.ts";
+import { oneLine } from "../protocol/quotation.ts";
 
 /** Which half of the engine was asked, for the code of an error that is nobody's in particular. */
 export type Half = "BROKER_UNAVAILABLE" | "STORE_UNAVAILABLE";
 
+/** Of what SQLite says, which may quote a damaged schema. */
+const MAX_MESSAGE_BYTES = 300;
 // SQLite's primary result codes.
+const ERROR = 1;
 const PERM = 3;
 const BUSY = 5;
 const LOCKED = 6;
@@ -36,10 +40,20 @@ export function isConstraint(error: unknown): boolean {
 /** The error to throw for one that the driver threw; anything that is not SQLite's passes as it is. */
 export function translate(error: unknown, half: Half, path: string): unknown {
   if (error instanceof YardmasterError || error instanceof InvariantError) return error;
+  if (isTooLarge(error))
+    return new YardmasterError(
+      "STORE_CORRUPT",
+      `${path} holds a number that nothing of ours writes: restore it from a backup.`,
+      {
+        cause: error,
+      },
+    );
   const extended = extendedCode(error);
   if (extended === null) return error;
   const [code, message] = explain(extended, half, path);
-  return new YardmasterError(code, `${message} (SQLite: ${messageOf(error)})`, { cause: error });
+  return new YardmasterError(code, `${message} (SQLite: ${oneLine(messageOf(error), MAX_MESSAGE_BYTES)})`, {
+    cause: error,
+  });
 }
 
 function explain(extended: number, half: Half, path: string): [ErrorCode, string] {
@@ -49,6 +63,8 @@ function explain(extended: number, half: Half, path: string): [ErrorCode, string
       return extended === READONLY_CANTLOCK || extended === READONLY_RECOVERY
         ? [half, `${path} cannot be locked at the moment.`]
         : ["STORE_READ_ONLY", `${path} or its folder cannot be written: check its permissions.`];
+    case ERROR:
+      return ["STORE_CORRUPT", `${path} has other tables than Yardmaster makes: restore it from a backup.`];
     case CORRUPT:
       return ["STORE_CORRUPT", `${path} is damaged: restore it from a backup.`];
     case NOTADB:
@@ -65,6 +81,11 @@ function explain(extended: number, half: Half, path: string): [ErrorCode, string
     default:
       return [half, `${path} cannot be used.`];
   }
+}
+
+/** The driver gives no integers beyond 2 ** 53, and no SQLite error for them either. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_OUT_OF_RANGE";
 }
 
 function primaryCode(error: unknown): number | null {

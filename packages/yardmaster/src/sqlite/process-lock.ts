@@ -32,6 +32,9 @@ export function takeProcessLock(folder: string, name: string): ProcessLock {
   };
 }
 
+/** Without a dot and without a slash: never another folder's file. */
+const LOCK_NAME = /^[\w-]+$/;
+
 /**
  * Tells whether locks are still held. A probe is a shared lock for the moment of a read, so that any number of
  * probers pass each other by, and none is taken for the holder.
@@ -46,6 +49,8 @@ export class LockProbes {
 
   /** False once and for all when the holder is gone; its file goes too. What cannot be told is held. */
   isHeld(name: string): boolean {
+    // The name comes from a row: whatever else it names is not looked at, and above all not removed.
+    if (!LOCK_NAME.test(name)) return true;
     const path = join(this.#folder, name);
     try {
       const db = this.#open.get(name) ?? openDatabase(path, { readOnly: true });

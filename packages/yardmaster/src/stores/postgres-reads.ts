@@ -6,9 +6,16 @@ import { type KeyRecord, keyOf, type StoredItem, type StoredTask } from "../prot
 import { isTaskId } from "../protocol/ids.ts";
 import { decodeQueue, decodeRecord } from "../protocol/record.ts";
 import { INLINE_BYTES, type TaskId, type TaskRecord } from "../protocol/task.ts";
-import { matches } from "./filter.ts";
 import { LIVE_EACH } from "./postgres-changes.ts";
-import type { FindFilter, ReadAnswer, ReadQuery, Store } from "./store.ts";
+import {
+  type FindFilter,
+  isOfShard,
+  MOST_LOOKED_AT,
+  matches,
+  type ReadAnswer,
+  type ReadQuery,
+  type Store,
+} from "./store.ts";
 
 const HALF = "STORE_UNAVAILABLE";
 
@@ -142,16 +149,17 @@ async function find(
 ): Promise<{ tasks: readonly TaskRecord[]; cursor: string | null }> {
   const tasks: TaskRecord[] = [];
   let cursor: string | null = filter.cursor ?? LAST_ID;
-  for (let step = 0; step < MAX_STEPS && cursor !== null; step += 1) {
+  for (let left = filter.most ?? MOST_LOOKED_AT; left > 0 && cursor !== null; left -= FIND_STEP) {
+    const step = Math.min(left, FIND_STEP);
     const rows: readonly Row[] = await run(
       "find",
       "SELECT id, CASE WHEN live IS NULL THEN record END FROM @.task WHERE id < $1 ORDER BY id DESC LIMIT $2",
       isTaskId(cursor) ? cursor : LAST_ID,
-      FIND_STEP,
+      step,
     );
-    cursor = rows.length < FIND_STEP ? null : (rows.at(-1)?.[0] ?? null);
+    cursor = rows.length < step ? null : (rows.at(-1)?.[0] ?? null);
     for (const [id, record] of rows) {
-      if (record === null || record === undefined) continue;
+      if (record === null || record === undefined || !isOfShard(id ?? "", filter)) continue;
       const task = decodeRecord(bytesOf(record));
       if (!matches(task, filter)) continue;
       tasks.push(task);
@@ -179,5 +187,3 @@ const NO_ID = "00000000-0000-0000-0000-000000000000";
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 const LOAD_STEP = 500;
 const FIND_STEP = 500;
-/** A page ends, full or not, when this many steps were walked: a filter that matches little must not hold anybody up. */
-const MAX_STEPS = 40;

@@ -3,9 +3,8 @@ import { fieldOf, idOf } from "../redis/keys.ts";
 import { buffersIn } from "../redis/replies.ts";
 import { WALK } from "../redis/scripts.ts";
 import type { Servers } from "../redis/servers.ts";
-import { matches } from "./filter.ts";
 import { partsOf } from "./redis-reads.ts";
-import type { FindFilter } from "./store.ts";
+import { type FindFilter, MOST_LOOKED_AT, matches } from "./store.ts";
 
 /** A task on the way down, and its value; "" if it was swept or brought in meanwhile. */
 interface Found {
@@ -21,8 +20,10 @@ export async function findTasks(
 ): Promise<{ tasks: TaskRecord[]; cursor: string | null }> {
   const tasks: TaskRecord[] = [];
   let cursor: string | null = filter.cursor ?? null;
-  for (let step = 0; step < MAX_STEPS; step += 1) {
-    const { found, isEnd } = await walk(servers, shards, cursor);
+  const numbers =
+    filter.shard === undefined ? Array.from({ length: shards }, (_, shard) => shard) : [filter.shard];
+  for (let left = filter.most ?? MOST_LOOKED_AT; left > 0; left -= STEP) {
+    const { found, isEnd } = await walk(servers, numbers, cursor, Math.min(left, STEP));
     for (const { id, value } of found) {
       cursor = id;
       const task = value.length === 0 ? null : partsOf(value).task;
@@ -38,13 +39,12 @@ export async function findTasks(
 /** The next tasks below an id. Of what one shard has, only that counts which no other can still undercut. */
 async function walk(
   servers: Servers,
-  shards: number,
+  shards: readonly number[],
   before: TaskId | null,
+  step: number,
 ): Promise<{ found: Found[]; isEnd: boolean }> {
-  const each = Math.max(MIN_STEP, Math.ceil(STEP / shards));
-  const walks = await Promise.all(
-    Array.from({ length: shards }, (_, shard) => walkShard(servers, shard, before, each)),
-  );
+  const each = Math.max(MIN_STEP, Math.ceil(step / shards.length));
+  const walks = await Promise.all(shards.map((shard) => walkShard(servers, shard, before, each)));
   const unfinished = walks.filter((walked) => walked.length === each);
   const bound = unfinished.map((walked) => walked.at(-1)?.id ?? "").reduce((a, b) => (a > b ? a : b), "");
   const found = walks
@@ -81,5 +81,3 @@ function startBelow(shard: number, before: TaskId | null): string | Buffer {
 
 const STEP = 500;
 const MIN_STEP = 20;
-/** A page ends, full or not, when this many steps were walked: a filter that matches little must not hold anybody up. */
-const MAX_STEPS = 40;

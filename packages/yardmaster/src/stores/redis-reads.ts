@@ -1,11 +1,12 @@
 import { fromBuffer } from "../protocol/bytes.ts";
 import { type KeyRecord, keyOf, type StoredItem, type StoredTask } from "../protocol/change.ts";
+import { YardmasterError } from "../protocol/errors.ts";
 import { shardOf } from "../protocol/ids.ts";
 import { decodeQueue, decodeRecord } from "../protocol/record.ts";
 import { INLINE_BYTES, type TaskId } from "../protocol/task.ts";
 import { FIELD_BYTES, fieldOf, idOf } from "../redis/keys.ts";
 import { Packer } from "../redis/packer.ts";
-import { buffersIn, listOf, textOf } from "../redis/replies.ts";
+import { buffersIn, corrupt, cursorOf, doubleAt, listOf, wholeOf } from "../redis/replies.ts";
 import { PARKED, READ, SCAN } from "../redis/scripts.ts";
 import type { Servers } from "../redis/servers.ts";
 import { keyField, LARGE, NONE, PAYLOAD, RESULT } from "./redis-changes.ts";
@@ -43,7 +44,7 @@ export class RedisReads {
     }
     for await (const page of this.#pages(shard, "tombs")) {
       yield page.map(([field, keep]): StoredItem => {
-        return { type: "tombstone", id: idOf(field, shard), keepUntil: keep.readDoubleLE() };
+        return { type: "tombstone", id: idOf(field, shard), keepUntil: doubleAt(keep, 0) };
       });
     }
   }
@@ -129,18 +130,21 @@ export class RedisReads {
       queue: decodeQueue(record),
     }));
     for await (const page of this.#pages(shard, "side")) items.push(...page.map(sideRow));
-    const parked = Number(count);
+    const parked = wholeOf(count);
     return parked > 0 ? [...items, { type: "parked", count: parked }] : items;
   }
 
   /** The order bytes and field of each live task, sorted, each once: 16 bytes a task is all that is held at a time. */
   async #liveFields(shard: number): Promise<string[]> {
     const entries = new Set<string>();
+    const keys = [this.#key(shard, "live"), this.#servers.keys.missing(shard)];
+    const way = this.#servers.wayTo(shard);
     let cursor = "0";
     do {
-      const step = await this.#servers.script(HALF, shard, SCAN, [this.#key(shard, "live")], [cursor]);
+      const step = await this.#servers.script(HALF, shard, SCAN, keys, [cursor]);
+      this.#checkWay(shard, way);
       const [next, packed] = listOf(step);
-      cursor = textOf(next);
+      cursor = cursorOf(next);
       const text = Buffer.isBuffer(packed) ? packed.toString("latin1") : "";
       for (let at = 0; at < text.length; at += ENTRY_BYTES) entries.add(text.slice(at, at + ENTRY_BYTES));
     } while (cursor !== "0");
@@ -150,12 +154,14 @@ export class RedisReads {
   /** A hash, page by page; the server may name an entry twice. */
   async *#pages(shard: number, name: string): AsyncGenerator<[field: Buffer, value: Buffer][]> {
     const seen = new Set<string>();
+    const way = this.#servers.wayTo(shard);
     let cursor = "0";
     do {
       const [next, flat] = listOf(
         await this.#call(shard, ["HSCAN", this.#key(shard, name), cursor, "COUNT", String(PAGE)]),
       );
-      cursor = textOf(next);
+      this.#checkWay(shard, way);
+      cursor = cursorOf(next);
       const parts = present(flat);
       const page: [Buffer, Buffer][] = [];
       for (let at = 0; at + 1 < parts.length; at += 2) {
@@ -166,6 +172,15 @@ export class RedisReads {
       }
       if (page.length > 0) yield page;
     } while (cursor !== "0");
+  }
+
+  /** A server that takes up another's cursor leaves entries out. */
+  #checkWay(shard: number, way: string): void {
+    if (this.#servers.wayTo(shard) === way) return;
+    throw new YardmasterError(
+      HALF,
+      `Shard ${shard} went to another server while it was read. Read it again.`,
+    );
   }
 
   #call(shard: number, args: readonly (string | Buffer)[]): Promise<unknown> {
@@ -179,9 +194,9 @@ export class RedisReads {
 
 /** Takes a task's value apart; see PackedChanges. */
 export function partsOf(value: Buffer): Parts {
-  const payloadMark = value.readUInt16LE(0);
+  const payloadMark = markAt(value, 0);
   const payloadEnd = 2 + (payloadMark > INLINE_BYTES ? 0 : payloadMark);
-  const resultMark = value.readUInt16LE(payloadEnd + 2);
+  const resultMark = markAt(value, payloadEnd + 2);
   const resultAt = payloadEnd + 4;
   const resultEnd = resultAt + (resultMark > INLINE_BYTES ? 0 : resultMark);
   return {
@@ -192,6 +207,11 @@ export function partsOf(value: Buffer): Parts {
     isPayloadLarge: payloadMark === LARGE,
     isResultLarge: resultMark === LARGE,
   };
+}
+
+function markAt(value: Buffer, at: number): number {
+  if (value.length >= at + 2) return value.readUInt16LE(at);
+  throw corrupt("a task's value ends early");
 }
 
 function present(values: unknown): Buffer[] {
@@ -209,14 +229,17 @@ function sideRow([field, value]: [Buffer, Buffer]): StoredItem {
 }
 
 function keyRecord(name: string, key: string, value: Buffer): KeyRecord {
+  if (value.length < HASH_AT) throw corrupt("a key's value ends early");
   return {
     name,
     key,
-    id: value.latin1Slice(8, 44),
-    inputHash: fromBuffer(value.subarray(44)),
-    expiresAt: value.readDoubleLE(),
+    id: value.latin1Slice(8, HASH_AT),
+    inputHash: fromBuffer(value.subarray(HASH_AT)),
+    expiresAt: doubleAt(value, 0),
   };
 }
 
+/** Behind the time and the id. */
+const HASH_AT = 44;
 const PAGE = 500;
 const ENTRY_BYTES: number = 2 + FIELD_BYTES;

@@ -1,9 +1,9 @@
 import type { Change, StoredItem, StoredTask } from "../protocol/change.ts";
-import { InvariantError, YardmasterError } from "../protocol/errors.ts";
+import { YardmasterError } from "../protocol/errors.ts";
 import type { Epoch } from "../protocol/task.ts";
 import { idOf } from "../redis/keys.ts";
 import { type PackedMail, Packer } from "../redis/packer.ts";
-import { buffersIn, listOf, textOf } from "../redis/replies.ts";
+import { buffersIn, corrupt, listOf, textOf, wholeOf } from "../redis/replies.ts";
 import { ACQUIRE, COMMIT, CONFLICT, DONE, FENCED, HOLDER, RELEASE, RENEW } from "../redis/scripts.ts";
 import type { Servers } from "../redis/servers.ts";
 import { PackedChanges } from "./redis-changes.ts";
@@ -34,7 +34,7 @@ export class RedisStore implements Store {
   ): Promise<Lease | null> {
     const args = [owner, String(ttlMs), String(options.replacing ?? "")];
     const epoch = textOf(await this.#servers.script(HALF, shard, ACQUIRE, this.#fence(shard), args));
-    return epoch === "" ? null : { shard, owner, epoch: Number(epoch) };
+    return epoch === "" ? null : { shard, owner, epoch: wholeOf(epoch) };
   }
 
   async renew({ shard, owner, epoch }: Lease, ttlMs: number): Promise<boolean> {
@@ -50,7 +50,7 @@ export class RedisStore implements Store {
     const answer = await this.#servers.script(HALF, shard, HOLDER, this.#fence(shard), []);
     const [owner, epoch, expired] = listOf(answer);
     if (owner === undefined) return null;
-    return { owner: textOf(owner), epoch: Number(textOf(epoch)), expired: expired === 1 };
+    return { owner: textOf(owner), epoch: wholeOf(epoch), expired: expired === 1 };
   }
 
   async commit(lease: Lease, sequence: number, changes: readonly Change[]): Promise<void> {
@@ -69,8 +69,10 @@ export class RedisStore implements Store {
     this.#packer.clear();
     this.#packer.list(LISTS);
     packed.pack(this.#packer);
-    const keys = [...this.#fence(shard), ...mail.keys];
-    mail.pack(this.#packer, 1);
+    // The script writes to keys that it does not name.
+    const guarded = [...this.#fence(shard), this.#servers.keys.missing(shard)];
+    mail.pack(this.#packer, guarded.length);
+    const keys = [...guarded, ...mail.keys];
     const args = [owner, String(epoch), String(sequence), this.#packer.toBuffer()];
     const [code, ...rest] = await this.#servers.reserved(HALF, shard, COMMIT, keys, args);
     switch (code) {
@@ -81,7 +83,7 @@ export class RedisStore implements Store {
       case CONFLICT:
         throw conflict(shard, rest);
       default:
-        throw new InvariantError(`A commit's script answered ${String(code)}.`);
+        throw corrupt("a commit's script answers something else");
     }
   }
 

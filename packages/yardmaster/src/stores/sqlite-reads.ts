@@ -4,9 +4,8 @@ import { decodeQueue, decodeRecord } from "../protocol/record.ts";
 import type { TaskId, TaskRecord } from "../protocol/task.ts";
 import { blob, int, type Row, type Statement, text } from "../sqlite/driver.ts";
 import type { Session } from "../sqlite/session.ts";
-import { matches } from "./filter.ts";
 import { LIVE_EACH, PAYLOAD, RESULT } from "./sqlite-tasks.ts";
-import type { FindFilter, ReadAnswer, ReadQuery } from "./store.ts";
+import { type FindFilter, isOfShard, matches, type ReadAnswer, type ReadQuery } from "./store.ts";
 
 /** Where a walk over a shard's live tasks has come to. */
 export interface LoadCursor {
@@ -116,17 +115,17 @@ export class TaskReads {
   }
 
   /** Looks at the next tasks below an id, and answers with up to `wanted` of them that match. */
-  walk(filter: FindFilter, before: TaskId, wanted: number): FoundStep {
+  walk(filter: FindFilter, before: TaskId, wanted: number, step: number): FoundStep {
     const tasks: TaskRecord[] = [];
-    const rows = this.#walk.all(before, WALK_STEP);
+    const rows = this.#walk.all(before, step);
     for (const { id, record } of rows) {
-      if (record === null) continue;
+      if (record === null || !isOfShard(text(id), filter)) continue;
       const task = decodeRecord(blob(record));
       if (!matches(task, filter)) continue;
       tasks.push(task);
       if (tasks.length === wanted) return { tasks, last: text(id) };
     }
-    return { tasks, last: rows.length < WALK_STEP ? null : text(rows.at(-1)?.["id"]) };
+    return { tasks, last: rows.length < step ? null : text(rows.at(-1)?.["id"]) };
   }
 }
 
@@ -156,4 +155,3 @@ function keyRecord(name: string, key: string, { id, hash, keep }: Row): KeyRecor
 
 /** How many tasks are read without a pause. */
 const LOAD_STEP = 500;
-const WALK_STEP = 500;

@@ -9,7 +9,7 @@ import { Fence } from "./sqlite-fence.ts";
 import { type LoadCursor, type LoadStep, TaskReads } from "./sqlite-reads.ts";
 import { SideRows } from "./sqlite-side-rows.ts";
 import { TaskRows } from "./sqlite-tasks.ts";
-import type { FindFilter, Lease, Store } from "./store.ts";
+import { type FindFilter, type Lease, MOST_LOOKED_AT, type Store } from "./store.ts";
 
 const HALF = "STORE_UNAVAILABLE";
 
@@ -95,10 +95,12 @@ async function find(
 ): Promise<{ tasks: TaskRecord[]; cursor: string | null }> {
   const tasks: TaskRecord[] = [];
   let cursor: string | null = filter.cursor ?? LAST;
-  for (let step = 0; step < MAX_STEPS && cursor !== null && tasks.length < filter.limit; step += 1) {
+  let left = filter.most ?? MOST_LOOKED_AT;
+  for (; left > 0 && cursor !== null && tasks.length < filter.limit; left -= WALK_STEP) {
     const before: string = cursor;
     const wanted = filter.limit - tasks.length;
-    const found = await session.read(HALF, () => reads.walk(filter, before, wanted));
+    const step = Math.min(left, WALK_STEP);
+    const found = await session.read(HALF, () => reads.walk(filter, before, wanted, step));
     tasks.push(...found.tasks);
     cursor = found.last;
     await new Promise<void>((resolve) => host.defer(resolve));
@@ -108,5 +110,4 @@ async function find(
 
 /** Sorts behind every id. */
 const LAST = "~";
-/** A page ends, full or not, when this many steps were walked: a filter that matches little must not hold anybody up. */
-const MAX_STEPS = 40;
+const WALK_STEP = 500;

@@ -1,4 +1,5 @@
 import type { Change, KeyRecord, StoredItem, StoredTask } from "../protocol/change.ts";
+import { shardOf } from "../protocol/ids.ts";
 import type { Epoch, Millis, State, TaskId, TaskRecord } from "../protocol/task.ts";
 
 /**
@@ -80,4 +81,26 @@ export interface FindFilter {
   readonly cursor?: string;
   /** 1 to 1,000. */
   readonly limit: number;
+  /** Only of this shard. */
+  readonly shard?: number;
+  /** A page ends, full or not, when about so many tasks were looked at: a filter that matches little holds nobody up. Default 20,000. */
+  readonly most?: number;
+}
+
+/** The default of `most`. */
+export const MOST_LOOKED_AT = 20_000;
+
+/** Whether a record is one that the filter asks for, its page aside. */
+export function matches(task: TaskRecord, filter: FindFilter): boolean {
+  return (
+    (filter.states === undefined || filter.states.includes(task.state)) &&
+    (filter.name === undefined || filter.name === task.spec.name) &&
+    (filter.queue === undefined || filter.queue === task.spec.queue) &&
+    (filter.from === undefined || task.submittedAt >= filter.from) &&
+    (filter.to === undefined || task.submittedAt < filter.to)
+  );
+}
+
+export function isOfShard(id: TaskId, { shard }: FindFilter): boolean {
+  return shard === undefined || shardOf(id) === shard;
 }

@@ -1,4 +1,5 @@
 import type { Change } from "../protocol/change.ts";
+import type { Outcome } from "../protocol/envelope.ts";
 import type { TaskId, TerminalState } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
 
@@ -10,6 +11,13 @@ export type Fact =
   | { readonly type: "submitting"; readonly at: number; readonly label: string; readonly intent: Intent }
   /** `submit()` resolved. */
   | { readonly type: "submitted"; readonly at: number; readonly label: string; readonly id: TaskId }
+  /** `submit()` rejected: nothing was sent, or, where that is not certain, it may have been. */
+  | {
+      readonly type: "submitFailed";
+      readonly at: number;
+      readonly label: string;
+      readonly isCertain: boolean;
+    }
   /** The dispatcher's word on it, as `accepted()` tells. */
   | {
       readonly type: "accepted";
@@ -20,6 +28,15 @@ export type Fact =
   /** `cancel()` resolved. */
   | { readonly type: "cancelled"; readonly at: number; readonly id: TaskId }
   | { readonly type: "acquired"; readonly at: number; readonly lease: Lease }
+  /** An owner gave its lease back, or was told that it has run out. */
+  | {
+      readonly type: "leaseLost";
+      readonly at: number;
+      readonly lease: Lease;
+      readonly how: "released" | "expired";
+    }
+  /** The store refused a commit, as one of an owner that was replaced. */
+  | { readonly type: "refused"; readonly at: number; readonly lease: Lease; readonly sequence: number }
   /** The store accepted a commit. */
   | {
       readonly type: "committed";
@@ -33,6 +50,15 @@ export type Fact =
   /** A handler did what it is for. */
   | ({ readonly type: "effect"; readonly at: number } & RunName)
   | ({ readonly type: "ended"; readonly at: number } & RunName)
+  /** A worker tells a dispatcher how an attempt ended, and does so until it is answered; `epoch` is the attempt's. */
+  | ({
+      readonly type: "reported";
+      readonly at: number;
+      readonly epoch: number;
+      readonly outcome: Outcome["kind"];
+    } & RunName)
+  /** The worker heard that its report is committed, or is not wanted any more. */
+  | ({ readonly type: "answered"; readonly at: number; readonly epoch: number } & RunName)
   /** A process is gone, and every run in it. */
   | { readonly type: "processGone"; readonly at: number; readonly process: string }
   /** A result was read, by whoever and however often; it never changes. */

@@ -2,19 +2,24 @@ import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import type { Fact } from "./fact.ts";
 import { HistoryChecker, type HistoryLimits, type Violation } from "./history.ts";
 
-type Kind = "text" | "number" | "group" | "list";
+type Kind = "text" | "number" | "truth" | "group" | "list";
 
 /** What each fact must have; what belongs to records and changes is the writer's business, and looked at as it is used. */
 const FORMS: { readonly [T in Fact["type"]]: Readonly<Record<string, Kind>> } = {
   submitting: { label: "text", intent: "group" },
   submitted: { label: "text", id: "text" },
+  submitFailed: { label: "text", isCertain: "truth" },
   accepted: { id: "text", outcome: "text" },
   cancelled: { id: "text" },
   acquired: { lease: "group" },
+  leaseLost: { lease: "group", how: "text" },
+  refused: { lease: "group", sequence: "number" },
   committed: { lease: "group", sequence: "number", changes: "list" },
   started: { label: "text", id: "text", attempt: "number", process: "text" },
   effect: { id: "text", attempt: "number", process: "text" },
   ended: { id: "text", attempt: "number", process: "text" },
+  reported: { id: "text", attempt: "number", process: "text", epoch: "number", outcome: "text" },
+  answered: { id: "text", attempt: "number", process: "text", epoch: "number" },
   processGone: { process: "text" },
   fault: { what: "text" },
   lost: { since: "number" },
@@ -77,6 +82,7 @@ function factOf(text: string, line: number): Fact {
 
 function kindOf(value: unknown): Kind | null {
   if (typeof value === "string") return "text";
+  if (typeof value === "boolean") return "truth";
   if (typeof value === "number") return Number.isFinite(value) ? "number" : null;
   if (Array.isArray(value)) return "list";
   return typeof value === "object" && value !== null ? "group" : null;

@@ -18,7 +18,9 @@ const REMEMBERED_STARTS = 64;
 /** Rules about tasks beside one another, from their records: order, rates, queues' limits, schedules, replacement. */
 export class FlowHistory {
   readonly #report: Report;
+  /** By shard and name: each shard has the settings that it was told of. */
   readonly #queues = new Map<string, QueueRecord>();
+  /** By shard and queue. */
   readonly #holders = new Map<string, Set<TaskId>>();
   /** By line: who waits for a first attempt, in the order in which they came, with the commit of that. */
   readonly #lines = new Map<string, Map<TaskId, number>>();
@@ -33,6 +35,8 @@ export class FlowHistory {
   readonly #overtaken = new Map<TaskId, TaskId>();
   readonly #clockSlackMs: number;
   #commit = 0;
+  /** Of the present commit. */
+  #shard = 0;
   #now = 0;
   readonly #lastCommitAt = new Map<number, number>();
 
@@ -52,7 +56,7 @@ export class FlowHistory {
   }
 
   queue(queue: QueueRecord): void {
-    this.#queues.set(queue.name, queue);
+    this.#queues.set(this.#placeOf(queue.name), queue);
   }
 
   /** Whoever waited under an earlier owner, which may have had another order. */
@@ -61,8 +65,9 @@ export class FlowHistory {
   }
 
   /** Called before the records of a commit are set. */
-  begin(at: number): void {
+  begin(shard: number, at: number): void {
     this.#commit++;
+    this.#shard = shard;
     this.#now = at;
   }
 
@@ -80,10 +85,11 @@ export class FlowHistory {
   }
 
   /** Called once all records of a commit are set. */
-  end(shard: number): void {
-    this.#lastCommitAt.set(shard, this.#now);
-    for (const [name, holders] of this.#holders) {
-      const limit = this.#queues.get(name)?.settings?.concurrency ?? 0;
+  end(): void {
+    this.#lastCommitAt.set(this.#shard, this.#now);
+    for (const [place, holders] of this.#holders) {
+      const { name = "", settings } = this.#queues.get(place) ?? {};
+      const limit = settings?.concurrency ?? 0;
       if (limit > 0 && holders.size > limit)
         this.#report(
           "OVER_LIMIT",
@@ -100,11 +106,11 @@ export class FlowHistory {
   }
 
   #countHolders({ id, spec, ...record }: TaskRecord): void {
-    // A queue without limits may be in many shards.
-    const limit = this.#queues.get(spec.queue)?.settings?.concurrency ?? 0;
+    const place = this.#placeOf(spec.queue);
+    const limit = this.#queues.get(place)?.settings?.concurrency ?? 0;
     if (limit === 0) return;
-    const holders = this.#holders.get(spec.queue) ?? new Set<TaskId>();
-    this.#holders.set(spec.queue, holders);
+    const holders = this.#holders.get(place) ?? new Set<TaskId>();
+    this.#holders.set(place, holders);
     if (isHeld(record)) holders.add(id);
     else holders.delete(id);
   }
@@ -135,7 +141,7 @@ export class FlowHistory {
   /** First come, first served among tasks of a definition that were ready at once, under one owner. */
   #keepOrder(before: TaskRecord | null, record: TaskRecord, parked: boolean, starts: boolean): void {
     const { id, spec, terms, state, attempt } = record;
-    if (this.#queues.get(spec.queue)?.order !== "fifo") return;
+    if (this.#queues.get(this.#placeOf(spec.queue))?.order !== "fifo") return;
     const name = `${shardOf(id)} ${spec.name} ${terms?.concurrencyKey ?? ""} ${terms?.rateKey ?? ""}`;
     const line = this.#lines.get(name) ?? new Map<TaskId, number>();
     this.#lines.set(name, line);
@@ -152,6 +158,10 @@ export class FlowHistory {
       if (otherCame >= cameAt) break;
       this.#overtaken.set(other, id);
     }
+  }
+
+  #placeOf(queue: string): string {
+    return `${this.#shard} ${queue}`;
   }
 
   /** Of those that replace each other one waits, and what was replaced never ran. */
@@ -189,6 +199,6 @@ function isHeld({ state }: Pick<TaskRecord, "state">): boolean {
 }
 
 /** A number that was left out was no attempt. */
-function triedOf({ attempt, skipped }: TaskRecord): number {
+export function triedOf({ attempt, skipped }: TaskRecord): number {
   return attempt - (skipped ?? 0);
 }

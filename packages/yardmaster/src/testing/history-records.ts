@@ -3,7 +3,8 @@ import { shardOf } from "../protocol/ids.ts";
 import { tickOf } from "../protocol/schedule.ts";
 import { isTerminal, type TaskId, type TaskRecord, type TerminalState } from "../protocol/task.ts";
 import type { Lease } from "../stores/store.ts";
-import { FlowHistory } from "./history-flows.ts";
+import type { RunName } from "./fact.ts";
+import { FlowHistory, triedOf } from "./history-flows.ts";
 import type { Report } from "./history-rules.ts";
 
 /** What is known of the yard whose history it is. */
@@ -37,6 +38,10 @@ export class RecordHistory {
   /** By definition and concurrency key: the tasks that hold it, and how many may. */
   readonly #places = new Map<string, Places>();
   readonly #ticks = new Map<string, TaskId>();
+  /** By shard and epoch: leases that were given back. */
+  readonly #released = new Set<string>();
+  /** By shard, epoch and number: commits that the store refused. */
+  readonly #refused = new Set<string>();
   readonly flows: FlowHistory;
   #unfinished = 0;
 
@@ -99,6 +104,23 @@ export class RecordHistory {
     this.flows.acquired(shard);
   }
 
+  /** Nothing that its owner still has under way may count from now on. */
+  released({ shard, epoch }: Lease): void {
+    this.#released.add(`${shard} ${epoch}`);
+  }
+
+  refused({ shard, epoch }: Lease, sequence: number): void {
+    this.#refused.add(`${shard} ${epoch} ${sequence}`);
+  }
+
+  /** A report that was answered counts, or came too late to. */
+  answered({ id, attempt, epoch, process }: RunName & { readonly epoch: number }): string | null {
+    const record = this.#records.get(id);
+    if (record === undefined || !isHeld(record)) return null;
+    if (record.attempt !== attempt || record.epoch !== epoch) return null;
+    return `${process} was answered on attempt ${attempt} of ${id}, which is ${this.describe(id)}`;
+  }
+
   committed(lease: Lease, sequence: number, changes: readonly Change[], at: number): void {
     const ownership = this.#shards.get(lease.shard) ?? { epoch: 0, sequence: 0, changes: [] };
     if (lease.epoch < ownership.epoch) {
@@ -115,14 +137,27 @@ export class RecordHistory {
         "SEQUENCE_GAP",
         `Commit ${lease.epoch}/${sequence} follows ${ownership.epoch}/${ownership.sequence}`,
       );
+    this.#checkFence(lease, sequence);
     this.#shards.set(lease.shard, { epoch: lease.epoch, sequence, changes });
-    this.flows.begin(at);
+    this.flows.begin(lease.shard, at);
+    // A tick assigns after all that it was told, so that the settings it was told of hold for whatever it starts.
+    for (const change of changes) if (change.type === "queue") this.flows.queue(change.queue);
     for (const change of changes) this.#apply(change, at);
-    this.flows.end(lease.shard);
+    this.flows.end();
     for (const [worker, held] of this.#holders) this.#checkCredit(worker, held);
     for (const [name, { tasks, limit }] of this.#places)
       if (tasks.size > limit)
         this.#report("OVER_LIMIT", `${tasks.size} tasks hold the concurrency of ${name}, which is ${limit}`);
+  }
+
+  #checkFence({ shard, epoch, owner }: Lease, sequence: number): void {
+    if (this.#released.has(`${shard} ${epoch}`))
+      this.#report(
+        "WROTE_AFTER_RELEASE",
+        `${owner} wrote commit ${epoch}/${sequence} after it had given the lease back`,
+      );
+    if (this.#refused.has(`${shard} ${epoch} ${sequence}`))
+      this.#report("REFUSED_APPLIED", `Commit ${epoch}/${sequence} of ${owner} was refused and counts`);
   }
 
   /** What a worker is known to run counts as well, though its records have gone on without it. */
@@ -171,13 +206,11 @@ export class RecordHistory {
           this.#report("ADOPTED_UNKNOWN", `${change.task.id} had no tombstone`);
         this.#set(change.task, at, false);
         break;
-      case "queue":
-        this.flows.queue(change.queue);
-        break;
       case "row":
         if (change.kind === SECOND_ROW && change.value !== null) this.#noteSecond(change.key, change.value);
         if (change.kind === "schedule" && change.value === null) this.flows.unscheduled(change.key);
         break;
+      case "queue":
       case "sweep":
       case "key":
         break;
@@ -216,7 +249,7 @@ export class RecordHistory {
   #replace(before: TaskRecord, record: TaskRecord): void {
     if (isUnfinished(before)) this.#unfinished--;
     if (isHeld(before)) this.#held(before).delete(before.id);
-    if (usesAttempt(before, record)) this.#used.set(record.id, this.usedAttemptsOf(record.id) + 1);
+    this.#used.set(record.id, this.usedAttemptsOf(record.id) + attemptsUsed(before, record));
     if (before.cancelRequested && record.state === "succeeded")
       this.#report("CANCEL_IGNORED", `${record.id} succeeded after its cancel was recorded`);
   }
@@ -272,15 +305,20 @@ function isHeld({ state }: TaskRecord): boolean {
 
 /** An alias leaves the key to the first; one that was refused, or cancelled before it was known, never had it. */
 function claimsKey({ key, aliasOf, code, state, attempt }: TaskRecord): boolean {
-  const cameTooLate = code === "IDEMPOTENCY_CONFLICT" || (state === "cancelled" && attempt === 0);
-  return key !== "" && aliasOf === "" && !cameTooLate;
+  const wasRefused = code === "IDEMPOTENCY_CONFLICT" || code === "TASK_REFUSED";
+  const cameTooLate = state === "cancelled" && attempt === 0;
+  return key !== "" && aliasOf === "" && !wasRefused && !cameTooLate;
 }
 
-/** Whether an attempt came to an end that counts; the number of one that is only handed back is taken back. */
-function usesAttempt(before: TaskRecord, after: TaskRecord): boolean {
-  if (!isHeld(before)) return false;
-  if (after.state === "scheduled" || after.state === "failed") return true;
-  if (after.state === "ready") return after.attempt === before.attempt;
+/**
+ * How many attempts came to an end that counts in one commit, in which a worker may be lost and then the next one; the
+ * number of an attempt that is only handed back is taken back.
+ */
+function attemptsUsed(before: TaskRecord, after: TaskRecord): number {
+  if (!isHeld(before)) return 0;
+  const begun = triedOf(after) - triedOf(before);
+  if (after.state === "ready") return Math.max(0, begun + 1);
+  if (after.state === "scheduled" || after.state === "failed") return Math.max(1, begun + 1);
   const isNext = after.attempt !== before.attempt || after.epoch !== before.epoch;
-  return isHeld(after) && isNext && after.error !== null;
+  return isHeld(after) && isNext && after.error !== null ? Math.max(1, begun) : 0;
 }

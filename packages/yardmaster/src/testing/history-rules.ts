@@ -9,6 +9,7 @@ export const RULES = [
   "EFFECTS_EXCEED_STARTS",
   "EFFECT_WITHOUT_RUN",
   "EPOCH_NOT_RISING",
+  "FAILED_SUBMIT_RAN",
   "FAILED_WHILE_RUNNING",
   "HANDLE_CHANGED",
   "HANDLE_DISAGREES",
@@ -17,6 +18,7 @@ export const RULES = [
   "KEY_TWICE",
   "LOST_TOO_MUCH",
   "NOT_SETTLED",
+  "OUTCOME_LOST",
   "OUT_OF_ORDER",
   "OVERLAPPED",
   "OVER_CREDIT",
@@ -26,6 +28,7 @@ export const RULES = [
   "RAN_AS_TWO",
   "RAN_TWICE",
   "READ_DISAGREES",
+  "REFUSED_APPLIED",
   "REFUSED_RAN",
   "REPLACED_NOT",
   "REPLACED_RAN",
@@ -46,6 +49,7 @@ export const RULES = [
   "TICK_TWICE",
   "TOMBSTONE_OVER_RECORD",
   "UPDATED_UNKNOWN",
+  "WROTE_AFTER_RELEASE",
 ] as const;
 
 export type Rule = (typeof RULES)[number];

@@ -25,6 +25,7 @@ export class RunHistory {
   readonly #runs = new Map<TaskId, Runs>();
   readonly #ids = new Map<string, TaskId>();
   readonly #cancelled = new Set<TaskId>();
+  readonly #neverSent = new Set<string>();
   /** The runs in progress, by process. */
   readonly #current = new Map<string, Set<string>>();
 
@@ -64,6 +65,11 @@ export class RunHistory {
   cancelled(id: TaskId): void {
     const terminal = this.#records.terminalOf(id);
     if (terminal === undefined || terminal === "cancelled") this.#cancelled.add(id);
+  }
+
+  /** Its submission failed before anything had left the client. */
+  neverSent(label: string): void {
+    this.#neverSent.add(label);
   }
 
   started(run: RunName, label: string, at: number): void {
@@ -133,6 +139,8 @@ export class RunHistory {
     const tooEarly = whyTooEarly(id, this.#records.all);
     if (tooEarly !== null)
       this.#tell(id, "STARTED_BEFORE_DEPENDENCY", `${label} (${id}) started while ${tooEarly}`);
+    if (this.#neverSent.has(label))
+      this.#report("FAILED_SUBMIT_RAN", `${label} (${id}) runs although nothing of it was sent`);
     const intent = this.#intents.get(label);
     if (intent === undefined) {
       this.#report("STARTED_UNASKED", `${label} (${id}) was never submitted`);

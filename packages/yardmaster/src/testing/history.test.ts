@@ -1,29 +1,30 @@
 import { describe, expect, it } from "vitest";
+import {
+  acquired,
+  committed,
+  effect,
+  ended,
+  error,
+  type INTENT,
+  insert,
+  queue,
+  RUN,
+  read,
+  record,
+  SPEC,
+  settled,
+  started,
+  submitted,
+  submitting,
+  update,
+} from "../../test/sample-facts.ts";
 import type { Change } from "../protocol/change.ts";
 import { tickKey } from "../protocol/schedule.ts";
-import {
-  DEFAULT_SETTINGS,
-  type QueueRecord,
-  type State,
-  type TaskError,
-  type TaskRecord,
-} from "../protocol/task.ts";
+import { DEFAULT_SETTINGS, type State, type TaskRecord } from "../protocol/task.ts";
 import type { Fact } from "./fact.ts";
 import { HistoryChecker } from "./history.ts";
 import { RULES, type Rule } from "./history-rules.ts";
 
-const SPEC: TaskRecord["spec"] = {
-  name: "resize",
-  queue: "default",
-  version: 1,
-  attempts: 2,
-  backoff: { type: "fixed", baseMs: 0, jitter: "none" },
-  timeoutMs: 0,
-  graceMs: 0,
-  delivery: "at-least-once",
-  keepResultMs: 0,
-  keepFailureMs: 0,
-};
 const LIMITED = { ...SPEC, limits: { concurrency: 1, rate: null } };
 /** With ids of shard 0, as rates are by shard. */
 const RATED = {
@@ -45,8 +46,6 @@ const REPLACING: Partial<TaskRecord> = {
   },
 };
 const LINKS = { graph: "", members: 0, after: ["t0"], onFailure: "fail", fed: false } as const;
-const INTENT = { attempts: 2, atMostOnce: false, mayGiveUp: false, key: "", dueAt: 0 };
-const RUN = { id: "t1", attempt: 1, process: "w1" };
 
 /** Histories with one thing wrong, by the rule that must tell it and no other. */
 const CORRUPTIONS: readonly [Rule, Fact[]][] = [
@@ -88,6 +87,33 @@ const CORRUPTIONS: readonly [Rule, Fact[]][] = [
       committed(1, 1, [insert("failed", { key: "k" }), insert("failed", { id: "t2", key: "k" })]),
     ],
   ],
+  [
+    "WROTE_AFTER_RELEASE",
+    [
+      acquired(1),
+      { type: "leaseLost", at: 1, lease: { shard: 0, owner: "o", epoch: 1 }, how: "released" },
+      committed(1, 1, [insert("failed")]),
+    ],
+  ],
+  [
+    "REFUSED_APPLIED",
+    [
+      acquired(1),
+      { type: "refused", at: 1, lease: { shard: 0, owner: "o", epoch: 1 }, sequence: 1 },
+      committed(1, 1, [insert("failed")]),
+    ],
+  ],
+  [
+    "OUTCOME_LOST",
+    [
+      acquired(1),
+      committed(1, 1, [insert("running")]),
+      { type: "reported", at: 1, ...RUN, epoch: 1, outcome: "failed" },
+      { type: "answered", at: 1, ...RUN, epoch: 1 },
+      committed(1, 2, [update("failed")]),
+    ],
+  ],
+  ["FAILED_SUBMIT_RAN", ran({}, { type: "submitFailed", at: 1, label: "task", isCertain: true }, started())],
   ["LOST_TOO_MUCH", [acquired(1), { type: "lost", at: 2_001, since: 1_000 }]],
   ["STARTED_UNASKED", [acquired(1), committed(1, 1, [insert("failed")]), started()]],
   ["STARTED_UNRECORDED", [submitting(), started()]],
@@ -275,6 +301,16 @@ describe("the history checker", () => {
     expect(checker.unsettled).toBe(0);
   });
 
+  it("takes no name of a task that cannot be told at the end", () => {
+    const hostile = { __proto__: null };
+    for (const name of ["id", "label"]) {
+      const checker = new HistoryChecker({ slots: 1 });
+      const fact = { ...submitted(), [name]: hostile } as Fact;
+      expect(() => checker.observe(fact)).toThrow(`its ${name} is no text`);
+      expect(() => checker.finish({ awaited: new Set() })).not.toThrow();
+    }
+  });
+
   it.each(CORRUPTIONS)("reports %s and nothing else", (rule, facts) => {
     expect(new Set(rulesBroken(facts))).toEqual(new Set([rule]));
   });
@@ -328,6 +364,40 @@ describe("the history checker", () => {
     expect(rulesBroken(facts)).not.toContain("OVER_RATE");
   });
 
+  it("holds a task that starts with its queue's declaration to the order of that", () => {
+    const wait = (id: string, at: number): Fact =>
+      committed(1, at + 1, [queue({}), insert("ready", { attempt: 0, id })]);
+    const start = committed(1, 3, [update("assigned", { id: "t2" }), queue({ order: "priority" })]);
+    expect(rulesBroken([acquired(1), ...["t1", "t2"].map(wait), start])).not.toContain("OUT_OF_ORDER");
+  });
+
+  it.each<[string, number, Rule[]]>([
+    ["of the shard that it is in", 0, ["OUT_OF_ORDER", "OVER_LIMIT"]],
+    ["of no other shard", 1, []],
+  ])("holds a queue to the settings %s", (_, shard, broken) => {
+    const lease = { shard: 1, owner: "d2", epoch: 1 };
+    const strict = queue({ settings: { ...DEFAULT_SETTINGS, concurrency: 1 } });
+    const loose = queue({ order: "priority" });
+    const overtaking = [{ id: "t2" }, { id: "t3", worker: "w2" }];
+    const facts: Fact[] = [
+      acquired(1),
+      committed(1, 1, [shard === 0 ? strict : loose, insert("ready", { attempt: 0 })]),
+      { type: "acquired", at: 1, lease },
+      { type: "committed", at: 1, lease, sequence: 1, changes: [shard === 1 ? strict : loose] },
+      committed(
+        1,
+        2,
+        overtaking.map((fields) => insert("assigned", fields)),
+      ),
+      committed(
+        1,
+        3,
+        [{}, ...overtaking].map((fields) => update("failed", fields)),
+      ),
+    ];
+    expect(new Set(rulesBroken(facts))).toEqual(new Set(broken));
+  });
+
   it("takes the cancel of what had ended otherwise for none", () => {
     const ended = [submitting(), acquired(1), committed(1, 1, [insert("failed")])];
     const cancelled: Fact = { type: "cancelled", at: 1, id: "t1" };
@@ -338,6 +408,31 @@ describe("the history checker", () => {
     const alias = insert("submitted", { id: "t2", aliasOf: "t1", key: "k" });
     const facts = [acquired(1), committed(1, 1, [insert("failed", { key: "k" }), alias])];
     expect(rulesBroken([...facts, { type: "settled", at: 2, id: "t2", state: "failed" }])).toEqual([]);
+  });
+
+  it("lets an alias say of a lost end what its first task may, and of one that was never written nothing", () => {
+    const alias = insert("submitted", { id: "t2", aliasOf: "t1", key: "k" });
+    const kept = [acquired(1), committed(1, 1, [insert("assigned", { key: "k" }), alias])];
+    const lost: Fact[] = [
+      { ...committed(1, 2, [update("failed", { key: "k" })]), at: 2 },
+      { type: "lost", at: 3, since: 1.5 },
+    ];
+    const told: Fact[] = [
+      { type: "settled", at: 3, id: "t2", state: "failed" },
+      { type: "read", at: 3, id: "t2", state: "failed", result: "FAILED" },
+    ];
+    const again: Fact[] = [
+      { ...committed(1, 2, [update("cancelled", { key: "k" })]), at: 4 },
+      { type: "settled", at: 5, id: "t2", state: "cancelled" },
+      { type: "read", at: 5, id: "t2", state: "cancelled", result: "CANCELLED" },
+    ];
+    expect(rulesBroken([...kept, ...lost, ...told, ...again])).toEqual([]);
+    expect(rulesBroken([...kept, ...told, ...again])).toEqual([
+      "HANDLE_DISAGREES",
+      "READ_DISAGREES",
+      "HANDLE_CHANGED",
+      "RESULT_CHANGED",
+    ]);
   });
 });
 
@@ -402,98 +497,4 @@ function life(...commits: [number, Change[]][]): Fact[] {
     ]),
     settled("succeeded"),
   ];
-}
-
-function submitting(intent: Partial<typeof INTENT> = {}): Fact {
-  return { type: "submitting", at: 0, label: "task", intent: { ...INTENT, ...intent } };
-}
-
-function submitted(): Fact {
-  return { type: "submitted", at: 0, label: "task", id: "t1" };
-}
-
-function acquired(epoch: number): Fact {
-  return { type: "acquired", at: 0, lease: { shard: 0, owner: "d1", epoch } };
-}
-
-function committed(epoch: number, sequence: number, changes: readonly Change[]): Fact {
-  return { type: "committed", at: 1, lease: { shard: 0, owner: "d1", epoch }, sequence, changes };
-}
-
-function started(run: Partial<typeof RUN> = {}, at = 1): Fact {
-  return { type: "started", at, label: "task", ...RUN, ...run };
-}
-
-function effect(): Fact {
-  return { type: "effect", at: 1, ...RUN };
-}
-
-function ended(): Fact {
-  return { type: "ended", at: 1, ...RUN };
-}
-
-function queue(fields: Partial<QueueRecord>): Change {
-  const plain = {
-    name: "default",
-    order: "fifo",
-    placement: "least-loaded",
-    paused: false,
-    revision: 1,
-  } as const;
-  return { type: "queue", queue: { ...plain, ...fields } };
-}
-
-function read(state: "succeeded" | "failed", result: string): Fact {
-  return { type: "read", at: 2, id: "t1", state, result };
-}
-
-function settled(state: "succeeded" | "failed" | "cancelled"): Fact {
-  return { type: "settled", at: 2, id: "t1", state };
-}
-
-function insert(state: State, fields: Partial<TaskRecord> = {}): Extract<Change, { type: "insert" }> {
-  return {
-    type: "insert",
-    task: record(state, fields),
-    payload: "",
-    parked: false,
-    result: null,
-    keepUntil: 9,
-  };
-}
-
-function update(state: State, fields: Partial<TaskRecord> = {}): Change {
-  return { type: "update", task: record(state, fields), parked: false };
-}
-
-function error(code: string): TaskError {
-  return { code, message: "", stack: "" };
-}
-
-function record(state: State, fields: Partial<TaskRecord> = {}): TaskRecord {
-  return {
-    id: "t1",
-    spec: SPEC,
-    state,
-    priority: 0,
-    attempt: 1,
-    epoch: 1,
-    deaths: 0,
-    runAt: 0,
-    expiresAt: 0,
-    submittedAt: 1,
-    startedAt: 1,
-    finishedAt: 1,
-    worker: "w1",
-    replyTo: "",
-    retryOf: "",
-    key: "",
-    cancelRequested: false,
-    code: "",
-    error: null,
-    aliasOf: "",
-    terms: null,
-    payloadBytes: 0,
-    ...fields,
-  };
 }

@@ -1,5 +1,7 @@
-import { optionCheck } from "../definition/options.ts";
+import { optionCheck, optionsOf } from "../definition/options.ts";
 import type { Change } from "../protocol/change.ts";
+import { YardmasterError } from "../protocol/errors.ts";
+import { oneLine, quoted } from "../protocol/quotation.ts";
 import type { TaskId, TaskRecord, TerminalState } from "../protocol/task.ts";
 import type { Fact, Intent } from "./fact.ts";
 import { type HistoryLimits, RecordHistory } from "./history-records.ts";
@@ -64,9 +66,27 @@ export class HistoryChecker {
 
   readonly #report: Report = (rule, message) => this.report(rule, message);
 
-  /** Takes the next fact, in the order of time. */
+  /** Takes the next fact, in the order of time. Throws INVALID_INPUT for what is none. */
   observe(fact: Fact): void {
+    try {
+      this.#take(fact);
+    } catch (error) {
+      // What a type promises is not looked at field by field: there are millions of facts.
+      if (!(error instanceof TypeError)) throw error;
+      throw new YardmasterError(
+        "INVALID_INPUT",
+        `A ${quoted(fact?.type)} is not of its form: ${oneLine(error.message, 200)}.`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  #take(fact: Fact): void {
     this.#now = fact.at;
+    if ("id" in fact) mustBeText(fact.id, "id");
+    if ("label" in fact) mustBeText(fact.label, "label");
     switch (fact.type) {
       case "submitting":
         this.#intents.set(fact.label, joined(this.#intents.get(fact.label), fact.intent));
@@ -74,6 +94,9 @@ export class HistoryChecker {
       case "submitted":
         this.#submitted.set(fact.id, fact);
         this.#open.add(fact.id);
+        break;
+      case "submitFailed":
+        if (fact.isCertain) this.#runs.neverSent(fact.label);
         break;
       case "accepted":
         if (fact.outcome === "refused") this.#refused.add(fact.id);
@@ -83,6 +106,8 @@ export class HistoryChecker {
         break;
       case "acquired":
       case "scheduling":
+      case "leaseLost":
+      case "refused":
         this.#keep(fact);
         break;
       case "committed":
@@ -101,6 +126,10 @@ export class HistoryChecker {
       case "processGone":
         this.#runs.processGone(fact.process);
         break;
+      case "answered":
+        this.#checkAnswer(fact);
+        break;
+      case "reported":
       case "fault":
         break;
       case "lost":
@@ -112,6 +141,8 @@ export class HistoryChecker {
       case "settled":
         this.#handleSettled(fact.id, fact.state);
         break;
+      default:
+        throw new TypeError("there is no such type");
     }
   }
 
@@ -128,6 +159,8 @@ export class HistoryChecker {
 
   /** The promises that only the end can tell. */
   finish(ending: Ending): readonly Violation[] {
+    const { awaited } = optionsOf("finish", ending);
+    if (!(awaited instanceof Set)) optionCheck("finish").refuse("awaited", "a set of ids", awaited);
     for (const [id, { label }] of this.#submitted) this.#checkSubmission(id, label, ending);
     this.#records.finish((id) => this.#isForgotten(id));
     for (const record of this.#records.all.values()) {
@@ -178,13 +211,20 @@ export class HistoryChecker {
   }
 
   #tell(id: TaskId, rule: Rule, message: string): void {
-    if (!this.#loose.has(id)) this.#report(rule, message);
+    // An alias ends as its first task does, so that it may say of a lost end what that one may.
+    const { aliasOf = "" } = this.#records.all.get(id) ?? {};
+    if (!this.#loose.has(id) && !this.#loose.has(aliasOf)) this.#report(rule, message);
   }
 
   #isForgotten(id: TaskId): boolean {
     if (this.#records.all.get(id)?.key.startsWith("throttle:") !== true) return false;
     const window = this.#intents.get(this.#submitted.get(id)?.label ?? "")?.keyWindowMs ?? 0;
     return window < LONG_WINDOW_MS;
+  }
+
+  #checkAnswer(fact: Extract<Fact, { type: "answered" }>): void {
+    const lost = this.#records.answered(fact);
+    if (lost !== null) this.#tell(fact.id, "OUTCOME_LOST", lost);
   }
 
   /** A handler that has failed has ended. */
@@ -248,12 +288,15 @@ export class HistoryChecker {
 }
 
 /** What records come from. */
-type Kept = Extract<Fact, { type: "acquired" | "committed" | "scheduling" }>;
+type Kept = Extract<Fact, { type: "acquired" | "committed" | "leaseLost" | "refused" | "scheduling" }>;
 
 function record(records: RecordHistory, fact: Kept): void {
   if (fact.type === "acquired") records.acquired(fact.lease);
   else if (fact.type === "scheduling") records.flows.scheduling(fact.name, fact.overlap);
-  else records.committed(fact.lease, fact.sequence, fact.changes, fact.at);
+  else if (fact.type === "refused") records.refused(fact.lease, fact.sequence);
+  else if (fact.type === "committed") records.committed(fact.lease, fact.sequence, fact.changes, fact.at);
+  // One that has run out is good for commits until another owner comes.
+  else if (fact.how === "released") records.released(fact.lease);
 }
 
 /** Longer than any history of a simulation. */
@@ -265,4 +308,9 @@ const RETRIED: ReadonlySet<string> = new Set(["HANDLER_FAILED", "TIMED_OUT", "WO
 /** Submissions that share an idempotency key are one task: the earliest may be the one that runs. */
 function joined(before: Intent | undefined, intent: Intent): Intent {
   return before === undefined ? intent : { ...intent, dueAt: Math.min(before.dueAt, intent.dueAt) };
+}
+
+/** What names a task is told at the end too, long after its fact was taken. */
+function mustBeText(value: unknown, what: string): void {
+  if (typeof value !== "string") throw new TypeError(`its ${what} is no text`);
 }

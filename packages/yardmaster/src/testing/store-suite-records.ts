@@ -1,4 +1,5 @@
 import { keyOf } from "../protocol/change.ts";
+import type { State } from "../protocol/task.ts";
 import type { FindFilter, Store } from "../stores/store.ts";
 import { type EngineUnderTest, type TestApi, withYards } from "./conformance.ts";
 import { finished, inserted, loaded, owner, SPEC, sampleTask, taskId } from "./sample-tasks.ts";
@@ -139,6 +140,20 @@ export function findTests(under: EngineUnderTest, api: TestApi): void {
     expect(await found(store, { limit: 100 }, pages)).toEqual(numbers.map(taskId).reverse());
     expect(Math.max(...pages)).toEqual(100);
     expect(await found(store, { limit: 1_000 })).toEqual(numbers.map(taskId).reverse());
+  });
+
+  test("ends a page where it has looked at as many as it may, and finds what is further down from there", async (yard) => {
+    const { store } = await yard.engine();
+    const commit = await owner(store);
+    const numbers = Array.from({ length: 300 }, (_, index) => index);
+    const stateOf = (number: number): State => (number === 0 ? "failed" : "succeeded");
+    await commit(
+      ...numbers.map((number) => inserted(sampleTask(number, { state: stateOf(number) }), { keepUntil: 9 })),
+    );
+    const filter: FindFilter = { states: ["failed"], limit: 10, most: 100 };
+    const { tasks, cursor } = await store.find(filter);
+    expect([tasks, cursor === null]).toEqual([[], false]);
+    expect(await found(store, { ...filter, cursor: cursor ?? "" })).toEqual([taskId(0)]);
   });
 
   test("finds the rest below a cursor though newer tasks came in between", async (yard) => {

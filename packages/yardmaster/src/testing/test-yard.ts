@@ -1,10 +1,15 @@
 import { Client } from "../client/client.ts";
+import { optionCheck, optionsOf } from "../definition/options.ts";
 import { startDispatcherOn } from "../dispatcher/dispatcher.ts";
 import { createMemoryWorld } from "../memory/world.ts";
+import { checkDelay } from "../protocol/check.ts";
 import type { Handler } from "../worker/handlers.ts";
 import { inlineHeartbeats } from "../worker/inline-heartbeats.ts";
 import { startWorkerOn } from "../worker/worker.ts";
 import { createManualHost, type ManualHost } from "./manual-host.ts";
+
+/** The year 275,760: no calendar goes on behind it. */
+const MAX_START_MS = 8.64e15;
 
 /** What a test yard runs, and where its clock and chance begin. */
 export interface TestYardOptions {
@@ -25,14 +30,18 @@ export interface TestYardOptions {
  * Only Yardmaster's own clock is fake: a handler that waits by a timer of Node's waits in real time.
  *
  * @example
- * const yard = await createTestYard({ handlers: [on(resize, handler)] });
+ * const yard = await createTestYard({ handlers: [on(resize, resizeImage)] });
  * const task = await yard.submit(resize, input, { delayMs: 60_000 });
  * await yard.advance(60_000);
  * expect(await task.result()).toEqual({ bytes: 1 });
  * await yard.close();
  */
 export async function createTestYard(options: TestYardOptions): Promise<TestYard> {
-  const { handlers, slots = 10, startMs, seed } = options;
+  const { handlers, slots = 10, startMs, seed } = optionsOf("createTestYard", options);
+  const check = optionCheck("createTestYard");
+  check.known(options, ["handlers", "slots", "startMs", "seed"]);
+  check.whole("startMs", startMs, { min: 0, max: MAX_START_MS, otherwise: 0 });
+  check.whole("seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, otherwise: 0 });
   const host = createManualHost({
     ...(startMs === undefined ? {} : { startMs }),
     ...(seed === undefined ? {} : { seed }),
@@ -75,7 +84,8 @@ export class TestYard extends Client {
   }
 
   /** Moves time forward by `ms`: everything that falls due on the way happens in order before this resolves. */
-  advance(ms: number): Promise<void> {
+  async advance(ms: number): Promise<void> {
+    checkDelay(ms, "advance: ms");
     return this.clock.advance(ms);
   }
 

@@ -6,8 +6,9 @@ import { createManualHost, type ManualHost } from "../testing/manual-host.ts";
 import { type Call, createHandlers } from "./handlers.ts";
 import { startWorkerOn, type Worker } from "./worker.ts";
 
-const { on } = createHandlers();
+const { on, onBatch } = createHandlers();
 const held = defineTask<unknown, unknown>({ name: "held" });
+const gathered = defineTask<unknown, unknown>({ name: "gathered" });
 
 let host: ManualHost;
 let desk: WorkerDesk;
@@ -28,7 +29,13 @@ beforeEach(async () => {
     held,
     (call) => new Promise((resolve, reject) => calls.push({ call, end: resolve, fail: reject })),
   );
-  worker = await startWorkerOn({ engine: world.open(), host, handlers: [handler], id: "w", slots: 2 });
+  const gathering = onBatch(gathered, { size: 2, withinMs: 3_000 }, (batch) =>
+    Promise.all(
+      batch.map((call) => new Promise((resolve, reject) => calls.push({ call, end: resolve, fail: reject }))),
+    ),
+  );
+  const handlers = [handler, gathering];
+  worker = await startWorkerOn({ engine: world.open(), host, handlers, id: "w", slots: 2 });
   await host.settle();
 });
 
@@ -166,6 +173,18 @@ describe("news of an attempt", () => {
       { id: taskId(2), startedAt },
     ]);
     expect(desk.frames.filter(({ envelopes }) => envelopes[0]?.type === "note")).toHaveLength(1);
+  });
+
+  it("do not say that one runs that gathers for its batch, as it may still be cancelled", async () => {
+    await desk.tell(assign(1, "gathered"));
+    await host.advance(1_000);
+    await desk.takeOver();
+    await host.advance(1_000);
+    expect(desk.of("held").at(-1)?.attempts).toMatchObject([{ id: taskId(1), state: "waiting" }]);
+    expect(desk.of("note")).toEqual([]);
+    await host.advance(2_000);
+    expect(calls).toHaveLength(1);
+    expect(desk.of("note")).toMatchObject([{ note: { id: taskId(1), startedAt: expect.any(Number) } }]);
   });
 
   it("tell the first progress at once and then the latest every 200 ms", async () => {

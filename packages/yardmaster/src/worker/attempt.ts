@@ -17,6 +17,8 @@ export class Attempt {
   /** Another attempt of the same task that is still in hand. */
   older: Attempt | null;
   state: "waiting" | "running" | "finished" = "waiting";
+  /** It waits for others of its batch: it runs here, but its handler was not called yet. */
+  isGathering = false;
   /** -1 while it has none. */
   slot = -1;
   /** By the wall clock; 0 before. */

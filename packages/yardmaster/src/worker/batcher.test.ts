@@ -53,13 +53,11 @@ it("is not called after a standstill before a dispatcher has said that its tasks
   });
   let inContact = false;
   const batch = handler.batch ?? expect.fail("no handler of batches");
-  const batcher = new Batcher(
-    handler,
-    batch,
-    () => 4,
-    host,
-    () => inContact,
-  );
+  const batcher = new Batcher(handler, batch, host, {
+    slots: () => 4,
+    mayStart: () => inContact,
+    starts: () => undefined,
+  });
   const cancelled = new AbortController();
   const ends = [
     batcher.handler.run(callOf("cancelled", cancelled.signal)),
@@ -111,13 +109,11 @@ describe("a handler of batches", () => {
     });
     let slots = 1;
     const batch = handler.batch ?? expect.fail("no handler of batches");
-    const batcher = new Batcher(
-      handler,
-      batch,
-      () => slots,
-      host,
-      () => true,
-    );
+    const batcher = new Batcher(handler, batch, host, {
+      slots: () => slots,
+      mayStart: () => true,
+      starts: () => undefined,
+    });
     const run = (id: string) => batcher.handler.run(callOf(id, new AbortController().signal));
     await run("alone");
     slots = 3;
@@ -154,11 +150,12 @@ describe("a handler of batches", () => {
 
   it("does not see what was cancelled before, and has its middleware and context", async () => {
     const around: string[] = [];
+    const bothCame = Promise.withResolvers<void>();
     const { onBatch } = createHandlers({
       context: () => ({ factor: 3 }),
       use: [
         async (call, next) => {
-          around.push(`before ${call.input}`);
+          if (around.push(`before ${call.input}`) === 2) bothCame.resolve();
           return next();
         },
       ],
@@ -169,8 +166,7 @@ describe("a handler of batches", () => {
     });
     const of = await open(handler);
     const [first, second] = await Promise.all([of.submit(double, 1), of.submit(double, 2)]);
-    const updates = first.events();
-    for await (const update of updates) if (update.type === "started") break;
+    await bothCame.promise;
     const cancelled = first.cancel();
     expect(await second.result()).toBe(6);
     expect(await cancelled).toBe("cancelled");

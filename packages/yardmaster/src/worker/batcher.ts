@@ -10,29 +10,30 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
+/** The worker that a batch is gathered in. */
+export interface Gathering {
+  /** How many calls there can be at once now. */
+  readonly slots: () => number;
+  /** Whether a dispatcher still counts on a call now. */
+  readonly mayStart: (call: Call<unknown>) => boolean;
+  /** The handler is going to be called with it. */
+  readonly starts: (call: Call<unknown>) => void;
+}
+
 /** Gathers the attempts of one definition for calls of a handler that takes several. */
 export class Batcher {
   /** As any other handler: an attempt's call ends with its part of the batch. */
   readonly handler: Handler;
   readonly #batch: Batch;
   readonly #host: Host;
-  readonly #slots: () => number;
-  readonly #mayStart: (call: Call<unknown>) => boolean;
+  readonly #worker: Gathering;
   #waiting: Waiting[] = [];
   #stopTimer: Cancel = () => undefined;
 
-  /** `slots` tells how many calls there can be at once now, `mayStart` whether a dispatcher still counts on a call now. */
-  constructor(
-    handler: Handler,
-    batch: Batch,
-    slots: () => number,
-    host: Host,
-    mayStart: (call: Call<unknown>) => boolean,
-  ) {
+  constructor(handler: Handler, batch: Batch, host: Host, worker: Gathering) {
     this.#batch = batch;
     this.#host = host;
-    this.#mayStart = mayStart;
-    this.#slots = slots;
+    this.#worker = worker;
     this.handler = { ...handler, run: batch.around((call) => this.#add(call)) };
   }
 
@@ -40,7 +41,7 @@ export class Batcher {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ call, resolve, reject });
       // More than there are slots cannot come together: waiting for them would be in vain.
-      if (this.#waiting.length >= Math.min(this.#batch.size, this.#slots())) void this.#flush();
+      if (this.#waiting.length >= Math.min(this.#batch.size, this.#worker.slots())) void this.#flush();
       else if (this.#waiting.length === 1)
         this.#stopTimer = this.#host.after(this.#batch.withinMs, () => void this.#flush());
     });
@@ -49,7 +50,7 @@ export class Batcher {
   /** Never rejects. */
   async #flush(): Promise<void> {
     this.#stopTimer();
-    const gathered = this.#waiting.filter(({ call }) => call.signal.aborted || this.#mayStart(call));
+    const gathered = this.#waiting.filter(({ call }) => call.signal.aborted || this.#worker.mayStart(call));
     this.#waiting = this.#waiting.filter((one) => !gathered.includes(one));
     // A process that stood still may have been taken for dead meanwhile: its dispatcher is asked first.
     if (this.#waiting.length > 0)
@@ -57,6 +58,7 @@ export class Batcher {
     const wanted = gathered.filter(({ call }) => !call.signal.aborted);
     for (const { call, reject } of gathered) if (call.signal.aborted) reject(call.signal.reason);
     if (wanted.length === 0) return;
+    for (const { call } of wanted) this.#worker.starts(call);
     try {
       settle(wanted, await this.#batch.run(wanted.map(({ call }) => call)));
     } catch (error) {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/property.ts";
 import { assign } from "../../test/worker-desk.ts";
 import { createManualHost, type ManualHost } from "../testing/manual-host.ts";
 import { Attempt } from "./attempt.ts";

@@ -80,7 +80,8 @@ export interface Handlers<Context extends object> {
    * signal, timeout and retries; one that is aborted before the call is left out of it. Throws INVALID_OPTIONS.
    *
    * @example
-   * onBatch(insert, { size: 100, withinMs: 20 }, async (calls) => db.insertAll(calls.map(({ input }) => input)));
+   * const { onBatch } = createHandlers();
+   * onBatch(insert, { size: 100, withinMs: 20 }, async (calls) => table.insertAll(calls.map(({ input }) => input)));
    */
   onBatch<Input, Output, Parsed, Returned>(
     definition: TaskDefinition<Input, Output, Parsed, Returned>,
@@ -175,7 +176,7 @@ function endOf(value: unknown): unknown {
  *
  * @example
  * const { on } = createHandlers({ context: async () => ({ db: await openDb() }) });
- * export default [on(resize, async ({ input, db }) => ({ bytes: await db.resize(input) }))];
+ * const handlers = [on(resize, async ({ input, db }) => ({ bytes: await db.resize(input) }))];
  */
 export function createHandlers<Context extends object = object>(
   options: HandlersOptions<Context> = {},

@@ -1,5 +1,6 @@
 import type { Broker, Delivery, Send } from "../brokers/broker.ts";
 import { answeredWithin } from "../deadline.ts";
+import { controlLane } from "../engine.ts";
 import { type Cancel, fraction, type Host } from "../host.ts";
 
 /** After this long acknowledgements no longer wait for a frame to ride on. */
@@ -16,11 +17,57 @@ export interface Load {
   readonly failed: () => void;
 }
 
-/**
- * A worker's way out. One send is in flight at a time; what comes up meanwhile goes with the next, so that batches
- * grow with the load. The first thing after a rest goes at the end of the turn that it came up in.
- */
+/** A worker's ways out: one, or one for each part of the engine, so that none waits for another that is away. */
 export class Outgoing {
+  readonly #broker: Broker;
+  readonly #ways = new Map<number, Way>();
+
+  /** `collect` takes out what is to be told of some shards. */
+  constructor(
+    broker: Broker,
+    host: Host,
+    shards: readonly number[],
+    collect: (shards: readonly number[]) => Load,
+    report: (what: string, error: unknown) => void,
+  ) {
+    this.#broker = broker;
+    const parts = Map.groupBy(shards, (shard) => this.#partOf({ mailbox: controlLane(shard) }));
+    for (const [part, those] of parts)
+      this.#ways.set(part, new Way(broker, host, () => collect(those), report));
+  }
+
+  /** Something is to be told. */
+  request(): void {
+    for (const way of this.#ways.values()) way.request();
+  }
+
+  /** Acknowledges what was received, on the next frame or soon without one. */
+  ack(deliveries: readonly Delivery[]): void {
+    if (this.#broker.partOf === undefined) return this.#ways.get(0)?.ack(deliveries);
+    const parts = Map.groupBy(deliveries, (delivery) => this.#partOf(delivery));
+    for (const [part, those] of parts) this.#ways.get(part)?.ack(those);
+  }
+
+  /** The receiver that delivered them is gone, and what they stood for is delivered again. */
+  forgetAcks(): void {
+    for (const way of this.#ways.values()) way.forgetAcks();
+  }
+
+  /** Nothing is sent any more. */
+  close(): void {
+    for (const way of this.#ways.values()) way.close();
+  }
+
+  #partOf(frame: Pick<Delivery, "mailbox"> & Partial<Pick<Delivery, "tag">>): number {
+    return this.#broker.partOf?.(frame) ?? 0;
+  }
+}
+
+/**
+ * One way. One send is in flight at a time; what comes up meanwhile goes with the next, so that batches grow with the
+ * load. The first thing after a rest goes at the end of the turn that it came up in.
+ */
+class Way {
   readonly #broker: Broker;
   readonly #host: Host;
   readonly #collect: () => Load;
@@ -49,7 +96,6 @@ export class Outgoing {
     this.#report = report;
   }
 
-  /** Something is to be told. */
   request(): void {
     this.#isWanted = true;
     if (this.#isBusy || this.#isClosed) return;
@@ -57,7 +103,6 @@ export class Outgoing {
     this.#host.defer(() => void this.#flush());
   }
 
-  /** Acknowledges what was received, on the next frame or soon without one. */
   ack(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) this.#acks.push(delivery);
     if (this.#isAckTimed) return;
@@ -70,13 +115,11 @@ export class Outgoing {
     });
   }
 
-  /** The receiver that delivered them is gone, and what they stood for is delivered again. */
   forgetAcks(): void {
     this.#acks = [];
     this.#generation += 1;
   }
 
-  /** Nothing is sent any more. */
   close(): void {
     this.#isClosed = true;
     this.#cancelRetry?.();

@@ -13,6 +13,8 @@ export class Registry {
 
   /** Throws INVALID_OPTIONS for what is no handler and for two handlers of one name. */
   constructor(handlers: readonly Handler[]) {
+    if (!Array.isArray(handlers))
+      throw refused("handlers must be an array of what on(definition, handler) makes");
     for (const handler of handlers) {
       if (!isHandler(handler)) throw refused("handlers must be made by on(definition, handler)");
       const { name } = handler.definition;

@@ -3,7 +3,7 @@ import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { shardOf } from "../protocol/ids.ts";
-import type { Epoch, TaskId } from "../protocol/task.ts";
+import { CONTACT_MS, type Epoch, type TaskId } from "../protocol/task.ts";
 import type { Vault } from "../security/vault.ts";
 import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
@@ -23,8 +23,6 @@ import type { ShardLink } from "./shard-link.ts";
 import { Slots } from "./slots.ts";
 import { Sweep } from "./sweep.ts";
 
-/** A worker starts nothing unless a heartbeat that it sent less than this long ago was answered. */
-const CONTACT_MS = 7_000;
 /** An attempt that still runs by then is reported as running. */
 const NOTE_AFTER_MS = 100;
 const NO_CONTACT_LOOK_MS = 1_000;
@@ -296,17 +294,30 @@ export class Runner {
       const log: Call<unknown>["log"] = (message, level = "info") => this.#tellLog(attempt, message, level);
       return isolation.run(attempt, handler, payload, { progress, log });
     }
+    attempt.isGathering = handler.batch !== null;
     const taking = handler.batch === null ? handler : this.#batcherOf(handler, handler.batch).handler;
     return execute(taking, payload, attempt.assign.version, (input) => this.#call(attempt, handler, input));
   }
 
   #batcherOf(handler: Handler, batch: Batch): Batcher {
-    const { host } = this.#parts;
-    const slots = (): number => this.#slots.size;
-    const mayStart = (call: Call<unknown>): boolean => this.#mayRun(call.taskId);
-    const batcher = this.#batchers.get(handler) ?? new Batcher(handler, batch, slots, host, mayStart);
+    const known = this.#batchers.get(handler);
+    if (known !== undefined) return known;
+    const batcher = new Batcher(handler, batch, this.#parts.host, {
+      slots: () => this.#slots.size,
+      mayStart: (call) => this.#mayRun(call.taskId),
+      starts: (call) => this.#gathered(call),
+    });
     this.#batchers.set(handler, batcher);
     return batcher;
+  }
+
+  /** Until now the dispatcher was to believe that it had not started: a cancel must wait for what may still start. */
+  #gathered({ taskId, attempt: number }: Call<unknown>): void {
+    let attempt = this.#parts.links[shardOf(taskId)]?.latest(taskId) ?? null;
+    while (attempt !== null && attempt.assign.attempt !== number) attempt = attempt.older;
+    if (attempt === null) return;
+    attempt.isGathering = false;
+    this.#sweep.by(attempt.startedMono + NOTE_AFTER_MS);
   }
 
   /** Whether a dispatcher counts on the latest attempt of a task now. */
@@ -446,7 +457,8 @@ export class Runner {
   }
 
   #tellNews(attempt: Attempt, now: number): number {
-    const noteAt = attempt.isNoted ? Number.POSITIVE_INFINITY : attempt.startedMono + NOTE_AFTER_MS;
+    const isQuiet = attempt.isNoted || attempt.isGathering;
+    const noteAt = isQuiet ? Number.POSITIVE_INFINITY : attempt.startedMono + NOTE_AFTER_MS;
     const dueAt = Math.min(noteAt, attempt.news?.dueAt ?? Number.POSITIVE_INFINITY);
     if (now < dueAt) return dueAt;
     // Nobody listens: the latest news wait instead of filling the lane.
@@ -455,7 +467,7 @@ export class Runner {
     attempt.isNoted ||= isNew;
     this.#linkOf(attempt).addNote(attempt.note(isNew ? attempt.startedAt : 0, now));
     this.#parts.changed();
-    return attempt.isNoted ? Number.POSITIVE_INFINITY : noteAt;
+    return isNew || isQuiet ? Number.POSITIVE_INFINITY : noteAt;
   }
 
   #linkOf(attempt: Attempt): ShardLink {

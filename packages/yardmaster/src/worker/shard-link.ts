@@ -263,7 +263,8 @@ export class ShardLink {
     const attempts: HeldAttempt[] = [];
     for (const latest of this.#attempts.values()) {
       for (let attempt: Attempt | null = latest; attempt !== null; attempt = attempt.older) {
-        const { assign, epoch, state } = attempt;
+        const { assign, epoch } = attempt;
+        const state = attempt.isGathering && attempt.state === "running" ? "waiting" : attempt.state;
         attempts.push({ id: assign.id, epoch, attempt: assign.attempt, state });
       }
     }

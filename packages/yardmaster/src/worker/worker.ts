@@ -1,10 +1,10 @@
 import type { Send } from "../brokers/broker.ts";
 import { answeredWithin } from "../deadline.ts";
-import { optionCheck } from "../definition/options.ts";
+import { optionCheck, optionsOf } from "../definition/options.ts";
 import { amountsOf, checkedLabels } from "../definition/requirements.ts";
 import type { Engine } from "../engine.ts";
 import type { Cancel, Host } from "../host.ts";
-import { checkName } from "../protocol/check.ts";
+import { checkDelay, checkName } from "../protocol/check.ts";
 import type { Register } from "../protocol/envelope.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { randomId } from "../protocol/ids.ts";
@@ -233,7 +233,8 @@ export class Worker {
       setSlots: (slots) => this.setSlots(Math.min(Math.max(1, slots), this.#room)),
       report,
     });
-    this.#outgoing = new Outgoing(engine.broker, host, () => this.#collect(), report);
+    const all = [...links.keys()];
+    this.#outgoing = new Outgoing(engine.broker, host, all, (shards) => this.#collect(shards), report);
     this.#patience = new Patience(host);
     this.#silence = new Sweep(host, (now) => this.#lookForSilence(now));
     this.drained = new Promise((resolve) => {
@@ -309,7 +310,9 @@ export class Worker {
    * Drains, but always settles: running handlers are aborted in time for their grace, and what goes on beyond
    * `timeoutMs` (default 30,000) is reported as failed with CLOSED and named in the answer.
    */
-  close({ timeoutMs = CLOSE_MS }: { readonly timeoutMs?: number } = {}): Promise<CloseReport> {
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<CloseReport> {
+    const { timeoutMs = CLOSE_MS } = optionsOf("close", options);
+    checkDelay(timeoutMs, "timeoutMs");
     const deadline = this.#parts.host.monotonic() + timeoutMs;
     if (deadline < this.#deadline) {
       this.#deadline = deadline;
@@ -378,22 +381,24 @@ export class Worker {
     if (this.#isEnding) this.#patience.poke();
   }
 
-  #collect(): Load {
+  #collect(shards: readonly number[]): Load {
     const now = this.#parts.host.monotonic();
     const sends: Send[] = [];
     this.#division.settle();
-    const parcels = this.#links.map((link) => link.collect(sends, () => this.#register(link.shard), now));
+    const links = shards.flatMap((shard) => this.#links[shard] ?? []);
+    const parcels = links.map((link) => link.collect(sends, () => this.#register(link.shard), now));
     return {
       sends,
-      sent: () => this.#sent(parcels),
+      sent: () => this.#sent(shards, parcels),
       failed: () => {
-        for (const [shard, parcel] of parcels.entries()) this.#links[shard]?.restore(parcel);
+        for (const [index, parcel] of parcels.entries()) links[index]?.restore(parcel);
       },
     };
   }
 
-  #sent(parcels: readonly Parcel[]): void {
-    for (const [shard, { registered, held, batches }] of parcels.entries()) {
+  #sent(shards: readonly number[], parcels: readonly Parcel[]): void {
+    for (const [index, { registered, held, batches }] of parcels.entries()) {
+      const shard = shards[index] ?? 0;
       if (registered) this.#greet(shard);
       if (held || batches.length > 0) this.#silence.by(this.#parts.host.monotonic() + SILENCE_MS);
     }

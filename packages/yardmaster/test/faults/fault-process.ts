@@ -55,6 +55,8 @@ const START: Record<ActorOrder["role"], () => Promise<void>> = {
   worker: startOneWorker,
   producer: startProducer,
 };
+// Nobody else would end it, should its parent be gone.
+process.once("disconnect", () => process.exit());
 await START[role]();
 
 async function startDispatcher(): Promise<void> {

@@ -50,6 +50,16 @@ async function dropping(proxy: FaultProxy, direction: "toServer" | "toClient"): 
   proxy.set(direction, { type: "pass" });
 }
 
+/** Numbers of which there was more than one task: a submission with an unknown outcome is repeated with its key. */
+function madeTwice(cast: Cast): number[] {
+  const ids = new Map<number, string>();
+  return cast.runs().flatMap(({ id, number }) => {
+    const first = ids.get(number) ?? id;
+    ids.set(number, first);
+    return first === id ? [] : [number];
+  });
+}
+
 /** What becomes of a yard when the network between one of its processes and the engine fails. */
 export function networkFaults(scene: NetworkScene): void {
   describe(`the network to ${scene.name}`, () => {
@@ -79,6 +89,8 @@ export function networkFaults(scene: NetworkScene): void {
           }
           const { acknowledged, done, wrong, failures } = await producer.tally();
           expect({ lost: acknowledged - done, wrong, failures }).toEqual({ lost: 0, wrong: 0, failures: [] });
+          expect(madeTwice(cast)).toEqual([]);
+          expect(new Set(cast.runs().map(({ number }) => number)).size).toBe(done);
           expect(started.map(({ isAlive, role: each }) => isAlive || each === "producer")).not.toContain(
             false,
           );

@@ -1,7 +1,8 @@
 import { afterAll, describe } from "vitest";
 import { type EngineName, type Engines, startEngines } from "../../../../servers/engines.ts";
 import { engineFaults } from "./engine-faults.ts";
-import { processFaults } from "./process-faults.ts";
+import { processFaults, type Scene } from "./process-faults.ts";
+import { shardFaults } from "./shard-faults.ts";
 
 const NAMES: readonly EngineName[] = [
   "redis-cluster",
@@ -14,13 +15,15 @@ for (const name of NAMES) {
   describe(name, () => {
     let starting: Promise<Engines> | null = null;
     afterAll(async () => await (await starting)?.stop());
-    processFaults({
+    const scene: Scene = {
       name,
       address: async () => {
         starting ??= startEngines(name);
         return (await starting).address();
       },
-    });
+    };
+    processFaults(scene);
+    shardFaults(scene);
   });
   engineFaults({
     name,

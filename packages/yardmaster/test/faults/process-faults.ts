@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { TaskHandle } from "../../src/client/handle.ts";
 import { chain, map } from "../../src/client/plan.ts";
+import { openEngine } from "../../src/connect.ts";
+import type { LeaseTimes } from "../../src/dispatcher/lease-keeper.ts";
 import type { EngineAddress } from "../../src/engine.ts";
 import { connect, type Yard, type YardAddress } from "../../src/yard.ts";
 import { startedFor } from "../server-tests.ts";
@@ -16,6 +18,8 @@ export interface Scene {
 
 /** Short, so that a frozen owner's lease is over within a test. */
 const TIMES = { ttlMs: 3_000, renewMs: 1_000, marginMs: 500 };
+/** So long that no renewal of the lease comes before a commit. */
+const SELDOM = { ttlMs: 60_000, renewMs: 30_000, marginMs: 500 };
 /** Promised are 1.5 s for a killed process and 10 s for a frozen one; a busy machine must not fail the test. */
 const SOON_MS = 5_000;
 const SILENCE_MS = 20_000;
@@ -25,16 +29,16 @@ interface Stage {
   readonly yard: Yard;
 }
 
-type Staged = (title: string, test: (stage: Stage) => Promise<void>) => void;
+type Staged = (title: string, test: (stage: Stage) => Promise<void>, times?: LeaseTimes) => void;
 
 /** What becomes of tasks when processes are killed or frozen: the same on every engine. */
 export function processFaults(scene: Scene): void {
   describe(`processes on ${scene.name}`, () => {
-    const staged: Staged = (title, test) => {
+    const staged: Staged = (title, test, times = TIMES) => {
       it(title, { timeout: 90_000 }, async (context) => {
         const cast = new Cast(await startedFor(context, () => scene.address()));
         try {
-          await cast.start("dispatcher", { times: TIMES });
+          await cast.start("dispatcher", { times });
           const yard = await connect(placeOf(cast.address));
           await test({ cast, yard }).finally(() => yard.close());
         } finally {
@@ -44,6 +48,7 @@ export function processFaults(scene: Scene): void {
     };
     workerFaults(staged);
     ownerFaults(staged);
+    lateOwnerFaults(staged);
   });
 }
 
@@ -131,7 +136,9 @@ function ownerFaults(staged: Staged): void {
     expect(await doubled(held)).toEqual([10, 12, 14, 16]);
     expect(cast.runs().filter(({ attempt }) => attempt > 1)).toEqual([]);
   });
+}
 
+function lateOwnerFaults(staged: Staged): void {
   staged("an owner that slept beyond its lease is refused when it wakes", async ({ cast, yard }) => {
     const owner = cast.owner;
     if (owner === null) throw new Error("Nobody owns the shard.");
@@ -152,6 +159,38 @@ function ownerFaults(staged: Staged): void {
     expect(cast.runs()).toHaveLength(14);
     expect(cast.owner).toBe(standby);
   });
+
+  staged(
+    "an owner that was replaced while it slept has its late commit refused and counted",
+    async ({ cast, yard }) => {
+      const owner = cast.owner;
+      if (owner === null) throw new Error("Nobody owns the shard.");
+      await cast.start("worker");
+      expect(await doubled(await submit(yard, 4, ""))).toEqual([0, 2, 4, 6]);
+      const engine = await openEngine(cast.address);
+      const { store } = engine;
+      try {
+        owner.signal("SIGSTOP");
+        // As a standby does that finds nobody behind the owner's name: long before the lease is over.
+        const replacing = (await store.holder(0))?.epoch ?? 0;
+        const lease = await store.acquire(0, "another", SELDOM.ttlMs, { replacing });
+        if (lease === null) throw new Error("The shard was not given away.");
+        const tasks = await submit(yard, 10, "");
+        owner.signal("SIGCONT");
+        await owner.until(() => owner.alarms("SHARD_LOST").at(0) ?? null);
+        expect(owner.alarms("COMMIT_FENCED")).toHaveLength(1);
+        expect(cast.runs()).toHaveLength(4);
+        await store.release(lease);
+        expect(await doubled(tasks)).toHaveLength(10);
+        expect(cast.runs()).toHaveLength(14);
+        expect((await yard.stats()).fencedCommits).toBe(1);
+      } finally {
+        owner.signal("SIGCONT");
+        await engine.close({ timeoutMs: 1_000 });
+      }
+    },
+    SELDOM,
+  );
 }
 
 function placeOf(address: EngineAddress): YardAddress {

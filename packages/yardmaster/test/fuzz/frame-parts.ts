@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Envelope } from "../../src/protocol/envelope.ts";
+import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
+import { MARK } from "./judgement.ts";
 
 const GOLDEN = join(import.meta.dirname, "../../src/protocol/golden");
 
@@ -24,11 +27,25 @@ export interface EnvelopePart {
 export const FIRST_JSON_TYPE = 5;
 const HEADER_NUMBERS = 6;
 const START_BYTES = 3;
+const MARKED = JSON.stringify({ secret: MARK });
 
 /** A vector's bytes by its name; no golden file holds other things. */
 export function goldenVectors(file: "frames.json" | "records.json"): readonly (readonly [string, Buffer])[] {
   const vectors: Record<string, string> = JSON.parse(readFileSync(join(GOLDEN, file), "utf8"));
   return Object.entries(vectors).map(([name, hex]) => [name, Buffer.from(hex, "hex")] as const);
+}
+
+/** The golden frames, with the mark in every payload and result: wherever it is seen later, they were told. */
+export function markedFrames(): readonly (readonly [string, Buffer])[] {
+  return goldenVectors("frames.json").map(([name, bytes]) => {
+    const frame = decodeFrame(bytes);
+    const envelopes = frame.envelopes.map((one): Envelope => {
+      if (one.type === "submit") return { ...one, submission: { ...one.submission, payload: MARKED } };
+      if ("payload" in one && one.payload !== null) return { ...one, payload: MARKED };
+      return "result" in one && one.result !== null ? { ...one, result: MARKED } : one;
+    });
+    return [name, encodeFrame({ ...frame, envelopes })] as const;
+  });
 }
 
 /** Takes apart a frame that is whole. */

@@ -1,8 +1,11 @@
+import { ProblemError } from "../../src/http-client.ts";
 import { YardmasterError } from "../../src/protocol/errors.ts";
 
 const MAX_MESSAGE_BYTES = 1_000;
 const CONTROL = /[\p{Cc}\p{Cs}]/u;
+const CHECKS_FOR_ALL = 50;
 const PRISTINE = prototypes();
+let checks = 0;
 
 /** How a case ended: `taken`, or what the refusal said, without its numbers. */
 export type Ending = string;
@@ -32,6 +35,10 @@ export async function judgedLater(run: () => unknown): Promise<Ending> {
 
 /** Throws what is no refusal of ours, or one that does not fit into a log line. */
 function refusalOf(thrown: unknown): Ending {
+  if (thrown instanceof ProblemError) {
+    expectLoggable(thrown.message);
+    return thrown.message.replaceAll(/"[^"]*"/g, "…").slice(0, 60);
+  }
   if (!(thrown instanceof YardmasterError)) throw thrown;
   expectLoggable(thrown.message);
   const { what } = thrown.details;
@@ -39,8 +46,12 @@ function refusalOf(thrown: unknown): Ending {
   return `${thrown.code} ${said.replaceAll(/"[^"]*"|[\w.[\]]+\.[\w.[\]]+|\d+/g, "…").slice(0, 60)}`;
 }
 
-/** A line that a log can take: short, and nothing in it that moves a terminal or starts another line. */
+/** Stands in payloads and results, and so may stand nowhere else. */
+export const MARK = "open-sesame-4711";
+
+/** A line that a log can take: short, with nothing of a payload, and nothing that moves a terminal or starts another line. */
 export function expectLoggable(message: string): void {
+  if (message.includes(MARK)) throw new Error(`A message tells of a payload: ${message.slice(0, 300)}`);
   if (Buffer.byteLength(message, "utf8") > MAX_MESSAGE_BYTES)
     throw new Error(`A message has ${message.length} characters: ${message.slice(0, 200)}`);
   const found = CONTROL.exec(message);
@@ -50,7 +61,15 @@ export function expectLoggable(message: string): void {
     );
 }
 
+/** What is assigned to a prototype shows in every object; what hides there is looked for from time to time, as that takes longer than most cases. */
 export function expectPristine(): void {
+  for (const name in [] as object) throw new Error(`A prototype that everybody shares has ${name}.`);
+  checks += 1;
+  if (checks % CHECKS_FOR_ALL === 0) expectAllPristine();
+}
+
+/** At the end of a run, whatever was looked at before. */
+export function expectAllPristine(): void {
   if (prototypes() !== PRISTINE) throw new Error("A prototype that everybody shares was changed.");
 }
 

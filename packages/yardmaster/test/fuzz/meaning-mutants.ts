@@ -1,10 +1,10 @@
 import type { Frame } from "../../src/protocol/envelope.ts";
 import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
 import { Dice } from "./dice.ts";
-import { goldenVectors } from "./frame-parts.ts";
+import { markedFrames } from "./frame-parts.ts";
 import { HOSTILE_TEXTS } from "./hostile-values.ts";
 
-const FRAMES: readonly Frame[] = goldenVectors("frames.json").map(([, bytes]) => decodeFrame(bytes));
+const FRAMES: readonly Frame[] = markedFrames().map(([, bytes]) => decodeFrame(bytes));
 
 const WHOLE_NUMBERS: readonly [number, ...number[]] = [
   0,

@@ -3,16 +3,16 @@ import {
   type EnvelopePart,
   FIRST_JSON_TYPE,
   type FrameParts,
-  goldenVectors,
   jsonBody,
   jsonOf,
+  markedFrames,
   partsOf,
   together,
   varint,
 } from "./frame-parts.ts";
 import { HOSTILE_TEXTS, hostileJson } from "./hostile-values.ts";
 
-const FRAMES: readonly (readonly [string, Buffer])[] = goldenVectors("frames.json");
+const FRAMES: readonly (readonly [string, Buffer])[] = markedFrames();
 const PARTS: readonly FrameParts[] = FRAMES.map(([, bytes]) => partsOf(bytes));
 
 /** How many whole frames there are to start from. */

@@ -108,5 +108,5 @@ function restoredAndRun(rows: readonly (readonly [number, readonly number[]])[])
 }
 
 export const RESTORE_TARGETS: readonly Target[] = [
-  target("a shard's rows", 1, items, (rows) => judged(() => restoredAndRun(rows))),
+  target("a shard's rows", items, (rows) => judged(() => restoredAndRun(rows))),
 ];

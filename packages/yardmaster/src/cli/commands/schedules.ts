@@ -69,7 +69,7 @@ function addAdd(schedules: Command, exit: Exit): void {
   schedules
     .command("add <schedule> <task> <json>")
     .description(
-      "declare a schedule, or replace the one of that name; the input is JSON text, or - to read it from stdin",
+      "declare a schedule, or replace the one of that name; the input is - to read JSON from stdin, or JSON text, which the list of processes shows to everybody",
     )
     .option("--cron <line>", "five fields, or six with seconds in front")
     .option("--time-zone <zone>", "where the cron line's clock hangs (default: UTC)")

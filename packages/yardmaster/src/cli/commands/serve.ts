@@ -81,7 +81,7 @@ function addWorkerOptions(command: Command): Command {
 async function serveDispatcher(command: Command, { http }: Pick<WorkerOptions, "http">): Promise<number> {
   const voice = await voiceOf(command);
   return untilAsked(command, voice, async (target, wait) => {
-    const faces = await openFaces(target, wait, http, voice);
+    const faces = await openFaces(target, wait, { http, dispatches: true }, voice);
     const dispatcher = await openDispatcher(target, wait, voice);
     return {
       drained: null,
@@ -103,7 +103,7 @@ async function serveWorker(
   const { output, log } = voice;
   const handlers = await loadHandlers(file);
   return untilAsked(command, voice, async (target, wait) => {
-    const faces = await openFaces(target, wait, http, voice);
+    const faces = await openFaces(target, wait, { http, dispatches: withDispatcher }, voice);
     const dispatcher = withDispatcher ? [await openDispatcher(target, wait, voice)] : [];
     const report = (what: string, error: unknown): void => {
       // The engine's loss is told once, elsewhere.
@@ -196,10 +196,12 @@ async function closeAll(services: readonly Service[], timeoutMs: number, log: Ev
 async function openFaces(
   target: Target,
   wait: ConnectOptions,
-  http: number | undefined,
+  { http, dispatches }: { readonly http: number | undefined; readonly dispatches: boolean },
   { output, log }: Voice,
 ): Promise<Service[]> {
-  return http === undefined ? [] : [await openHttpFace(target, wait, http, output, log)];
+  return http === undefined
+    ? []
+    : [await openHttpFace(target, wait, { port: http, dispatches }, output, log)];
 }
 
 async function openDispatcher(

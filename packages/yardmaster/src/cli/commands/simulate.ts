@@ -1,7 +1,5 @@
-import { createReadStream } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { policyChart } from "../../lab/chart.ts";
 import { compare, replayed } from "../../lab/laboratory.ts";
@@ -12,7 +10,9 @@ import { type Policy, policyNamed, readScenario } from "../../lab/scenario.ts";
 import { readTrace } from "../../lab/trace-file.ts";
 import { messageOf, YardmasterError } from "../../protocol/errors.ts";
 import { EXIT } from "../exit-code.ts";
+import { linesOf } from "../file-lines.ts";
 import { whole } from "../options.ts";
+import { plain } from "../plain-text.ts";
 import { outputOf, usage } from "../target.ts";
 import type { Exit } from "../yard-command.ts";
 
@@ -56,8 +56,8 @@ async function simulate(command: Command, file: string, options: SimulateOptions
     json: ({ figures }) => figures,
     none: "",
   });
-  if (svg !== undefined) await writeFile(svg, policyChart(measures));
-  if (html !== undefined) await writeFile(html, pageOf(measures));
+  if (svg !== undefined) await written(svg, policyChart(measures));
+  if (html !== undefined) await written(html, pageOf(measures));
   return EXIT.ok;
 }
 
@@ -80,10 +80,7 @@ async function replay(
 }
 
 async function traceIn(file: string): ReturnType<typeof readTrace> {
-  const lines = createInterface({
-    input: createReadStream(file, "utf8"),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
+  const lines = linesOf(file);
   try {
     return await readTrace(lines);
   } catch (error) {
@@ -101,6 +98,14 @@ function leftOut({ neverStarted, unknown, unserved }: Replay): string[] {
     [unserved, "can run on none of the recorded workers"],
   ];
   return told.filter(([count]) => count > 0).map(([count, why]) => `left out: ${count} tasks that ${why}`);
+}
+
+async function written(file: string, content: string): Promise<void> {
+  try {
+    await writeFile(file, content);
+  } catch (error) {
+    throw usage(`${plain(file)} cannot be written: ${messageOf(error)}`);
+  }
 }
 
 async function contentOf(file: string): Promise<string> {

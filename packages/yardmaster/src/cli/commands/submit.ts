@@ -27,7 +27,9 @@ interface SubmitOptions {
 export function addSubmit(program: Command, exit: Exit): void {
   program
     .command("submit <name> <json>")
-    .description("submit a task; its input is JSON text, or - to read it from stdin")
+    .description(
+      "submit a task; its input is - to read JSON from stdin, or JSON text, which the list of processes shows to everybody",
+    )
     .option("--many", "stdin (-) has an input in JSON on each line, and each becomes a task")
     .option("--wait", "wait for the end and print the result")
     .option("--wait-ms <ms>", "as --wait, for at most this long", whole(1, MAX_MS))

@@ -2,7 +2,7 @@ import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
-import { messageOf } from "../../protocol/errors.ts";
+import { messageOf, YardmasterError } from "../../protocol/errors.ts";
 import { EXIT } from "../exit-code.ts";
 import { time } from "../options.ts";
 import { outputOf, usage } from "../target.ts";
@@ -52,8 +52,9 @@ async function written(file: string, lines: AsyncIterable<string>): Promise<void
     await pipeline(lines, createWriteStream(part));
     await rename(part, file);
   } catch (error) {
-    await rm(part, { force: true });
-    const isOurs = error instanceof Error && "syscall" in error;
+    // What names no file at all cannot be removed either.
+    await rm(part, { force: true }).catch(() => undefined);
+    const isOurs = error instanceof Error && !(error instanceof YardmasterError) && "code" in error;
     throw isOurs ? usage(`${file} cannot be written: ${messageOf(error)}`) : error;
   }
 }

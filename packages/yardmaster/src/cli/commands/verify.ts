@@ -1,9 +1,8 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { isCode, messageOf } from "../../protocol/errors.ts";
 import { checkHistory, type Verdict } from "../../testing/history-file.ts";
 import { EXIT } from "../exit-code.ts";
+import { linesOf } from "../file-lines.ts";
 import { whole } from "../options.ts";
 import { outputOf, usage } from "../target.ts";
 import type { Exit } from "../yard-command.ts";
@@ -22,10 +21,7 @@ export function addVerify(program: Command, exit: Exit): void {
 }
 
 async function check(file: string, slots: number): Promise<Verdict> {
-  const lines = createInterface({
-    input: createReadStream(file, "utf8"),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
+  const lines = linesOf(file);
   try {
     return await checkHistory(lines, { slots });
   } catch (error) {

@@ -31,7 +31,12 @@ function snapshotAt(seconds: number, done: number, queues: readonly string[] = [
   return {
     at: AT + seconds * 1_000,
     atMono: seconds * 1_000,
-    stats: { queues: queues.map((name) => statsOf(name, done, done / 10)), slots: 40, used: 10 },
+    stats: {
+      queues: queues.map((name) => statsOf(name, done, done / 10)),
+      slots: 40,
+      used: 10,
+      fencedCommits: 0,
+    },
     queues: queues.map((name, index) => ({
       name,
       order: "fifo",

@@ -1,0 +1,3 @@
+import { queueHandlers } from "./queues.ts";
+
+export default queueHandlers;

@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { MUTANTS, type Mutant } from "../../../../mutants/mutants.ts";
+
+/** Plans that failed once, by what went wrong, and the reverse of the fix. */
+export const PLANS: readonly { readonly wrong: string; readonly plan: string; readonly reverse: Mutant }[] = [
+  {
+    wrong: "a task that was tried ended as replaced when it was handed back",
+    plan: "handed-back-after-a-failure",
+    reverse: plantedBug("tried-is-replaced"),
+  },
+  {
+    // Seed 53036.
+    wrong: "the run was over before a task had waited ten minutes for one that the engine had lost",
+    plan: "waited-for-what-was-lost",
+    reverse: {
+      name: "arrival-not-awaited",
+      breaks: "The simulation waits less than a task may wait for what never arrives.",
+      file: "sim/scenario.ts",
+      find: "this.#isStuck(this.#restDue)",
+      replace: "this.#world.timeline.now >= healAt + LIVENESS_MS",
+    },
+  },
+  {
+    wrong: "a shard without a submit lane was taken and given up for ever, as nobody made the lane again",
+    plan: "lanes-lost-with-the-engine",
+    // Not among the planted bugs, as few seeds find it (54,573 and 58,535 did).
+    reverse: {
+      name: "lanes-once",
+      breaks: "A lane is made when a dispatcher starts, and never again when the engine has lost it.",
+      file: "dispatcher/inputs.ts",
+      find: "await broker.declare(mailbox, { durable });",
+      replace: "",
+    },
+  },
+  {
+    wrong: "the success of a task was dropped that waits again for what the engine has lost",
+    plan: "success-of-what-waits-again",
+    // Not among the planted bugs, as no 2,000 seeds find it.
+    reverse: {
+      name: "blocked-cannot-succeed",
+      breaks: "A success counts, also where the engine has lost that its task was let go.",
+      file: "kernel/transitions.ts",
+      find: "orphaned: giveUp, cancelled: cancel, expired: expire, succeededLate: succeedLate",
+      replace: "orphaned: giveUp, cancelled: cancel, expired: expire",
+    },
+  },
+  {
+    wrong: "a cancel was confirmed while a worker that was lost from sight could still start the task",
+    plan: "cancel-while-lost-from-sight",
+    // Not among the planted bugs, as few seeds find it (28,430 did).
+    reverse: {
+      name: "lost-starts-no-more",
+      breaks: "A cancel does not wait for a worker that may only be frozen or cut off.",
+      file: "kernel/presumed-deaths.ts",
+      find: "mayStillStart(worker);",
+      replace: "",
+    },
+  },
+];
+
+export function fileOf(plan: string): string {
+  return resolve(import.meta.dirname, `${plan}.json`);
+}
+
+export function textOf(plan: string): string {
+  return readFileSync(fileOf(plan), "utf8");
+}
+
+function plantedBug(name: string): Mutant {
+  const mutant = MUTANTS.find((one) => one.name === name);
+  if (mutant === undefined) throw new Error(`There is no planted bug ${name}.`);
+  return mutant;
+}
