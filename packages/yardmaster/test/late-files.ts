@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, SerializedError, TestModule } from "vitest/node";
 
 /**
- * Tells what is going on when a test file does not end, and ends it, so that the others can be counted.
+ * Tells what is going on when a test file does not end, and ends it, so that the others can be counted. Tells of errors
+ * that belong to no test too, such as the death of a file's process.
  *
  * The runner's limits cover tests and hooks, but neither a file's loading, nor code that never gives the event loop
  * back, nor a process left behind that keeps the runner's output open.
@@ -31,8 +32,10 @@ export class LateFiles implements Reporter {
     this.#expect(RUN);
   }
 
-  onTestRunEnd(): void {
+  onTestRunEnd(_modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     this.#forget(RUN);
+    for (const { stack, cause } of errors)
+      this.#tell(`Outside of the tests: ${stack}\n${cause?.message ?? ""}`);
   }
 
   #expect(name: string): void {
