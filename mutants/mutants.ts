@@ -91,6 +91,13 @@ export const MUTANTS: readonly Mutant[] = [
       'tellCancelDone(shard, waiter, "cancelled");\n  const { request, replyTo } = waiter;\n  const details = detailsOf(task);',
   },
   {
+    name: "gathering-told-running",
+    breaks: "A task that gathers for its batch counts as started: its cancel is confirmed, and its handler called.",
+    file: "worker/runner.ts",
+    find: "attempt.isGathering = handler.batch !== null;",
+    replace: "",
+  },
+  {
     name: "early-cancel-forgotten",
     breaks: "A task that was cancelled before its submission came runs.",
     file: "kernel/intake.ts",

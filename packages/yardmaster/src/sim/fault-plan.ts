@@ -45,7 +45,7 @@ export interface FaultPlan {
   readonly goneLieChance: number;
   /** Whether absence proves a death; where it does not, processes lose their presence with a connection. */
   readonly presenceProves: boolean;
-  readonly disconnections: readonly Disturbance[];
+  readonly disconnections: readonly Disconnection[];
   /** When the broker starts again without its transient mailboxes and without knowing who was present. */
   readonly restarts: readonly number[];
   /** When the store has no room for new records. */
@@ -77,6 +77,11 @@ interface Disturbance {
   readonly place: number;
   readonly at: number;
   readonly forMs: number;
+}
+
+interface Disconnection extends Disturbance {
+  /** How much later the process itself learns of it, at most `forMs`: the other end may have noticed first. 0 by default. */
+  readonly heardAfterMs?: number;
 }
 
 interface ClockJump {

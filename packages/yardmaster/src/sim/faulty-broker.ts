@@ -97,9 +97,9 @@ class Hold {
     await this.#letGo?.();
   }
 
-  async lose(): Promise<void> {
+  async lose(heardAfterMs: number): Promise<void> {
     await this.#letGo?.();
-    this.#tell(false);
+    this.#tell(false, heardAfterMs);
   }
 
   async takeAgain(): Promise<void> {
@@ -113,9 +113,9 @@ class Hold {
     }
   }
 
-  #tell(isHeld: boolean): void {
+  #tell(isHeld: boolean, afterMs = 0): void {
     const { world, holds } = this.#process;
-    world.timeline.schedule(0, this.#process, () => {
+    world.timeline.schedule(afterMs, this.#process, () => {
       if (holds.has(this)) this.#changed(isHeld);
     });
   }

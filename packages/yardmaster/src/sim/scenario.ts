@@ -172,8 +172,8 @@ class Run {
       timeline.schedule(at, null, () => this.#yard.pause(place, forMs));
     for (const { place, at, forMs } of closes)
       timeline.schedule(at, null, () => this.#yard.restart(place, forMs));
-    for (const { place, at, forMs } of disconnections)
-      timeline.schedule(at, null, () => this.#yard.disconnect(place, forMs));
+    for (const { place, at, forMs, heardAfterMs } of disconnections)
+      timeline.schedule(at, null, () => this.#yard.disconnect(place, forMs, heardAfterMs));
     for (const { place, at, byMs } of clockJumps)
       timeline.schedule(at, null, () => this.#yard.setClock(place, byMs));
     for (const at of restarts) timeline.schedule(at, null, () => void this.#yard.restartBroker());

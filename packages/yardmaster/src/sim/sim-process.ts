@@ -27,7 +27,7 @@ export type Observation = Fact extends infer F ? (F extends Fact ? Omit<F, "at">
 
 /** A name by which a process is present. */
 export interface SimHold {
-  lose(): Promise<void>;
+  lose(heardAfterMs: number): Promise<void>;
   takeAgain(): Promise<void>;
 }
 
@@ -109,11 +109,11 @@ export class SimProcess implements EventOwner {
   }
 
   /** Loses the connection that its presence hangs on. */
-  disconnect(forMs: number): void {
+  disconnect(forMs: number, heardAfterMs = 0): void {
     if (!this.alive) return;
     this.world.coverage.fault("disconnection");
     this.note("disconnect", `${forMs.toFixed(0)} ms`);
-    for (const hold of this.holds) void hold.lose();
+    for (const hold of this.holds) void hold.lose(heardAfterMs);
     this.world.timeline.schedule(forMs, null, () => {
       for (const hold of this.holds) void hold.takeAgain();
     });

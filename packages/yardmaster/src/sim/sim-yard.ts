@@ -69,8 +69,8 @@ export class SimYard {
     this.#at(place)?.process.setClock(byMs);
   }
 
-  disconnect(place: number, forMs: number): void {
-    this.#at(place)?.process.disconnect(forMs);
+  disconnect(place: number, forMs: number, heardAfterMs?: number): void {
+    this.#at(place)?.process.disconnect(forMs, heardAfterMs);
   }
 
   /** The broker starts again: transient mailboxes are gone, and everybody has to connect anew. */

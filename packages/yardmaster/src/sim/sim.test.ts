@@ -110,9 +110,9 @@ describe("a simulated yard", () => {
   });
 
   it("draws every feature and situation, and not all of them at once", () => {
-    const plans = Array.from({ length: 60 }, (_, seed) => planOf(seed));
+    const plans = Array.from({ length: 120 }, (_, seed) => planOf(seed));
     expect(new Set(plans.flatMap(({ workload }) => workload.features)).size).toBe(FEATURES.length);
-    expect(new Set(plans.map(({ situation }) => situation)).size).toBe(5);
+    expect(new Set(plans.map(({ situation }) => situation)).size).toBe(6);
     expect(plans.every(({ workload }) => workload.features.length < FEATURES.length)).toBe(true);
   });
 

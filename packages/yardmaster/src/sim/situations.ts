@@ -11,7 +11,7 @@ export interface Situation {
   readonly faults: (drawn: FaultPlan, workload: Workload) => FaultPlan;
 }
 
-type SituationName = (typeof NAMES)[number] | "expiry";
+type SituationName = (typeof NAMES)[number] | "expiry" | "cutOffGathering";
 
 const NAMES = ["misjudgedExpiry", "lateSuccess", "lostAssignments"] as const;
 
@@ -19,6 +19,8 @@ const NAMES = ["misjudgedExpiry", "lateSuccess", "lostAssignments"] as const;
 const TURNED = 0.4;
 /** And so many towards tasks that expire under whatever else was drawn. */
 const EXPIRING = 0.08;
+/** And so many towards batches whose worker is out of sight before it knows. */
+const GATHERING = 0.04;
 
 type Turn = Omit<Situation, "name">;
 
@@ -27,11 +29,14 @@ const SITUATIONS: { readonly [N in SituationName]: (random: Random) => Turn } = 
   lateSuccess,
   lostAssignments,
   expiry,
+  cutOffGathering,
 };
 
 export function drawSituation(random: Random): Situation | null {
   const own = random.fork("expiry");
   if (own.chance(EXPIRING)) return { name: "expiry", ...expiry(own) };
+  const gathering = random.fork("gathering");
+  if (gathering.chance(GATHERING)) return { name: "cutOffGathering", ...cutOffGathering(gathering) };
   if (!random.chance(TURNED)) return null;
   const name = random.pick(NAMES);
   return { name, ...SITUATIONS[name](random) };
@@ -162,6 +167,55 @@ function lateSuccess(random: Random): Turn {
       crashChance: 0,
       pauses: silences.map(({ turn, at, forMs }) => ({ place: dispatchers + (turn % workers), at, forMs })),
     }),
+  };
+}
+
+/** Workers that gather batches while they stand still and count as absent, and go on before they know. */
+function cutOffGathering(random: Random): Turn {
+  const absences = Array.from({ length: 5 }, (_, turn) => ({
+    turn,
+    at: random.between(1_500, 3_500) + turn * 4_000,
+    forMs: random.between(1_000, 3_000),
+  }));
+  const batch = { size: 5, withinMs: 3_000 };
+  return {
+    workload: (drawn) => ({
+      ...drawn,
+      workers: random.integer(1, 2),
+      slots: 5,
+      tasks: drawn.tasks.map((task) =>
+        changed(task, {
+          definition: { ...task.definition, label: `${task.definition.label}.gathered`, batch },
+          submitAt: random.below(18_000),
+          delayMs: 0,
+          expiresInMs: 0,
+          kind: "usual",
+          timeoutMs: 60_000,
+          cancelAfterMs: random.chance(0.7) ? random.between(1_000, 5_000) : null,
+          handler: { ...task.handler, runMs: random.between(100, 900) },
+        }),
+      ),
+    }),
+    faults: (drawn, { dispatchers, workers }) => {
+      const places = absences.map(({ turn, ...rest }) => ({
+        place: dispatchers + (turn % workers),
+        ...rest,
+      }));
+      return {
+        ...drawn,
+        healAt: Math.max(drawn.healAt, 24_000),
+        crashes: [],
+        crashChance: 0,
+        presenceIsBlind: false,
+        presenceProves: false,
+        pauses: places,
+        disconnections: places.map((one) => ({
+          ...one,
+          forMs: one.forMs + 500,
+          heardAfterMs: one.forMs + 500,
+        })),
+      };
+    },
   };
 }
 
