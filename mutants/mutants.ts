@@ -92,7 +92,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "gathering-told-running",
-    breaks: "A task that gathers for its batch counts as started: its cancel is confirmed, and its handler called.",
+    breaks:
+      "A task that gathers for its batch counts as started: its cancel is confirmed, and its handler called.",
     file: "worker/runner.ts",
     find: "attempt.isGathering = handler.batch !== null;",
     replace: "",

@@ -62,14 +62,14 @@ function whyNotNow(
   const willing = able.filter(({ takesWork }) => takesWork);
   const data = { ...placeIn(shard, task, isHead), workers: able.length, willing: willing.length };
   if (willing.length === 0) {
-    const sentence = `None of the ${able.length} workers that know ${what} takes new work.`;
+    const sentence = `No worker that knows ${what} takes new work (${able.length} in all).`;
     return { reason: "no-willing-worker", sentence, data };
   }
   if (willing.some((worker) => (skill.stranded ? worker.isFree : hasRoom(worker, requirement))))
     return { reason: "next", sentence: "The task is handed out with the next tick.", data };
   if (!skill.stranded && willing.some(({ isFree }) => isFree)) return whyShort(task, willing, data);
   const at = data.position === null ? "one" : `position about ${data.position}`;
-  const sentence = `All ${willing.length} workers that know ${what} are busy; ${at} of ${data.ready} in queue ${data.queue}.`;
+  const sentence = `Every worker that knows ${what} is busy (${willing.length} in all); ${at} of ${data.ready} in queue ${data.queue}.`;
   return { reason: "workers-busy", sentence, data };
 }
 

@@ -147,7 +147,7 @@ describe("explain, of workers", () => {
     expectExplained(yard, id, {
       state: "ready",
       reason: "no-willing-worker",
-      sentence: "None of the 2 workers that know work takes new work.",
+      sentence: "No worker that knows work takes new work (2 in all).",
       data: { queue: "default", position: 1, ready: 1, workers: 2, willing: 0 },
     });
   });

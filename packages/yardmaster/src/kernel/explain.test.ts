@@ -188,7 +188,7 @@ describe("explain", () => {
       state: "ready",
       reason: "workers-busy",
       sentence:
-        "All 1 workers that know work are busy; position about 1 of 1 in queue default. " +
+        "Every worker that knows work is busy (1 in all); position about 1 of 1 in queue default. " +
         "Its deadline is in 60 ms; that it can be met was doubted when it was accepted.",
       data: { queue: "default", position: 1, ready: 1, workers: 1, willing: 1, ...doubt },
     });
@@ -221,7 +221,7 @@ describe("explain", () => {
     expectExplained(yard, id, {
       state: "scheduled",
       reason: "held-back",
-      sentence: "1 workers may have died of the task: in 9000 ms that is certain, unless they are heard.",
+      sentence: "Workers may have died of the task (1): in 9000 ms that is certain, unless they are heard.",
       data: { attempt: 1, deaths: 1, runAt: yard.now + 9_000, inMs: 9_000, error: LOST },
     });
   });
@@ -261,7 +261,7 @@ describe("explain", () => {
       expectExplained(yard, id, {
         state: "ready",
         reason: "workers-busy",
-        sentence: `All 1 workers that know work are busy; position about ${position} of 2 in queue default.`,
+        sentence: `Every worker that knows work is busy (1 in all); position about ${position} of 2 in queue default.`,
         data: { queue: "default", position, ready: 2, workers: 1, willing: 1 },
       });
   });
@@ -291,7 +291,7 @@ describe("explain", () => {
       expectExplained(yard, id, {
         state: "ready",
         reason: "workers-busy",
-        sentence: `All 1 workers that know work are busy; ${place} of 3 in queue default.`,
+        sentence: `Every worker that knows work is busy (1 in all); ${place} of 3 in queue default.`,
         data: { queue: "default", position, ready: 3, workers: 1, willing: 1 },
       });
     }
@@ -389,14 +389,14 @@ describe("explain", () => {
     expectExplained(yard, waiting, {
       state: "ready",
       reason: "workers-busy",
-      sentence: "All 1 workers that know work are busy; position about 2 of 2 in queue default.",
+      sentence: "Every worker that knows work is busy (1 in all); position about 2 of 2 in queue default.",
       data: { queue: "default", position: 2, ready: 2, workers: 1, willing: 1 },
     });
     yard.order({ type: "drain", worker: "w" });
     expectExplained(yard, waiting, {
       state: "ready",
       reason: "no-willing-worker",
-      sentence: "None of the 1 workers that know work takes new work.",
+      sentence: "No worker that knows work takes new work (1 in all).",
       data: { queue: "default", workers: 1, willing: 0, position: 2, ready: 2 },
     });
   });

@@ -96,7 +96,7 @@ function whyScheduled(shard: Shard, task: LiveTask, now: Millis): Why {
   if (deaths >= shard.limits.quarantineDeaths)
     return {
       reason: "held-back",
-      sentence: `${deaths} workers may have died of the task: in ${inMs} ms that is certain, unless they are heard.`,
+      sentence: `Workers may have died of the task (${deaths}): in ${inMs} ms that is certain, unless they are heard.`,
       data: { attempt, deaths, runAt, inMs, error },
     };
   return {
