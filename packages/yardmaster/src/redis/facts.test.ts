@@ -40,6 +40,14 @@ describe("a Redis server", () => {
     expect((await read({})).warnings).toEqual([expect.stringContaining("CONFIG GET")]);
   });
 
+  it("that is of a Cluster is warned of where one master's absence stops all", async () => {
+    const node = { cluster_enabled: "1" };
+    const told = (value: string): Promise<Facts> =>
+      read(node, "redis://h?cluster=true", ["cluster-require-full-coverage", value]);
+    expect((await told("yes")).warnings).toEqual([expect.stringContaining("set it to no")]);
+    expect((await told("no")).warnings).toEqual([]);
+  });
+
   it("with replicas is warned of, as a failover may lose the last moments", async () => {
     const { durability, warnings } = await read({ connected_slaves: "2" }, "redis://h", []);
     expect(durability).toContain("A failover may lose the last moments");

@@ -39,7 +39,7 @@ async function readConfig(
   call: (args: readonly string[]) => Promise<unknown>,
 ): Promise<ReadonlyMap<string, string> | null> {
   try {
-    const pairs = pairsOf(await call(["CONFIG", "GET", "append*", "save", "maxmemory*"]));
+    const pairs = pairsOf(await call(["CONFIG", "GET", "append*", "save", "maxmemory*", COVERAGE]));
     return new Map([...pairs].map(([name, value]) => [name, textOf(value)]));
   } catch {
     return null;
@@ -81,6 +81,8 @@ function warningsOf(info: ReadonlyMap<string, string>, config: ReadonlyMap<strin
   }
   if (config === null)
     warnings.push("The user may not read the server's settings: allow it CONFIG GET to see its durability.");
+  if (info.get("cluster_enabled") === "1" && config?.get(COVERAGE) === "yes")
+    warnings.push(`While one master is away, none of them answers (${COVERAGE} yes): set it to no.`);
   if (Number(info.get("connected_slaves") ?? "0") > 0) {
     warnings.push("Replication is asynchronous: a failover may lose what was confirmed moments before.");
   }
@@ -88,4 +90,5 @@ function warningsOf(info: ReadonlyMap<string, string>, config: ReadonlyMap<strin
 }
 
 const FAILOVER = " A failover may lose the last moments, since replicas are asynchronous.";
+const COVERAGE = "cluster-require-full-coverage";
 const MIN_VERSION = 7;
