@@ -14,7 +14,7 @@ const RECORDS = resolve(import.meta.dirname, "../docs/runs/mutants.jsonl");
 const USAGE = `npm run mutants -- [--only NAME] [--rotate N] [--seeds N] [--record] [--json]
   plants bugs into a copy of the source and simulates it until a seed fails; each must be found within N seeds (2000)
   --rotate N   only the Nth ${ROTATING} of them, round and round
-  --record     appends each to docs/runs/mutants.jsonl, and leaves out those that it has for this commit`;
+  --record     appends each to docs/runs/mutants.jsonl, and leaves out those that were found at this commit`;
 
 interface Finding {
   readonly name: string;
@@ -72,11 +72,16 @@ async function main(): Promise<number> {
   return caught === mutants.length ? 0 : 1;
 }
 
+/** What runs is copied from the folder: nothing in it may differ from the commit. */
 function commit(): string {
+  const changed = execFileSync("git", ["status", "--porcelain", "--", "packages", "mutants"], {
+    encoding: "utf8",
+  });
+  if (changed !== "") throw new RangeError(`There is no record of what is not committed:\n${changed}`);
   return execFileSync("git", ["rev-parse", "--short=12", "HEAD"], { encoding: "utf8" }).trim();
 }
 
-/** What an earlier run of the same commit has found out of these. */
+/** Which of these an earlier run of the same commit has found; it may have looked for the others no further than it was told. */
 function recorded(at: string, mutants: readonly Mutant[]): Finding[] {
   if (!existsSync(RECORDS)) return [];
   const lines = readFileSync(RECORDS, "utf8")
@@ -84,7 +89,10 @@ function recorded(at: string, mutants: readonly Mutant[]): Finding[] {
     .filter((line) => line !== "");
   // Nobody else writes them.
   const entries = lines.map((line) => JSON.parse(line) as Entry);
-  return entries.filter((entry) => entry.commit === at && mutants.some(({ name }) => name === entry.name));
+  return entries.filter(
+    ({ commit, seed, name }) =>
+      commit === at && seed !== null && mutants.some((mutant) => mutant.name === name),
+  );
 }
 
 function chosen(only: string | undefined, rotate: string | undefined): readonly Mutant[] {

@@ -8,6 +8,7 @@ import { systemHost } from "../src/host.ts";
 import { cursorOf } from "../src/redis/replies.ts";
 import { openDatabase } from "../src/sqlite/driver.ts";
 import { partsOf } from "../src/stores/redis-reads.ts";
+import { frameOf, takeCount, textsOf } from "../src/testing/conformance.ts";
 import { loaded, owner } from "../src/testing/sample-tasks.ts";
 
 let folder = "";
@@ -21,6 +22,8 @@ beforeEach(async () => {
   const commit = await owner(first.store);
   await commit({ type: "tombstone", id: "a", keepUntil: 5 });
   await first.broker.presence.hold("worker:a");
+  await first.broker.declare("mail", { durable: true });
+  await first.broker.send([{ mailbox: "mail", frame: frameOf("frame") }]);
   await first.close({ timeoutMs: 1_000 });
 });
 
@@ -54,6 +57,14 @@ describe("a yard file that somebody else has written to", () => {
     await expect(changed("ALTER TABLE task RENAME COLUMN payload TO content")).rejects.toMatchObject({
       code: "STORE_CORRUPT",
     });
+  });
+
+  it("keeps nobody waiting for a frame that it counts", async () => {
+    const { broker } = await changed("UPDATE frame SET id = -1");
+    expect(await broker.depth("mail")).toBe(1);
+    const receiver = await broker.receive("mail");
+    expect(textsOf(await takeCount(receiver, 1))).toEqual(["frame"]);
+    await receiver.close();
   });
 
   it("names no file that is removed", async () => {

@@ -29,7 +29,7 @@ class FrameReceiver implements SqliteReceiver {
   readonly #onEnd: () => void;
   readonly #wake: () => void = () => this.#woken();
   #mailbox: number;
-  #cursor = 0;
+  #cursor = BEFORE_ALL;
   /** Frames up to this one were there before this receiver. */
   #oldUpTo: number;
   /** Null where there are no bells to be had. */
@@ -103,7 +103,7 @@ class FrameReceiver implements SqliteReceiver {
     if (found === null || found.id === this.#mailbox) return false;
     this.#stopListening?.();
     this.#mailbox = found.id;
-    this.#cursor = 0;
+    this.#cursor = BEFORE_ALL;
     this.#oldUpTo = 0;
     this.#stopListening = this.#file.bells.listen(found.id, this.#wake);
     return true;
@@ -140,5 +140,7 @@ class FrameReceiver implements SqliteReceiver {
   }
 }
 
+/** Also before what a damaged file has numbered anew: what `depth` counts is taken. */
+const BEFORE_ALL = Number.NEGATIVE_INFINITY;
 const LOOK_MS = 1_000;
 const LOOK_WITHOUT_BELL_MS = 20;

@@ -24,7 +24,8 @@ export class Acks {
   private readonly host: Host;
   private waiting: Delivery[] = [];
   private isTimed = false;
-  private isSending = false;
+  /** The parts of the engine that have not answered yet: none holds up another. */
+  private readonly sending = new Set<number>();
   private isClosed = false;
   /** Rises with each receiver: what an older one delivered needs no acknowledgement any more. */
   private generation = 0;
@@ -36,7 +37,7 @@ export class Acks {
 
   add(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) this.waiting.push(delivery);
-    if (this.waiting.length >= MAX_WAITING) void this.send();
+    if (this.waiting.length >= MAX_WAITING) this.send();
     else this.time(MAX_WAIT_MS);
   }
 
@@ -70,25 +71,31 @@ export class Acks {
     this.isTimed = true;
     this.host.after(delayMs, () => {
       this.isTimed = false;
-      void this.send();
+      this.send();
     });
   }
 
-  private async send(): Promise<void> {
-    if (this.isSending || this.isClosed || this.waiting.length === 0) return;
-    this.isSending = true;
+  private send(): void {
+    if (this.isClosed) return;
     const { partOf = () => 0 } = this.broker;
     const parts = Map.groupBy(this.waiting, partOf);
     this.waiting = [];
-    await Promise.all(Array.from(parts.values(), (deliveries) => this.sendPart(deliveries)));
-    this.isSending = false;
+    for (const [part, deliveries] of parts) {
+      if (this.sending.has(part)) this.waiting.push(...deliveries);
+      else void this.sendPart(part, deliveries);
+    }
   }
 
-  private async sendPart(deliveries: readonly Delivery[]): Promise<void> {
+  private async sendPart(part: number, deliveries: readonly Delivery[]): Promise<void> {
     const { generation } = this;
+    this.sending.add(part);
     try {
       await this.broker.send([], deliveries);
+      this.sending.delete(part);
+      // What came meanwhile.
+      if (this.waiting.length > 0) this.time(MAX_WAIT_MS);
     } catch (error) {
+      this.sending.delete(part);
       // Nothing is lost: unacknowledged frames come again, and all that they can hold may come twice.
       if (generation === this.generation) this.waiting = [...deliveries, ...this.waiting];
       if (!isCode(error, "CLOSED")) this.time(RETRY_MS);

@@ -119,7 +119,8 @@ export class ShardOwner {
       failure: (error) => this.fail(error),
     });
     const isOver = (): boolean => this.ending !== null;
-    this.walk = new CatalogueWalk({ store: engine.store, host, kernel: this.kernel, isOver });
+    const fail = (error: unknown): void => this.fail(error);
+    this.walk = new CatalogueWalk({ store: engine.store, host, kernel: this.kernel, isOver, fail });
     this.caughtUpAt = host.monotonic();
     this.over = new Promise((resolve) => {
       this.giveUp = resolve;

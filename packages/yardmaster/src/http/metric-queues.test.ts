@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueueStatus } from "../client/directory.ts";
 import { BOUNDS_MS, type HistogramView, type QueueStats } from "../protocol/stats.ts";
-import { boundedQueues, MAX_METRIC_QUEUES } from "./metric-queues.ts";
+import { MAX_METRIC_QUEUES, QueueLabels } from "./metric-queues.ts";
 import { metricsText } from "./metrics.ts";
 
 const QUEUES = 250;
@@ -30,6 +30,7 @@ describe("labels of queues", () => {
     const text = metricsText(
       { queues: numbers.map(statsOf), slots: 1, used: 0 } as never,
       numbers.map(statusOf),
+      new QueueLabels(),
     );
     const labels = new Set([...text.matchAll(/queue="([^"]+)"/g)].map(([, name]) => name));
     expect(labels.size).toBe(MAX_METRIC_QUEUES + 1);
@@ -45,7 +46,7 @@ describe("labels of queues", () => {
   });
 
   it("lose nothing of the sums", () => {
-    const { stats, queues } = boundedQueues(numbers.map(statsOf), numbers.map(statusOf), 7);
+    const { stats, queues } = new QueueLabels(7).bounded(numbers.map(statsOf), numbers.map(statusOf));
     const sum = (of: (one: QueueStats) => number): number => stats.reduce((total, one) => total + of(one), 0);
     expect(sum(({ submitted }) => submitted)).toBe((QUEUES * (QUEUES - 1)) / 2);
     expect(sum(({ total }) => total.sumMs)).toBe((QUEUES * (QUEUES - 1)) / 2);
@@ -54,8 +55,17 @@ describe("labels of queues", () => {
     expect([stats.length, queues.length]).toEqual([8, 8]);
   });
 
+  it("stay with the queues that they were given to, as counters may not fall", () => {
+    const bound = new QueueLabels(1);
+    const failedOfOthers = (submitted: number): number => {
+      const stats = [statsOf(50), { ...statsOf(7), submitted, failed: 500 }];
+      return bound.bounded(stats, []).stats.find(({ queue }) => queue === "other")?.failed ?? 0;
+    };
+    expect([failedOfOthers(49), failedOfOthers(51)]).toEqual([500, 500]);
+  });
+
   it("leave few queues as they are", () => {
     const few = [statsOf(1), statsOf(2)];
-    expect(boundedQueues(few, [statusOf(1)])).toEqual({ stats: few, queues: [statusOf(1)] });
+    expect(new QueueLabels().bounded(few, [statusOf(1)])).toEqual({ stats: few, queues: [statusOf(1)] });
   });
 });

@@ -8,27 +8,47 @@ const OTHER = "other";
 
 type Depths = Pick<QueueStatus, "name" | "paused" | "scheduled" | "blocked" | "ready" | "parked" | "active">;
 
-/** The largest queues by what was submitted to them, then by what they hold; the rest is one, named `other`. */
-export function boundedQueues(
-  stats: readonly QueueStats[],
-  queues: readonly Depths[],
-  most: number = MAX_METRIC_QUEUES,
-): { readonly stats: readonly QueueStats[]; readonly queues: readonly Depths[] } {
+/**
+ * Which queues have series of their own: the largest at the first look, by what was submitted to them, then by what they
+ * hold, and those that come while there is room. They keep them: where a queue left the sum of the others, its counters
+ * would fall, which Prometheus takes for a start from nothing.
+ */
+export class QueueLabels {
+  readonly #most: number;
+  readonly #named = new Set<string>();
+
+  constructor(most: number = MAX_METRIC_QUEUES) {
+    this.#most = most;
+  }
+
+  /** All others as one, named `other`. */
+  bounded(
+    stats: readonly QueueStats[],
+    queues: readonly Depths[],
+  ): { readonly stats: readonly QueueStats[]; readonly queues: readonly Depths[] } {
+    for (const name of ranked(stats, queues)) {
+      if (this.#named.size === this.#most) break;
+      this.#named.add(name);
+    }
+    return {
+      stats: joined(stats, ({ queue }) => this.#named.has(queue), sumOfStats),
+      queues: joined(queues, ({ name }) => this.#named.has(name), sumOfDepths),
+    };
+  }
+}
+
+/** Names, largest first. */
+function ranked(stats: readonly QueueStats[], queues: readonly Depths[]): readonly string[] {
   const sizes = new Map<string, [submitted: number, held: number]>();
   for (const one of queues) sizes.set(one.name, [0, heldBy(one)]);
   for (const { queue, submitted } of stats) sizes.set(queue, [submitted, sizes.get(queue)?.[1] ?? 0]);
-  if (sizes.size <= most) return { stats, queues };
-  const ranked = [...sizes]
+  return [...sizes]
     .filter(([name]) => name !== OTHER)
     .sort(
       ([a, [submittedToA, heldByA]], [b, [submittedToB, heldByB]]) =>
         submittedToB - submittedToA || heldByB - heldByA || (a < b ? -1 : 1),
-    );
-  const named = new Set(ranked.slice(0, most).map(([name]) => name));
-  return {
-    stats: joined(stats, ({ queue }) => named.has(queue), sumOfStats),
-    queues: joined(queues, ({ name }) => named.has(name), sumOfDepths),
-  };
+    )
+    .map(([name]) => name);
 }
 
 function heldBy({ scheduled, blocked, ready, parked, active }: Depths): number {

@@ -1,6 +1,6 @@
 import type { QueueStatus, YardStats } from "../client/directory.ts";
 import { BOUNDS_MS, type HistogramView, type QueueStats } from "../protocol/stats.ts";
-import { boundedQueues } from "./metric-queues.ts";
+import type { QueueLabels } from "./metric-queues.ts";
 
 /** Every metric by its name, with what it says. `ops/` may use no other. */
 export const METRICS = {
@@ -27,8 +27,9 @@ const WAITS = ["scheduled", "blocked", "ready", "parked", "active"] as const;
 export function metricsText(
   { queues: counted, slots, used, fencedCommits }: YardStats,
   present: readonly QueueStatus[],
+  labels: QueueLabels,
 ): string {
-  const { stats, queues } = boundedQueues(counted, present);
+  const { stats, queues } = labels.bounded(counted, present);
   const page = new Page();
   page.head("yardmaster_tasks_submitted_total", "counter");
   for (const { queue, submitted } of stats)

@@ -1,3 +1,5 @@
+import type { Yard } from "../yard.ts";
+import { QueueLabels } from "./metric-queues.ts";
 import { metricsText } from "./metrics.ts";
 import { type Route, route } from "./route.ts";
 import {
@@ -76,7 +78,7 @@ export const yardRoutes: readonly Route[] = [
     textType: "text/plain; version=0.0.4; charset=utf-8",
     async handle({ yard }) {
       const [stats, queues] = await Promise.all([yard.stats(), yard.queues()]);
-      return metricsText(stats, queues);
+      return metricsText(stats, queues, labelsOf(yard));
     },
   }),
   route({
@@ -129,3 +131,11 @@ export const yardRoutes: readonly Route[] = [
     handle: async ({ yard, params: { name } }) => ({ id: (await yard.schedules.runNow(name)).id }),
   }),
 ];
+
+const labels = new WeakMap<Yard, QueueLabels>();
+
+function labelsOf(yard: Yard): QueueLabels {
+  const known = labels.get(yard) ?? new QueueLabels();
+  labels.set(yard, known);
+  return known;
+}

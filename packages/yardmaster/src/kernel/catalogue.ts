@@ -90,7 +90,7 @@ export class Catalogue {
   }
 
   /** The newest that may fit; who asks looks at their records. Opens the catalogue. */
-  find(search: StoredSearch, now: Millis): Pick<StoredAnswer, "ids" | "horizon"> {
+  find(search: StoredSearch, now: Millis): StoredAnswer {
     this.isOpen = true;
     this.#askedAt = now;
     const ids: TaskId[] = [];

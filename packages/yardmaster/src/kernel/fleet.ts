@@ -155,17 +155,20 @@ export function reconcile(shard: Shard, { held }: Event<"attemptsHeld">, now: Mi
   const listed = new Map<string, HeldAttempt>();
   for (const attempt of held.attempts)
     listed.set(tokenOf(attempt.id, attempt.epoch, attempt.attempt), attempt);
+  const unseen: Attempt[] = [];
   for (const attempt of [...worker.held]) {
     const token = tokenOf(attempt.task.id, attempt.epoch, attempt.number);
     const there = listed.get(token);
     listed.delete(token);
     if (there !== undefined) adopt(shard, worker, attempt, there, now);
-    else if (attempt.restored || attempt.frame <= held.seen) neverSeen(shard, attempt, now);
+    else if (attempt.restored || attempt.frame <= held.seen) unseen.push(attempt);
   }
+  // Before anything is let go: a worker that takes its leave is forgotten with the last that it has.
+  for (const [token, stray] of listed) abortStray(shard, worker, token, stray, now);
   for (const [token, frame] of [...worker.ghosts]) {
     if (!listed.has(token) && frame <= held.seen) forgetGhost(shard, worker, token);
   }
-  for (const [token, stray] of listed) abortStray(shard, worker, token, stray, now);
+  for (const attempt of unseen) neverSeen(shard, attempt, now);
   loadChanged(shard, worker);
 }
 

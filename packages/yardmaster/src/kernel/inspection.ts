@@ -75,9 +75,7 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
       return task === undefined ? null : storyOf(recordOf(task, isTerminal(task.state) ? now : 0));
     }
     case "list":
-      return query.stored === undefined
-        ? listTasks(shard, query)
-        : { ...searchStored(shard, query.stored, now), parked: shard.parking.total };
+      return query.stored === undefined ? listTasks(shard, query) : searchStored(shard, query.stored, now);
     case "queues":
       return Array.from(shard.queues.all, viewQueue);
     case "stats":
@@ -102,11 +100,7 @@ export function answer(shard: Shard, query: Query, now: Millis): Answer {
 }
 
 /** Where nothing is parked, what waits is in memory and nowhere else, and nobody need be asked to look for it. */
-function searchStored(
-  { catalogue, parking }: Shard,
-  search: StoredSearch,
-  now: Millis,
-): Pick<StoredAnswer, "ids" | "horizon"> {
+function searchStored({ catalogue, parking }: Shard, search: StoredSearch, now: Millis): StoredAnswer {
   const isNone = parking.total === 0 && !search.states.some(isTerminal);
   return isNone ? { ids: [], horizon: "" } : catalogue.find(search, now);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { declare } from "../../test/explained.ts";
 import { CLIENT, KernelYard, type TestWorker } from "../../test/kernel-yard.ts";
 
 describe("a worker that was lost and is heard again", () => {
@@ -24,6 +25,36 @@ describe("a worker that was lost and is heard again", () => {
     worker.register();
     yard.tick();
     expect(yard.mailOf("worker:w", "abort")).toHaveLength(2);
+  });
+});
+
+describe("a worker that takes its leave before its inventory comes", () => {
+  it("is known until what it still runs has ended, which fills a place of the queue's limit (seed 227824)", () => {
+    const yard = new KernelYard();
+    declare(yard, { concurrency: 2 });
+    yard.worker("w", { credit: 2 });
+    const [unseen, stray] = [yard.submit(), yard.submit()];
+    yard.tick();
+    // The engine has lost that one of them was given to it, and the other never came to it.
+    const row = yard.rows.get(stray);
+    if (row !== undefined)
+      yard.rows.set(stray, { ...row, task: { ...row.task, state: "ready", attempt: 0 } });
+    yard.workers.delete("w");
+    yard.takeover();
+    yard.worker("other", { credit: 2 });
+    yard.kernel.apply({ type: "workerLeft", worker: "w" }, yard.now);
+    const attempts = [{ id: stray, epoch: 1, attempt: 1, state: "running" }] as const;
+    const held = { type: "held", worker: "w", epoch: yard.epoch, seen: 0, attempts } as const;
+    yard.kernel.apply({ type: "attemptsHeld", held }, yard.now);
+    yard.tick();
+    const active = (): number => [unseen, stray].filter((id) => yard.state(id) === "assigned").length;
+    expect(active()).toBe(1);
+    const outcome = { type: "outcome", id: stray, epoch: 1, attempt: 1, kind: "cancelled" } as const;
+    const rest = { delayMs: 0, result: "", error: null, startedAt: 0 };
+    yard.kernel.apply({ type: "outcomeReported", outcome: { ...outcome, ...rest }, worker: "w" }, yard.now);
+    yard.tick();
+    expect(active()).toBe(2);
+    expect(yard.kernel.answer({ type: "workers" }, yard.now)).toMatchObject([{ id: "other" }]);
   });
 });
 
@@ -143,6 +174,22 @@ describe("a worker that was lost because it was out of sight and may still start
       yard.tick(1);
       expect([yard.state(id), confirmed(yard)]).toEqual(["cancelled", ["cancelled"]]);
     }
+  });
+
+  it("keeps it from being confirmed by the next owner although the worker was heard again before", () => {
+    const { yard, worker, id } = lostYard();
+    yard.kernel.apply(ABSENT, yard.now);
+    yard.tick();
+    worker.beat();
+    yard.tick();
+    expect(yard.record(id)).toMatchObject({ state: "ready", deaths: 0 });
+    yard.takeover();
+    yard.tick();
+    yard.cancel(id);
+    yard.tick(6_999);
+    expect([yard.state(id), confirmed(yard)]).toEqual(["scheduled", []]);
+    yard.tick(1);
+    expect([yard.state(id), confirmed(yard)]).toEqual(["cancelled", ["cancelled"]]);
   });
 
   it("confirms a cancel in time although the worker is heard again and the task's retry is later", () => {

@@ -5,7 +5,7 @@ import fc from "../../test/property.ts";
 
 const LEAST = 100;
 /** More than the least, as not all that a case is made of takes effect in it. */
-const RUNS = 125;
+const RUNS = 150;
 
 describe("any mix of order, placement, limit, time, dependency, cancel and failover", () => {
   it(`keeps all promises, and each pair of values takes effect in ${LEAST} cases or more`, {

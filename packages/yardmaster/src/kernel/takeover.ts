@@ -109,6 +109,7 @@ export function restored(shard: Shard, now: Millis): void {
   for (const queue of shard.queues.all) watchQueueRate(shard, queue, now);
   schedulesRestored(shard);
   secondsRestored(shard);
+  shard.loadedDefaults.clear();
   dependenciesRestored(shard, now);
   shard.timers.set(shard.sweep, now + SWEEP_EVERY_MS);
 }
@@ -194,7 +195,7 @@ function revive(shard: Shard, { task: record, payload }: StoredTask, now: Millis
   // Put in line by an earlier release, which knows of no cancel that is held back.
   if (cancelRequested && state === "ready") task.state = "scheduled";
   task.attempt = record.attempt;
-  if (isRich(record) || kept === null) reviveDetails(task, record, now);
+  if (isRich(record) || mayStillStart(record) || kept === null) reviveDetails(task, record, now);
   if (record.attempt > 0) task.last = pastAttempt(task, record);
   shard.add(task);
   return task;
@@ -206,6 +207,15 @@ function isRich(record: TaskRecord): boolean {
   const isMarked =
     cancelRequested || error !== null || past !== undefined || links !== undefined || skipped !== undefined;
   return runAt + expiresAt + deaths > 0 || retryOf + key + code !== "" || isMarked;
+}
+
+/**
+ * The earlier owner may have lost the worker of an attempt a moment ago, and have taken its death back since: then
+ * nothing else tells of it.
+ */
+function mayStillStart({ state, attempt }: TaskRecord): boolean {
+  const isHeld = state === "assigned" || state === "running";
+  return attempt > (isHeld ? 1 : 0);
 }
 
 function reviveDetails(task: LiveTask, record: TaskRecord, now: Millis): void {
@@ -222,8 +232,7 @@ function reviveDetails(task: LiveTask, record: TaskRecord, now: Millis): void {
   details.links = record.links ?? null;
   details.skipped = record.skipped ?? 0;
   details.payloadBytes = record.payloadBytes;
-  // Whoever has died of it may be a worker that the earlier owner lost a moment ago.
-  if (record.deaths > 0) details.mayStartUntil = now + CONTACT_MS;
+  if (mayStillStart(record)) details.mayStartUntil = now + CONTACT_MS;
   // That owner's clock may have been another one.
   if (record.cancelRequested && task.state === "scheduled") details.runAt = details.mayStartUntil;
 }

@@ -44,7 +44,7 @@ interface Tombstone {
 export class Records {
   readonly leases: Leases;
   readonly #tasks = new Map<TaskId, Row>();
-  readonly #order = new IdOrder();
+  readonly #order = new IdOrder(this.#tasks);
   readonly #taskEnds = new Expiry();
   readonly #tombstones = new Map<TaskId, Tombstone>();
   readonly #tombstoneEnds = new Expiry();
@@ -125,11 +125,14 @@ export class Records {
     const tasks: TaskRecord[] = [];
     let left = filter.most ?? MOST_LOOKED_AT;
     let cursor: string | null = null;
-    for (const id of this.#order.below(filter.cursor ?? LAST, this.#tasks)) {
+    for (const id of this.#order.below(filter.cursor ?? LAST)) {
+      if (left === 0) return { tasks, cursor };
       const row = this.#tasks.get(id);
-      if (row === undefined || (!row.parked && row.keepUntil === 0) || !isOfShard(id, filter)) continue;
-      if (left === 0 || tasks.length === filter.limit) return { tasks, cursor };
-      if (matches(row.task, filter)) tasks.push({ ...row.task });
+      const isStored = row !== undefined && (row.parked || row.keepUntil > 0);
+      if (isStored && isOfShard(id, filter) && matches(row.task, filter)) {
+        if (tasks.length === filter.limit) return { tasks, cursor };
+        tasks.push({ ...row.task });
+      }
       cursor = id;
       left--;
     }

@@ -198,8 +198,6 @@ export interface StoredAnswer {
   readonly ids: readonly TaskId[];
   /** From this id on upwards all are known; "" where that is all there are. */
   readonly horizon: TaskId;
-  /** How many tasks of the shard are parked. */
-  readonly parked: number;
 }
 
 /** Orders that change something; answered when committed. */

@@ -86,6 +86,18 @@ describe("a connection", () => {
     expect(entries()).toEqual([2]);
   });
 
+  it("calls a file damaged where it has other tables, and not where a statement only fails", async () => {
+    const db = database();
+    const own = connection(db);
+    expect(await codeOf(own.write(HALF, TRANSIENT, () => db.exec("BEGIN")))).toBe("STORE_UNAVAILABLE");
+    for (const text of [
+      "SELECT 1 FROM absent",
+      "SELECT absent FROM line",
+      "INSERT INTO line (absent) VALUES (1)",
+    ])
+      expect(await codeOf(own.write(HALF, TRANSIENT, () => db.exec(text)))).toBe("STORE_CORRUPT");
+  });
+
   it("undoes a write that fails, and goes on with the next", async () => {
     const own = connection(database());
     const insert = own.prepare("INSERT INTO line (entry) VALUES (?)");

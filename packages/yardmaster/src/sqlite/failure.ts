@@ -50,13 +50,13 @@ export function translate(error: unknown, half: Half, path: string): unknown {
     );
   const extended = extendedCode(error);
   if (extended === null) return error;
-  const [code, message] = explain(extended, half, path);
+  const [code, message] = explain(extended, messageOf(error), half, path);
   return new YardmasterError(code, `${message} (SQLite: ${oneLine(messageOf(error), MAX_MESSAGE_BYTES)})`, {
     cause: error,
   });
 }
 
-function explain(extended: number, half: Half, path: string): [ErrorCode, string] {
+function explain(extended: number, said: string, half: Half, path: string): [ErrorCode, string] {
   switch (extended & 0xff) {
     case PERM:
     case READONLY:
@@ -64,7 +64,9 @@ function explain(extended: number, half: Half, path: string): [ErrorCode, string
         ? [half, `${path} cannot be locked at the moment.`]
         : ["STORE_READ_ONLY", `${path} or its folder cannot be written: check its permissions.`];
     case ERROR:
-      return ["STORE_CORRUPT", `${path} has other tables than Yardmaster makes: restore it from a backup.`];
+      return OTHER_TABLES.test(said)
+        ? ["STORE_CORRUPT", `${path} has other tables than Yardmaster makes: restore it from a backup.`]
+        : [half, `${path} cannot be used.`];
     case CORRUPT:
       return ["STORE_CORRUPT", `${path} is damaged: restore it from a backup.`];
     case NOTADB:
@@ -82,6 +84,8 @@ function explain(extended: number, half: Half, path: string): [ErrorCode, string
       return [half, `${path} cannot be used.`];
   }
 }
+
+const OTHER_TABLES = /^no such (table|column)|has no column named/;
 
 /** The driver gives no integers beyond 2 ** 53, and no SQLite error for them either. */
 function isTooLarge(error: unknown): boolean {

@@ -24,7 +24,8 @@ export class RunHistory {
   readonly #report: Report;
   readonly #runs = new Map<TaskId, Runs>();
   readonly #ids = new Map<string, TaskId>();
-  readonly #cancelled = new Set<TaskId>();
+  /** Whose cancel was confirmed, and when. */
+  readonly #cancelled = new Map<TaskId, number>();
   readonly #neverSent = new Set<string>();
   /** The runs in progress, by process. */
   readonly #current = new Map<string, Set<string>>();
@@ -43,9 +44,10 @@ export class RunHistory {
     this.#report = report;
   }
 
-  /** The records are others now: the engine has lost its last moments. */
-  goOn(records: RecordHistory): void {
+  /** The records are others now: the engine has lost its last moments, and what was confirmed in them. */
+  goOn(records: RecordHistory, since: number): void {
     this.#records = records;
+    for (const [id, at] of this.#cancelled) if (at > since) this.#cancelled.delete(id);
   }
 
   startsOf(id: TaskId): number {
@@ -62,9 +64,9 @@ export class RunHistory {
   }
 
   /** A cancel of what had ended some other way was answered, and did nothing. */
-  cancelled(id: TaskId): void {
+  cancelled(id: TaskId, at: number): void {
     const terminal = this.#records.terminalOf(id);
-    if (terminal === undefined || terminal === "cancelled") this.#cancelled.add(id);
+    if (terminal === undefined || terminal === "cancelled") this.#cancelled.set(id, at);
   }
 
   /** Its submission failed before anything had left the client. */

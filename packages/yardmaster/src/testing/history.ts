@@ -102,7 +102,7 @@ export class HistoryChecker {
         if (fact.outcome === "refused") this.#refused.add(fact.id);
         break;
       case "cancelled":
-        this.#runs.cancelled(fact.id);
+        this.#runs.cancelled(fact.id, fact.at);
         break;
       case "acquired":
       case "scheduling":
@@ -195,7 +195,7 @@ export class HistoryChecker {
     const known = this.#violations.length;
     for (const fact of this.#kept) record(this.#records, fact);
     this.#violations.length = known;
-    this.#runs.goOn(this.#records);
+    this.#runs.goOn(this.#records, since);
     for (const [id, { at: submittedAt }] of this.#submitted) {
       if (submittedAt > since) this.#excused.add(id);
       else if (!this.#excused.has(id)) this.#open.add(id);

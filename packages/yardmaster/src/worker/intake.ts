@@ -102,7 +102,7 @@ export class Intake {
     heartbeats.pulse.setAnswered(shard, answer.number);
     // The mailbox is in order: what was sent before this answer and is not here is lost.
     if (answer.sent > link.seen) link.framesLost();
-    // Who does not know this worker may have given its tasks to others: nothing starts before it does.
+    // Who does not know this worker may have given its tasks to others: this is no contact.
     if (answer.known) runner.contact(shard, answer.number);
     else this.#resync(link);
     division.heard(shard, answer);

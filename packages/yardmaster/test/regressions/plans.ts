@@ -57,6 +57,30 @@ export const PLANS: readonly { readonly wrong: string; readonly plan: string; re
       replace: "",
     },
   },
+  {
+    // Seed 220456.
+    wrong: "the checker held a graph's cancel to be confirmed that the engine had lost",
+    plan: "lost-cancel-of-a-graph",
+    reverse: {
+      name: "lost-cancel-counts",
+      breaks: "What was confirmed in an engine's last moments counts although it has lost them.",
+      file: "testing/history-runs.ts",
+      find: "if (at > since) this.#cancelled.delete(id);",
+      replace: "if (at < 0) this.#cancelled.delete(id);",
+    },
+  },
+  {
+    // Seed 251889.
+    wrong: "the handles of a client counted as waiting that was closing when the run ended",
+    plan: "closing-at-the-end",
+    reverse: {
+      name: "closed-client-waits",
+      breaks: "A handle is expected to be settled that its closing client has given up.",
+      file: "sim/sim-client.ts",
+      find: "this.awaited.delete(handle.id)",
+      replace: "undefined",
+    },
+  },
 ];
 
 export function fileOf(plan: string): string {
