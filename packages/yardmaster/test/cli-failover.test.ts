@@ -43,6 +43,16 @@ describe("a worker that is killed", () => {
     expect(Date.parse(status?.startedAt ?? "") - first.at).toBeLessThan(RESTARTED_WITHIN_MS);
   });
 
+  it("fails its task that was submitted to run at most once", async () => {
+    await yard.start("dispatcher");
+    const worker = await yard.start("worker", HANDLERS);
+    const args = ["submit", "die", "null", "--delivery", "at-most-once", "--json"];
+    const { id } = JSON.parse((await yard.run(...args)).stdout) as { id: string };
+    expect(await worker.ended).toMatchObject({ code: 9 });
+    expect(await client.get(id).settled()).toMatchObject({ ok: false });
+    expect(await client.status(id)).toMatchObject({ code: "WORKER_LOST", attempt: 1 });
+  });
+
   it("is counted against the task that ended it, which is quarantined at the third death", async () => {
     await yard.start("dispatcher");
     const task = await client.submit(die, null);

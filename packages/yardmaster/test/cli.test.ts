@@ -125,6 +125,11 @@ describe("submit", () => {
     expect({ code, same: JSON.parse(stdout).result === text }).toEqual({ code: 0, same: true });
   });
 
+  it("refuses a promise that there is not", async () => {
+    const { code, stderr } = await yard.run("submit", "echo", "1", "--delivery", "perhaps");
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining("at-most-once") });
+  });
+
   it("takes the same idempotency key for the same task", async () => {
     const [first] = await yard.json("submit", "echo", "5", "--key", "k", "--wait");
     const [second] = await yard.json("submit", "echo", "5", "--key", "k", "--wait");

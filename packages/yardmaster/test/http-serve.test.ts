@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -154,6 +154,15 @@ describe("yardmaster serve", () => {
     const { port } = new URL(urlIn(await first.line(/ready at/)));
     const { code, stderr } = await yard.run("serve", "--port", port);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`port ${port}`) });
+  });
+
+  it("keeps no first token that it could not serve with", async () => {
+    const taken = await yard.start("serve", "--port", "0");
+    const { port } = new URL(urlIn(await taken.line(/ready at/)));
+    const file = join(yard.folder, "yard.db.tokens");
+    rmSync(file);
+    expect(await yard.run("serve", "--port", port)).toMatchObject({ code: 2 });
+    expect(existsSync(file)).toBe(false);
   });
 });
 

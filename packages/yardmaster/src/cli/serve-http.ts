@@ -68,12 +68,15 @@ export async function openHttpFace(
   output: Output,
   log: EventLog,
 ): Promise<HttpFace> {
-  const { tokens, first } = tokensOf(target, undefined, true, output);
   const yard = await connect(target, wait);
   try {
+    const { tokens, first, discard } = tokensOf(target, undefined, true, output);
     const report = (what: string, error: unknown): void =>
       log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`);
-    const server = await startHttp(yard, { port, tokens, report, dispatches });
+    const server = await startHttp(yard, { port, tokens, report, dispatches }).catch((error: unknown) => {
+      discard();
+      throw error;
+    });
     announce(server, first, output, log);
     return {
       async close({ timeoutMs }) {
@@ -105,9 +108,10 @@ async function serve(command: Command, options: ServeOptions): Promise<number> {
   const log = await eventLogOf(command);
   const asked = shutdownAsked();
   const tls = tlsOf(options);
-  const { tokens, first } = tokensOf(target, options.tokens, isLoopback(options.address), output);
   const yard = await connect(target);
   try {
+    const loopback = isLoopback(options.address);
+    const { tokens, first, discard } = tokensOf(target, options.tokens, loopback, output);
     const server = await startHttp(yard, {
       port: options.port,
       address: options.address,
@@ -117,6 +121,9 @@ async function serve(command: Command, options: ServeOptions): Promise<number> {
       secretKeys: options.hideKey ?? [],
       report: (what, error) => log.tell("error", "httpTrouble", `${what}: ${errorText(error)}`),
       ...(tls === undefined ? {} : { tls }),
+    }).catch((error: unknown) => {
+      discard();
+      throw error;
     });
     announce(server, first, output, log);
     log.tell("info", "ending", `${await asked}: answering whoever waits`);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createToken, hashToken, parseTokens, type TokenRecord, tokenLine } from "../http/tokens.ts";
 import { messageOf } from "../protocol/errors.ts";
 import type { Output } from "./output.ts";
@@ -9,11 +9,14 @@ const VARIABLE = "YARDMASTER_TOKENS";
 const FILE_MODE = 0o600;
 const HEAD =
   "# Who may call this yard's HTTP API: role:sha256:digest, one a line. Roles: viewer, producer, operator, admin.";
+const NOTHING = (): void => undefined;
 
 /** Who may call, and the token itself where it was made just now. */
 export interface ServeTokens {
   readonly tokens: readonly TokenRecord[];
   readonly first: string | null;
+  /** Takes back the one that was made, where nobody can use it: the next try makes another. */
+  readonly discard: () => void;
 }
 
 /**
@@ -28,9 +31,9 @@ export function tokensOf(
 ): ServeTokens {
   const fromEnvironment = process.env[VARIABLE];
   if (file === undefined && fromEnvironment !== undefined)
-    return { tokens: parseTokens(fromEnvironment, VARIABLE), first: null };
+    return { tokens: parseTokens(fromEnvironment, VARIABLE), first: null, discard: NOTHING };
   const path = file ?? besideYard(target);
-  if (existsSync(path)) return { tokens: parseTokens(read(path), path), first: null };
+  if (existsSync(path)) return { tokens: parseTokens(read(path), path), first: null, discard: NOTHING };
   if (!mayCreate)
     throw usage(`there are no tokens: put them into ${path} or ${VARIABLE} (docs/http.md says how)`);
   return createFirst(path, output);
@@ -53,7 +56,7 @@ function createFirst(path: string, output: Output): ServeTokens {
   }
   output.note(`The first admin token, shown only now (its digest is in ${path}):\n  ${token}`);
   output.emit({ event: "token", role: "admin", token, file: path });
-  return { tokens: [record], first: token };
+  return { tokens: [record], first: token, discard: () => rmSync(path, { force: true }) };
 }
 
 function read(path: string): string {

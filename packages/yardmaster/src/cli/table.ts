@@ -3,9 +3,12 @@ import { plain, truncated } from "./plain-text.ts";
 const MAX_CELL = 48;
 const GAP = "  ";
 
-/** Rows under their headings, in columns as wide as their content needs; the last column is not padded. */
+/** Rows under their headings, in columns as wide as their content needs; the last column is neither padded nor cut. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map((cell) => truncated(plain(cell), MAX_CELL)));
+  const last = headings.length - 1;
+  const cells = rows.map((row) =>
+    row.map((cell, column) => (column === last ? plain(cell) : truncated(plain(cell), MAX_CELL))),
+  );
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),
   );

@@ -1,4 +1,5 @@
 import type { TaskStatus } from "../client/task-status.ts";
+import { type Host, systemHost } from "../host.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import type { Yard } from "../yard.ts";
@@ -6,6 +7,9 @@ import { EXIT } from "./exit-code.ts";
 import { errorLine, type Output } from "./output.ts";
 import { plainJson } from "./plain-text.ts";
 import { shownValue } from "./task-view.ts";
+
+/** After this long a wait says what it waits for: with no dispatcher or worker it may last for ever. */
+const HINT_MS = 10_000;
 
 /**
  * Waits for a task's end and prints its result, or its failure on stderr; answers with the exit code. With `--json`
@@ -16,9 +20,14 @@ export async function waitForEnd(
   id: string,
   output: Output,
   timeoutMs: number | undefined,
+  host: Host = systemHost,
 ): Promise<number> {
   checkId(id);
-  const end = await yard.get(id).settled(timeoutMs === undefined ? {} : { timeoutMs });
+  const stopHint = host.after(HINT_MS, () =>
+    output.note(`still waiting for ${id}; what it waits for says: yardmaster explain ${id}`),
+  );
+  const ending = yard.get(id).settled(timeoutMs === undefined ? {} : { timeoutMs });
+  const end = await ending.finally(stopHint);
   const value = end.ok ? (end.value ?? null) : null;
   if (output.json) output.emit({ ...(await statusOf(yard, id)), result: value });
   else if (end.ok) output.say(shownValue(plainJson(value, 2)));

@@ -25,6 +25,8 @@ export interface SubmitBody {
   readonly attempts?: number;
   readonly backoff?: BackoffOptions;
   readonly timeoutMs?: number;
+  /** `at-most-once`: a task whose worker is lost fails instead of running again; default `at-least-once`. */
+  readonly delivery?: "at-least-once" | "at-most-once";
   readonly priority?: number;
   readonly delayMs?: number;
   /** ISO time with a zone; excludes `delayMs`. */

@@ -10,6 +10,7 @@ import { isAmount, isKey, isName, MAX_DELAY_MS } from "../protocol/check.ts";
 import { type Explanation, REASONS } from "../protocol/explanation.ts";
 import { isTaskId } from "../protocol/ids.ts";
 import { MISSED_POLICIES, OVERLAP_POLICIES } from "../protocol/schedule.ts";
+import { DELIVERIES } from "../protocol/spec.ts";
 import type { HistogramView } from "../protocol/stats.ts";
 import {
   ADMISSIONS,
@@ -94,6 +95,7 @@ export const submitBody: z.ZodType<SubmitBody> = z
     attempts: z.exactOptional(z.int().min(1).max(1_000)),
     backoff: z.exactOptional(backoff),
     timeoutMs: z.exactOptional(delayMs),
+    delivery: z.exactOptional(z.enum(DELIVERIES)),
     priority: z.exactOptional(z.int().min(0).max(MAX_PRIORITY)),
     delayMs: z.exactOptional(delayMs),
     runAt: z.exactOptional(time),

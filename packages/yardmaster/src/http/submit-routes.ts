@@ -49,15 +49,15 @@ export const submitRoutes: readonly Route[] = [
   }),
 ];
 
-/** One definition for all submissions with the same name, queue and version, as the frames like it. */
+/** One definition for all submissions with the same name, queue, version and delivery, as the frames like it. */
 const definitions = new Interner<TaskDefinition<unknown, unknown>>(1_000);
 
 /** By name alone: input is checked by the worker that knows the task. */
 async function submit(yard: Yard, body: SubmitBody, trace: TraceHeaders | null): Promise<TaskHandle> {
-  const { name, input, queue, version, runAt, deadline, ...options } = body;
-  const key = JSON.stringify([name, queue, version]);
+  const { name, input, queue, version, delivery, runAt, deadline, ...options } = body;
+  const key = JSON.stringify([name, queue, version, delivery]);
   const known = definitions.get(key);
-  const definition = known ?? defineTask({ name, ...given({ queue, version }) });
+  const definition = known ?? defineTask({ name, ...given({ queue, version, delivery }) });
   if (known === undefined) definitions.set(key, definition);
   const all: SubmitOptions = {
     ...options,

@@ -17,7 +17,7 @@ export const ERRORS = {
   },
   INVALID_NAME: {
     retryable: false,
-    meaning: "A name or key is empty, too long or holds control characters.",
+    meaning: "A name or key is empty, too long or holds control characters, or nothing has that name.",
   },
   INVALID_URL: {
     retryable: false,
@@ -76,7 +76,10 @@ export const ERRORS = {
     meaning: "A handler's result does not satisfy its schema or cannot be carried as JSON.",
   },
   HANDLER_FAILED: { retryable: true, meaning: "The handler threw; the message and stack are its own." },
-  TIMED_OUT: { retryable: true, meaning: "The attempt ran over its timeout." },
+  TIMED_OUT: {
+    retryable: true,
+    meaning: "The attempt ran over its timeout, and ended by an error or not within its grace.",
+  },
   WORKER_LOST: { retryable: true, meaning: "The worker that ran the attempt died or fell silent." },
   QUARANTINED: { retryable: false, meaning: "The task ended the processes of too many workers." },
   FRAME_UNTRUSTED: {

@@ -23,7 +23,7 @@ const MAX_SPEC_BYTES = 40 * 1024;
 
 const BACKOFFS = ["fixed", "exponential", "list"] as const;
 const JITTERS = ["none", "full"] as const;
-const DELIVERIES = ["at-least-once", "at-most-once"] as const;
+export const DELIVERIES: readonly TaskSpec["delivery"][] = ["at-least-once", "at-most-once"];
 
 // Which optional fields follow; a spec without any ends before this.
 const WITH_LIMITS = 1;

@@ -112,7 +112,10 @@ class DevSession {
     const isWanted = this.isReloading || code === EXIT.restart;
     this.isReloading = false;
     if (isWanted) this.start();
-    else this.output.note(`the worker ended with code ${code ?? "of a signal"}: waiting for a change`);
+    else
+      this.output.note(
+        `the worker ended ${code === null ? "by a signal" : `with code ${code}`}: waiting for a change`,
+      );
   }
 }
 

@@ -85,7 +85,7 @@ function list(command: Command): Promise<number> {
         String(queue.active),
       ],
       json: (queue) => queue,
-      none: "no queues yet: the first task or worker brings one",
+      none: "no queue has tasks or settings: the next task brings its own",
     });
     return EXIT.ok;
   });

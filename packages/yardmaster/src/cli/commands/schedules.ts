@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { ScheduleStatus } from "../../client/schedules.ts";
-import { defineTask } from "../../definition.ts";
 import {
   MAX_MISSED,
   MIN_EVERY_MS,
@@ -11,6 +10,7 @@ import {
 } from "../../protocol/schedule.ts";
 import { MAX_PRIORITY } from "../../protocol/task.ts";
 import type { Yard } from "../../yard.ts";
+import { addDefinitionOptions, type DefinitionOptions, definitionOf } from "../definition-options.ts";
 import { EXIT } from "../exit-code.ts";
 import { jsonInput } from "../json-input.ts";
 import { MAX_MS, oneOf, whole } from "../options.ts";
@@ -18,7 +18,7 @@ import { plain } from "../plain-text.ts";
 import { outputOf } from "../target.ts";
 import { type Exit, withYard } from "../yard-command.ts";
 
-interface AddOptions {
+interface AddOptions extends DefinitionOptions {
   readonly cron?: string;
   readonly timeZone?: string;
   readonly everyMs?: number;
@@ -26,9 +26,6 @@ interface AddOptions {
   readonly missedLimit?: number;
   readonly overlap?: OverlapPolicy;
   readonly priority?: number;
-  readonly queue?: string;
-  readonly attempts?: number;
-  readonly timeoutMs?: number;
 }
 
 /** The commands about schedules: add, list, pause, resume, run, remove. */
@@ -66,7 +63,7 @@ export function addSchedules(program: Command, exit: Exit): void {
 }
 
 function addAdd(schedules: Command, exit: Exit): void {
-  schedules
+  const adding = schedules
     .command("add <schedule> <task> <json>")
     .description(
       "declare a schedule, or replace the one of that name; the input is - to read JSON from stdin, or JSON text, which the list of processes shows to everybody",
@@ -85,17 +82,15 @@ function addAdd(schedules: Command, exit: Exit): void {
       "while the last task is unfinished: allow (default), skip, queue",
       oneOf(OVERLAP_POLICIES),
     )
-    .option("--queue <queue>", "the queue (default: default)")
     .option(
       "--priority <number>",
       "0 to 255, larger first, in queues ordered by priority",
       whole(0, MAX_PRIORITY),
-    )
-    .option("--attempts <number>", "how often each task is tried in all (default: 3)", whole(1, 1_000))
-    .option("--timeout-ms <ms>", "how long an attempt may run, 0 for ever (default: 60000)", whole(0, MAX_MS))
-    .action(async (name: string, task: string, json: string, options: AddOptions, command: Command) =>
-      exit(await add(command, name, task, await jsonInput(json), options)),
     );
+  addDefinitionOptions(adding).action(
+    async (name: string, task: string, json: string, options: AddOptions, command: Command) =>
+      exit(await add(command, name, task, await jsonInput(json), options)),
+  );
 }
 
 async function add(
@@ -103,14 +98,9 @@ async function add(
   name: string,
   task: string,
   input: unknown,
-  { queue, attempts, timeoutMs, ...options }: AddOptions,
+  { queue, attempts, timeoutMs, delivery, ...options }: AddOptions,
 ): Promise<number> {
-  const definition = defineTask({
-    name: task,
-    ...(queue === undefined ? {} : { queue }),
-    ...(attempts === undefined ? {} : { attempts }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  });
+  const definition = definitionOf(task, { queue, attempts, timeoutMs, delivery });
   return order(command, name, "scheduled", (yard) => yard.schedule(name, definition, input, options));
 }
 

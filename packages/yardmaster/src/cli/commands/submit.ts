@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { isoTime, type TaskStatus } from "../../client/task-status.ts";
-import { defineTask, type TaskDefinition } from "../../definition.ts";
 import { submittedAtOf } from "../../protocol/ids.ts";
 import { MAX_PRIORITY } from "../../protocol/task.ts";
+import { addDefinitionOptions, type DefinitionOptions, definitionOf } from "../definition-options.ts";
 import { EXIT } from "../exit-code.ts";
 import { jsonInput } from "../json-input.ts";
 import { MAX_MS, whole } from "../options.ts";
@@ -12,20 +12,17 @@ import { waitForEnd } from "../wait.ts";
 import { type Exit, withYard } from "../yard-command.ts";
 import { submitMany } from "./submit-many.ts";
 
-interface SubmitOptions {
+interface SubmitOptions extends DefinitionOptions {
   readonly wait?: boolean;
   readonly waitMs?: number;
-  readonly queue?: string;
   readonly priority?: number;
   readonly delayMs?: number;
   readonly key?: string;
-  readonly attempts?: number;
-  readonly timeoutMs?: number;
   readonly many?: boolean;
 }
 
 export function addSubmit(program: Command, exit: Exit): void {
-  program
+  const submit = program
     .command("submit <name> <json>")
     .description(
       "submit a task; its input is - to read JSON from stdin, or JSON text, which the list of processes shows to everybody",
@@ -33,35 +30,21 @@ export function addSubmit(program: Command, exit: Exit): void {
     .option("--many", "stdin (-) has an input in JSON on each line, and each becomes a task")
     .option("--wait", "wait for the end and print the result")
     .option("--wait-ms <ms>", "as --wait, for at most this long", whole(1, MAX_MS))
-    .option("--queue <queue>", "the queue (default: default)")
     .option(
       "--priority <number>",
       "0 to 255, larger first, in queues ordered by priority",
       whole(0, MAX_PRIORITY),
     )
     .option("--delay-ms <ms>", "start not before this long from now", whole(0, MAX_MS))
-    .option("--key <key>", "idempotency key: the same one again is the same task")
-    .option("--attempts <number>", "how often it is tried in all (default: 3)", whole(1, 1_000))
-    .option("--timeout-ms <ms>", "how long an attempt may run, 0 for ever (default: 60000)", whole(0, MAX_MS))
-    .action(async (name: string, json: string, options: SubmitOptions, command: Command) =>
+    .option("--key <key>", "idempotency key: the same one again is the same task");
+  addDefinitionOptions(submit).action(
+    async (name: string, json: string, options: SubmitOptions, command: Command) =>
       exit(
         await (options.many === true
           ? many(command, name, json, options)
           : one(command, name, json, options)),
       ),
-    );
-}
-
-function definitionOf(
-  name: string,
-  { queue, attempts, timeoutMs }: SubmitOptions,
-): TaskDefinition<unknown, unknown> {
-  return defineTask<unknown, unknown>({
-    name,
-    ...(queue === undefined ? {} : { queue }),
-    ...(attempts === undefined ? {} : { attempts }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  });
+  );
 }
 
 function many(command: Command, name: string, json: string, options: SubmitOptions): Promise<number> {
