@@ -1,6 +1,7 @@
 import type { Engine } from "../engine.ts";
 import { ARRIVAL_MS } from "../kernel/waiting.ts";
 import { createMemoryWorld, type MemoryWorld } from "../memory/world.ts";
+import { isTerminal, type TaskRecord } from "../protocol/task.ts";
 import type { Fact } from "../testing/fact.ts";
 import { HistoryChecker, type Violation } from "../testing/history.ts";
 import { type CellCounts, Coverage } from "./coverage.ts";
@@ -87,6 +88,7 @@ class Run {
   /** What was not over at the last look after the time for it, and since when it is no more than that. */
   #left = Number.POSITIVE_INFINITY;
   #leftAt = 0;
+  #used = -1;
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
@@ -189,14 +191,20 @@ class Run {
     });
   }
 
-  /** True when the time is over and nothing has ended for a while. */
+  /** True when the time is over and nothing has ended for a while, nor used up an attempt. */
   #isStuck(deadline: number): boolean {
     const { timeline, history } = this.#world;
     if (timeline.now < deadline) return false;
     const { unsettled } = history;
     if (unsettled < this.#left) this.#leftAt = timeline.now;
     this.#left = unsettled;
-    return timeline.now >= this.#leftAt + PROGRESS_MS;
+    if (timeline.now < this.#leftAt + PROGRESS_MS) return false;
+    // Of a backlog that is tried in turns nothing ends for long, and then all.
+    const used = usedAttempts(history.records);
+    if (used === this.#used) return true;
+    this.#used = used;
+    this.#leftAt = timeline.now;
+    return false;
   }
 
   #isQuiet(): boolean {
@@ -254,6 +262,14 @@ class Run {
     await this.#until(() => this.#yard.up.length === 0, timeline.now + 3 * CLOSE_TIMEOUT_MS);
     for (const name of this.#yard.up) history.report("CLOSE_HANGS", `${name} did not close`);
   }
+}
+
+/** Of what has not ended. */
+function usedAttempts(records: ReadonlyMap<string, TaskRecord>): number {
+  let used = 0;
+  for (const { state, attempt, skipped = 0 } of records.values())
+    if (!isTerminal(state)) used += attempt - skipped;
+  return used;
 }
 
 const RIGHT_CLOCK = { wallSkewMs: 0, driftRate: 0 };

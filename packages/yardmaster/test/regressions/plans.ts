@@ -81,6 +81,18 @@ export const PLANS: readonly { readonly wrong: string; readonly plan: string; re
       replace: "undefined",
     },
   },
+  {
+    // Seed 304082.
+    wrong: "the run was given up while a backlog was tried in turns, of which nothing ended for long",
+    plan: "tried-in-turns",
+    reverse: {
+      name: "only-ends-are-progress",
+      breaks: "A backlog of which each is tried before any is tried again counts as stuck.",
+      file: "sim/scenario.ts",
+      find: "if (used === this.#used) return true;",
+      replace: "if (used >= 0) return true;",
+    },
+  },
 ];
 
 export function fileOf(plan: string): string {
