@@ -120,9 +120,12 @@ class Run {
   async play(): Promise<void> {
     const { healAt } = this.#plan;
     await this.#until(() => this.#world.timeline.now >= healAt);
-    await this.#until(() => this.#isQuiet() || this.#isStuck(this.#restDue));
+    const isOver = (): boolean => this.#isQuiet() || this.#isStuck(this.#restDue);
+    await this.#until(isOver);
     const quietAt = this.#world.timeline.now;
     await this.#until(() => this.#world.timeline.now >= quietAt + AFTERMATH_MS);
+    // What nobody had taken from a lane by then has made work since.
+    await this.#until(isOver);
     // A cancel that was planned for so late is still under way.
     const isHeard = (): boolean => this.#scripts.every(({ pending }) => pending.size === 0);
     await this.#until(isHeard, this.#world.timeline.now + CALL_MS);

@@ -237,11 +237,7 @@ export class ClientScript {
   #follow(process: SimProcess, handle: TaskHandle, task: TaskPlan): void {
     this.awaited.add(handle.id);
     this.#track(process, `end of ${handle.id}`, async () => {
-      const end = await this.#endOf(process, handle).catch((error: unknown) => {
-        // The next incarnation waits for it, and may begin only when the run is over.
-        if (process.isClosing && isCode(error, "CLOSED")) this.awaited.delete(handle.id);
-        throw error;
-      });
+      const end = await this.#endOf(process, handle);
       if (!process.alive) return;
       if (end.ok && !isResultOf(task, end.value))
         process.world.history.report("WRONG_RESULT", `${labelOf(task)} (${handle.id}) gave another's result`);

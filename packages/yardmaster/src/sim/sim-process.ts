@@ -54,8 +54,6 @@ export class SimProcess implements EventOwner {
   readonly holds: Set<SimHold> = new Set();
   readonly channels: Set<SimChannel> = new Set();
   alive = true;
-  /** It is closing in good order. */
-  isClosing = false;
   held: (() => void)[] | null = null;
   #lastRequestAt = 0;
 

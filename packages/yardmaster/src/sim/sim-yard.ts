@@ -29,6 +29,7 @@ interface Incarnation {
   readonly base: MemoryEngine;
   readonly engine: Engine;
   running: Running | null;
+  closing: boolean;
 }
 
 /** How long closing may take at the most, by the caller's word. */
@@ -134,7 +135,7 @@ export class SimYard {
       this.#crashed(place, incarnation),
     );
     const engine = createFaultyEngine(process, this.#plant(base));
-    const incarnation: Incarnation = { process, base, engine, running: null };
+    const incarnation: Incarnation = { process, base, engine, running: null, closing: false };
     place.current = incarnation;
     this.#world.timeline.schedule(0, process, () => void this.#boot(place, incarnation));
   }
@@ -163,9 +164,9 @@ export class SimYard {
   }
 
   #close(incarnation: Incarnation, startAgainAfterMs: number): void {
+    if (incarnation.closing) return;
+    incarnation.closing = true;
     const { process } = incarnation;
-    if (process.isClosing) return;
-    process.isClosing = true;
     this.#world.timeline.schedule(0, process, () => {
       process.note("close");
       void this.#closeAndEnd(incarnation, startAgainAfterMs);

@@ -70,15 +70,15 @@ export const PLANS: readonly { readonly wrong: string; readonly plan: string; re
     },
   },
   {
-    // Seed 251889.
-    wrong: "the handles of a client counted as waiting that was closing when the run ended",
-    plan: "closing-at-the-end",
+    // Seeds 356153 and 251889, whose client was closing then.
+    wrong: "the run ended in the middle of a task that was still in its lane when all was quiet",
+    plan: "quiet-too-early",
     reverse: {
-      name: "closed-client-waits",
-      breaks: "A handle is expected to be settled that its closing client has given up.",
-      file: "sim/sim-client.ts",
-      find: "this.awaited.delete(handle.id)",
-      replace: "undefined",
+      name: "quiet-once",
+      breaks: "A run ends some seconds after nothing was known to be left, whatever has come since.",
+      file: "sim/scenario.ts",
+      find: "await this.#until(isOver);\n    // A cancel",
+      replace: "// A cancel",
     },
   },
   {
