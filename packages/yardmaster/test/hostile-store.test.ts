@@ -67,6 +67,11 @@ describe("a yard file that somebody else has written to", () => {
     await receiver.close();
   });
 
+  it("names no file that the system cannot have", async () => {
+    const { broker } = await changed(`UPDATE presence SET holder = '${"x".repeat(5_000)}'`);
+    expect(await broker.presence.absent(["worker:a"])).toEqual([]);
+  });
+
   it("names no file that is removed", async () => {
     const { broker } = await changed("UPDATE presence SET holder = '../yard.db'");
     expect(await broker.presence.absent(["worker:a"])).toEqual([]);

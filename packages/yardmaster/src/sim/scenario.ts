@@ -57,7 +57,7 @@ const AFTERMATH_MS = 3_000;
 /** How long a call may take in a yard at rest. */
 const CALL_MS = 60_000;
 /** More events than any run needs: a yard that spins would never reach the end of virtual time. */
-const MAX_EVENTS = 1_000_000;
+const MAX_EVENTS = 5_000_000;
 
 /** Runs a whole yard from one seed: a phase with faults, then healing until everything is over, then the end. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {

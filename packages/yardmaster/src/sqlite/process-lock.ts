@@ -32,8 +32,8 @@ export function takeProcessLock(folder: string, name: string): ProcessLock {
   };
 }
 
-/** Without a dot and without a slash: never another folder's file. */
-const LOCK_NAME = /^[\w-]+$/;
+/** Without a dot and without a slash: never another folder's file; and short enough for any file system. */
+const LOCK_NAME = /^[\w-]{1,100}$/;
 
 /**
  * Tells whether locks are still held. A probe is a shared lock for the moment of a read, so that any number of

@@ -258,7 +258,7 @@ function scratched(whole: Buffer, steps: readonly number[]): Buffer {
     const dice = new Dice(step);
     const at = dice.below(4) === 0 ? dice.below(100) : dice.below(copy.length);
     if (dice.below(8) === 0) return copy.subarray(0, at);
-    copy.fill(dice.below(256), at, at + dice.oneOf([1, 2, 16, 512]));
+    copy.fill(dice.below(256), at, Math.min(copy.length, at + dice.oneOf([1, 2, 16, 512])));
   }
   return copy;
 }
