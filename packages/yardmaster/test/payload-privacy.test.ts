@@ -198,6 +198,7 @@ describe("the sources", () => {
       "cli/serve-http.ts: readFileSync(file)",
       "cli/serve-tokens.ts: existsSync(path)",
       "cli/serve-tokens.ts: readFileSync(path)",
+      "cli/serve-tokens.ts: rmSync(path)",
       "cli/serve-tokens.ts: writeFileSync(path)",
       "cli/source-watch.ts: watch(dirname(file))",
       "worker/loader.ts: existsSync(fileURLToPath(url))",
