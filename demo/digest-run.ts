@@ -62,10 +62,10 @@ export class DigestRun {
   }
 
   private async killWorker(): Promise<void> {
-    const { killed, held } = await killBusyWorker(this.yard, this.fleet);
-    for (const { title } of killed) this.progress.say(`killed ${title}`);
-    this.progress.say(`it held ${held} unfinished tasks`);
-    if (held > 0) this.workersKilled = killed.length;
+    const victim = await killBusyWorker(this.yard, this.fleet);
+    if (victim === null) return;
+    this.workersKilled = 1;
+    this.progress.say(`killed ${victim.killed.title}, which had ${victim.held} unfinished tasks`);
   }
 
   private async killDispatcher(): Promise<void> {

@@ -2,8 +2,6 @@ import type { Yard } from "yardmaster";
 import type { Fleet, Member } from "./fleet.ts";
 import { digest } from "./tasks.ts";
 
-const WORKER_TRIES = 2;
-
 /** Kills the owner of the shard. Throws when there is none, or no standby to take over. */
 export async function killOwner(fleet: Fleet): Promise<Member> {
   const { owner } = fleet;
@@ -15,24 +13,19 @@ export async function killOwner(fleet: Fleet): Promise<Member> {
 }
 
 /**
- * Kills the worker with the most unfinished tasks, and answers how many it held when it died. A worker may have
- * finished them all between the question and the kill: then the next one is tried.
+ * Kills the worker with the most unfinished tasks, and answers how many those were just before; null when no worker has
+ * any. What it held when it died shows in the attempts that are repeated: whoever is asked after the kill may have
+ * noticed it already, and given all of them to others.
  */
 export async function killBusyWorker(
   yard: Yard,
   fleet: Fleet,
-): Promise<{ readonly killed: readonly Member[]; readonly held: number }> {
-  const killed: Member[] = [];
-  for (let attempt = 1; attempt <= WORKER_TRIES; attempt += 1) {
-    const busy = busiest(fleet, await heldByWorker(yard));
-    if (busy === undefined) continue;
-    await busy.kill();
-    killed.push(busy);
-    // The dispatcher still counts what the dead worker had: it has not noticed yet.
-    const held = (await heldByWorker(yard)).get(busy.worker) ?? 0;
-    if (held > 0) return { killed, held };
-  }
-  return { killed, held: 0 };
+): Promise<{ readonly killed: Member; readonly held: number } | null> {
+  const held = await heldByWorker(yard);
+  const killed = busiest(fleet, held);
+  if (killed === undefined) return null;
+  await killed.kill();
+  return { killed, held: held.get(killed.worker) ?? 0 };
 }
 
 function busiest(fleet: Fleet, held: ReadonlyMap<string, number>): Member | undefined {

@@ -75,7 +75,7 @@ export function complaints(report: Report): string[] {
     [succeeded === submitted, `${submitted - succeeded} tasks did not succeed`],
     [lost === 0, `${lost} tasks were lost`],
     [wrong === 0, `${wrong} results are wrong`],
-    [workersKilled > 0, "no worker was killed while it held tasks"],
+    [workersKilled > 0, "no worker had a task when one was to be killed"],
     [dispatchersKilled > 0, "no dispatcher was killed while it owned the shard"],
     [report.repeatedAttempts > 0, "no attempt of the killed worker was repeated"],
     [report.adoptedAttempts > 0, "no attempt was answered by the dispatcher that took over"],

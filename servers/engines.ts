@@ -34,6 +34,12 @@ export const ENGINE_NAMES: readonly EngineName[] = Object.keys(PARTS).filter(isE
 /** Where a yard is, as `connect` takes it. */
 export type Address = string | { readonly broker: string; readonly store: string };
 
+/** The same for a command line. */
+export function addressOptions(address: Address): readonly string[] {
+  if (typeof address === "string") return ["--url", address];
+  return ["--broker", address.broker, "--store", address.store];
+}
+
 /** The servers of an engine, private to this process. */
 export interface Engines {
   /** Broker first, where the store is another; empty for SQLite, which is a file. */

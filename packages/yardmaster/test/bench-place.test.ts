@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { type EngineName, startEngines } from "../../../servers/engines.ts";
+import { addressOptions, type EngineName, startEngines } from "../../../servers/engines.ts";
 import { connect } from "../src/yard.ts";
 import { startedFor } from "./server-tests.ts";
 
@@ -28,11 +28,7 @@ describe("the bench on a yard that is given to it", () => {
     const engines = await startedFor(context, () => startEngines(engine));
     try {
       const address = engines.address();
-      const place =
-        typeof address === "string"
-          ? ["--url", address]
-          : ["--broker", address.broker, "--store", address.store];
-      const { code, stdout, stderr } = await bench(...place);
+      const { code, stdout, stderr } = await bench(...addressOptions(address));
       expect({ code, stderr }).toMatchObject({ code: 0 });
       const { results, engines: reports } = JSON.parse(stdout);
       expect(reports.map(({ isUp }: { isUp: boolean }) => isUp)).not.toContain(false);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { type EngineName, startEngines } from "../../../servers/engines.ts";
+import { addressOptions, type EngineName, startEngines } from "../../../servers/engines.ts";
 import { ServerMissing } from "../../../servers/server.ts";
 import { connect } from "../src/yard.ts";
 import { startedFor } from "./server-tests.ts";
@@ -43,11 +43,7 @@ describe("the demonstration", () => {
       const engines = await startedFor(context, () => startEngines(engine));
       try {
         const address = engines.address();
-        const place =
-          typeof address === "string"
-            ? ["--url", address]
-            : ["--broker", address.broker, "--store", address.store];
-        expectAll(await demonstrated(...place));
+        expectAll(await demonstrated(...addressOptions(address)));
         const yard = await connect(address);
         expect(await yard.list({ name: "file.digest", state: "succeeded", limit: 1 })).toHaveLength(1);
         await yard.close();

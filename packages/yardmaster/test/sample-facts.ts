@@ -1,6 +1,7 @@
 import type { Change } from "../src/protocol/change.ts";
 import type { QueueRecord, State, TaskError, TaskRecord } from "../src/protocol/task.ts";
 import type { Fact } from "../src/testing/fact.ts";
+import { sampleTask } from "../src/testing/sample-tasks.ts";
 
 export const SPEC: TaskRecord["spec"] = {
   name: "resize",
@@ -85,29 +86,7 @@ export function error(code: string): TaskError {
 }
 
 export function record(state: State, fields: Partial<TaskRecord> = {}): TaskRecord {
-  return {
-    id: "t1",
-    spec: SPEC,
-    state,
-    priority: 0,
-    attempt: 1,
-    epoch: 1,
-    deaths: 0,
-    runAt: 0,
-    expiresAt: 0,
-    submittedAt: 1,
-    startedAt: 1,
-    finishedAt: 1,
-    worker: "w1",
-    replyTo: "",
-    retryOf: "",
-    key: "",
-    cancelRequested: false,
-    code: "",
-    error: null,
-    aliasOf: "",
-    terms: null,
-    payloadBytes: 0,
-    ...fields,
-  };
+  const times = { submittedAt: 1, startedAt: 1, finishedAt: 1 };
+  const first = { id: "t1", spec: SPEC, attempt: 1, epoch: 1, worker: "w1", replyTo: "", payloadBytes: 0 };
+  return sampleTask(1, { ...first, ...times, state, ...fields });
 }

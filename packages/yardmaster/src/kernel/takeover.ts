@@ -195,7 +195,7 @@ function revive(shard: Shard, { task: record, payload }: StoredTask, now: Millis
   // Put in line by an earlier release, which knows of no cancel that is held back.
   if (cancelRequested && state === "ready") task.state = "scheduled";
   task.attempt = record.attempt;
-  if (isRich(record) || mayStillStart(record) || kept === null) reviveDetails(task, record, now);
+  if (isRich(record) || mayStartElsewhere(record) || kept === null) reviveDetails(task, record, now);
   if (record.attempt > 0) task.last = pastAttempt(task, record);
   shard.add(task);
   return task;
@@ -213,7 +213,7 @@ function isRich(record: TaskRecord): boolean {
  * The earlier owner may have lost the worker of an attempt a moment ago, and have taken its death back since: then
  * nothing else tells of it.
  */
-function mayStillStart({ state, attempt }: TaskRecord): boolean {
+function mayStartElsewhere({ state, attempt }: TaskRecord): boolean {
   const isHeld = state === "assigned" || state === "running";
   return attempt > (isHeld ? 1 : 0);
 }
@@ -232,7 +232,7 @@ function reviveDetails(task: LiveTask, record: TaskRecord, now: Millis): void {
   details.links = record.links ?? null;
   details.skipped = record.skipped ?? 0;
   details.payloadBytes = record.payloadBytes;
-  if (mayStillStart(record)) details.mayStartUntil = now + CONTACT_MS;
+  if (mayStartElsewhere(record)) details.mayStartUntil = now + CONTACT_MS;
   // That owner's clock may have been another one.
   if (record.cancelRequested && task.state === "scheduled") details.runAt = details.mayStartUntil;
 }
