@@ -1,6 +1,7 @@
 import type { TaskEvent } from "../protocol/envelope.ts";
 import type { YardmasterError } from "../protocol/errors.ts";
 import type { TaskId } from "../protocol/task.ts";
+import { TurnoverMap } from "../protocol/turnover-map.ts";
 import type { Acceptance } from "./handle.ts";
 import type { Settlement } from "./settlement.ts";
 import type { Ticket } from "./ticket.ts";
@@ -10,7 +11,7 @@ const MAX_IDLE = 16_384;
 
 /** Finds the tickets of a message by task id. */
 export class Tickets {
-  private readonly byTarget = new Map<TaskId, Ticket>();
+  private readonly byTarget = new TurnoverMap<TaskId, Ticket>();
   private size = 0;
   /** Walks on from the oldest ticket; only used once there are too many. */
   private oldest: Iterator<Ticket> | null = null;

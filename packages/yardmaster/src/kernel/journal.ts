@@ -1,6 +1,7 @@
 import type { ByteString } from "../protocol/bytes.ts";
 import { type Change, type KeyRecord, keyOf } from "../protocol/change.ts";
 import { INLINE_BYTES, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
+import type { TurnoverMap } from "../protocol/turnover-map.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { GRAPH_ROW, graphText } from "./graph-rows.ts";
 import type { Graph, LiveTask, Mark, Pace, Queue, Skill } from "./live.ts";
@@ -16,7 +17,7 @@ export const DURATION_ROW = "duration";
 /** Collects the changes of a tick: at most one for each task, whatever happens to it. */
 export class Journal {
   /** Tasks in memory, and those that have ended in this tick. */
-  readonly tasks: Map<TaskId, LiveTask>;
+  readonly tasks: TurnoverMap<TaskId, LiveTask>;
   readonly #catalogue: Catalogue;
   #touched: LiveTask[] = [];
   #changes: Change[] = [];
@@ -37,7 +38,7 @@ export class Journal {
   /** Rows since the last sweep that a sweep will have to delete some day. */
   mortals = 0;
 
-  constructor(tasks: Map<TaskId, LiveTask>, catalogue: Catalogue) {
+  constructor(tasks: TurnoverMap<TaskId, LiveTask>, catalogue: Catalogue) {
     this.tasks = tasks;
     this.#catalogue = catalogue;
   }
@@ -226,7 +227,7 @@ function rowOf({ name, key, queue }: Pace, value: string | null): Change {
 }
 
 /** Its payload goes at once: the order of live tasks holds on to the task itself for a while. */
-function letGo(tasks: Map<TaskId, LiveTask>, task: LiveTask): void {
+function letGo(tasks: TurnoverMap<TaskId, LiveTask>, task: LiveTask): void {
   tasks.delete(task.id);
   task.payload = null;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/property.ts";
+import { TurnoverMap } from "../protocol/turnover-map.ts";
 import { LiveOrder } from "./live-order.ts";
 
 interface Item {
@@ -22,8 +23,8 @@ function firstOf(order: LiveOrder<Item>, after: string, limit: number): string[]
   return found;
 }
 
-function filled(count: number): [Map<string, Item>, LiveOrder<Item>, (id: string) => void] {
-  const items = new Map<string, Item>();
+function filled(count: number): [TurnoverMap<string, Item>, LiveOrder<Item>, (id: string) => void] {
+  const items = new TurnoverMap<string, Item>();
   const order = new LiveOrder(items);
   const come = (id: string): void => {
     const item = { id };
@@ -71,7 +72,7 @@ describe("the order of what is live", () => {
 
     const [rest, idle] = filled(5_000);
     firstOf(idle, "", 1);
-    rest.clear();
+    for (const key of [...rest.keys()]) rest.delete(key);
     idle.rest();
     expect(idle.size).toBe(0);
   });

@@ -1,4 +1,5 @@
 import type { TaskId } from "../protocol/task.ts";
+import type { TurnoverMap } from "../protocol/turnover-map.ts";
 
 interface Identified {
   readonly id: TaskId;
@@ -13,7 +14,7 @@ const SLACK = 1_000;
  * live, and made anew at the next look, so that its cost and what it keeps alive are a part of what comes and goes.
  */
 export class LiveOrder<Task extends Identified> {
-  readonly #tasks: ReadonlyMap<TaskId, Task>;
+  readonly #tasks: TurnoverMap<TaskId, Task>;
   /** With tasks that have ended since; null while nobody looks. */
   #sorted: Task[] | null = null;
   /** What came since `#sorted` was made. */
@@ -21,7 +22,7 @@ export class LiveOrder<Task extends Identified> {
   /** How much of `#fresh` is sorted. */
   #looked = 0;
 
-  constructor(tasks: ReadonlyMap<TaskId, Task>) {
+  constructor(tasks: TurnoverMap<TaskId, Task>) {
     this.#tasks = tasks;
   }
 

@@ -1,5 +1,6 @@
 import type { Envelope, TaskEvent } from "../protocol/envelope.ts";
 import type { Epoch, Millis, TaskId, TaskSpec } from "../protocol/task.ts";
+import { TurnoverMap } from "../protocol/turnover-map.ts";
 import { Catalogue } from "./catalogue.ts";
 import { Gates } from "./gates.ts";
 import { Journal } from "./journal.ts";
@@ -66,7 +67,7 @@ export class Shard {
   /** Broken invariants throw instead of being counted. */
   readonly validate: boolean;
   readonly random: Random;
-  readonly tasks: Map<TaskId, LiveTask> = new Map<TaskId, LiveTask>();
+  readonly tasks: TurnoverMap<TaskId, LiveTask> = new TurnoverMap<TaskId, LiveTask>();
   readonly order: LiveOrder<LiveTask> = new LiveOrder(this.tasks);
   /** Cancels that came before their submissions, with the time until which they are remembered. */
   readonly tombstones: Map<TaskId, Millis> = new Map<TaskId, Millis>();

@@ -117,6 +117,20 @@ describe("a cancelled attempt", () => {
     expect(desk.outcomes).toMatchObject([{ kind: "cancelled", error: { code: "TASK_CANCELLED" } }]);
   });
 
+  it("has its signal among the rest of its call, also where nobody looked at it before", async () => {
+    const { call } = await run(1);
+    const { input, ...rest } = call;
+    expect(
+      Object.keys({ input, ...rest })
+        .sort()
+        .join(),
+    ).toBe("attempt,input,log,progress,signal,submit,taskId");
+    expect(rest.signal).toBe(call.signal);
+    await desk.tell(abort);
+    await host.settle();
+    expect(rest.signal.aborted).toBe(true);
+  });
+
   it("ends as cancelled after its grace though it goes on", async () => {
     await run(1, { graceMs: 300 });
     await desk.tell(abort);

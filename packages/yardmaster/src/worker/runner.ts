@@ -7,6 +7,7 @@ import { CONTACT_MS, type Epoch, type TaskId } from "../protocol/task.ts";
 import type { Vault } from "../security/vault.ts";
 import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
+import { AttemptCall, type Teller } from "./attempt-call.ts";
 import type { AttemptNews, OnAttempt } from "./attempt-news.ts";
 import { Batcher } from "./batcher.ts";
 import type { Contexts } from "./contexts.ts";
@@ -64,9 +65,15 @@ export class Runner {
   #stuck = 0;
   #turn = 0;
   readonly #batchers = new Map<Handler, Batcher>();
+  readonly #teller: Teller;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
+    this.#teller = {
+      progress: (attempt, fraction, note) => this.#tellProgress(attempt, fraction, note),
+      log: (attempt, message, level) => this.#tellLog(attempt, message, level),
+      submit: parts.submit,
+    };
     this.#slots = new Slots(
       parts.slots,
       () => this.#next(),
@@ -328,19 +335,8 @@ export class Runner {
   }
 
   #call(attempt: Attempt, handler: Handler, input: unknown): Call<unknown> {
-    const { contexts, submit } = this.#parts;
-    const context = contexts.of(handler.source);
-    const call: Call<unknown> = {
-      input,
-      get signal() {
-        return attempt.signal;
-      },
-      attempt: attempt.assign.attempt,
-      taskId: attempt.assign.id,
-      progress: (fraction, note = "") => this.#tellProgress(attempt, fraction, note),
-      log: (message, level = "info") => this.#tellLog(attempt, message, level),
-      submit,
-    };
+    const context = this.#parts.contexts.of(handler.source);
+    const call = new AttemptCall(attempt, input, this.#teller);
     // Assigned to the call and not the other way round, which would read the signal.
     return context === null ? call : Object.assign(call, context);
   }

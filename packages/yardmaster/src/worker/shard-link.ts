@@ -3,6 +3,7 @@ import { controlLane } from "../engine.ts";
 import type { Envelope, Held, HeldAttempt, Note, Outcome } from "../protocol/envelope.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import type { Epoch, TaskId } from "../protocol/task.ts";
+import { TurnoverMap } from "../protocol/turnover-map.ts";
 import type { Attempt } from "./attempt.ts";
 
 const MAX_FRAME_OUTCOMES = 1_000;
@@ -51,8 +52,8 @@ export class ShardLink {
   unfinished = 0;
   readonly #worker: string;
   readonly #mailbox: string;
-  readonly #attempts = new Map<TaskId, Attempt>();
-  readonly #batches = new Map<number, Batch>();
+  readonly #attempts = new TurnoverMap<TaskId, Attempt>();
+  readonly #batches = new TurnoverMap<number, Batch>();
   /** The last inventory as long as it is not answered: a lost one leaves tasks with a worker that does not have them. */
   #inventory: (Pick<Batch, "sequence" | "silenceMs" | "resendAt"> & { readonly epoch: Epoch }) | null = null;
   #finished: Attempt[] = [];

@@ -1,0 +1,48 @@
+import type { LogLine } from "../protocol/envelope.ts";
+import type { TaskId } from "../protocol/task.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Call, Submit } from "./handlers.ts";
+
+/** Where what handlers tell goes. */
+export interface Teller {
+  readonly progress: (attempt: Attempt, fraction: number, note: string) => void;
+  readonly log: (attempt: Attempt, message: string, level: LogLine["level"]) => void;
+  readonly submit: Submit;
+}
+
+/**
+ * A handler's argument. Hot.
+ *
+ * Most handlers never look at their signal, so it is made when they do; it is a property of the call itself all the same,
+ * for `{ input, ...rest }`. All calls have the same getter: one in an object literal is another function each time, for
+ * which V8 makes a hidden class that keeps the attempt alive until the next full collection.
+ */
+export class AttemptCall implements Call<unknown> {
+  static readonly #signal: PropertyDescriptor = {
+    configurable: true,
+    enumerable: true,
+    get(this: AttemptCall): AbortSignal {
+      return this.#attempt.signal;
+    },
+  };
+
+  readonly input: unknown;
+  declare readonly signal: AbortSignal;
+  readonly attempt: number;
+  readonly taskId: TaskId;
+  readonly progress: Call<unknown>["progress"];
+  readonly log: Call<unknown>["log"];
+  readonly submit: Submit;
+  readonly #attempt: Attempt;
+
+  constructor(attempt: Attempt, input: unknown, teller: Teller) {
+    this.input = input;
+    this.#attempt = attempt;
+    Object.defineProperty(this, "signal", AttemptCall.#signal);
+    this.attempt = attempt.assign.attempt;
+    this.taskId = attempt.assign.id;
+    this.progress = (fraction, note = "") => teller.progress(attempt, fraction, note);
+    this.log = (message, level = "info") => teller.log(attempt, message, level);
+    this.submit = teller.submit;
+  }
+}
