@@ -48,11 +48,12 @@ async function onceUp<T>(open: () => Promise<T>): Promise<T> {
 function recordedEngine(engine: Engine, recorder: Recorder, points: Failpoints): Engine {
   const calls = new RecordedCalls(recorder, points);
   const store = recordedStore(engine.store, calls);
-  const { broker, shards, url, outbox } = engine;
+  const { broker, shards, commitsAside, url, outbox } = engine;
   return {
     broker,
     store,
     shards,
+    commitsAside,
     url,
     ...(outbox === undefined ? {} : { outbox }),
     commit: (tick) => calls.commit(tick.lease, tick.sequence, tick.changes, () => engine.commit(tick)),

@@ -37,6 +37,11 @@ export interface Engine {
   /** How many shards the yard has; fixed when it was created. */
   readonly shards: number;
   /**
+   * Whether a server commits while this process and others go on: then frames and ticks are kept small enough for several
+   * to be under way. Where a commit holds everybody up, as on SQLite, few large ones are faster.
+   */
+  readonly commitsAside: boolean;
+  /**
    * Steps 3 to 5 of a tick: commit the changes under the fence, send, acknowledge. One transaction where broker and
    * store are one engine. Throws what `Store.commit` and `Broker.send` throw; the same tick may be committed again.
    */

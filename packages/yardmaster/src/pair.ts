@@ -10,13 +10,14 @@ import type { BrokerHalf, Engine, EngineAddress, Outbox, Tick } from "./engine.t
  */
 export function pairEngines(half: BrokerHalf, storeEngine: Engine, address: EngineAddress | null): Engine {
   const { broker } = half;
-  const { store, shards } = storeEngine;
+  const { store, shards, commitsAside } = storeEngine;
   const outbox = broker.transactional === undefined ? outboxOf(storeEngine.broker) : undefined;
   return {
     broker,
     store,
     // The shards are the store's: that is where their fences are.
     shards,
+    commitsAside,
     url: address,
     ...(outbox === undefined ? {} : { outbox }),
     commit: async ({ sends, acks, ...tick }: Tick) => {

@@ -66,6 +66,14 @@ describe("submit", () => {
     ]);
   });
 
+  it("cuts them at 250 where a server commits, so that the first is under way while the second is made", async () => {
+    const aside = await startClient({ engine: { ...world.open(), commitsAside: true }, host });
+    await Promise.all(Array.from({ length: 500 }, (_, input) => aside.submit(double, input)));
+    await host.settle();
+    expect(dispatcher.frames.map(({ envelopes }) => envelopes.length)).toEqual([250, 250]);
+    await aside.close({ timeoutMs: 0 });
+  });
+
   it("cuts frames at 512 KiB", async () => {
     const text = defineTask<string, number>({ name: "text" });
     const input = "x".repeat(200 * 1024);

@@ -5,6 +5,8 @@ import { isCode } from "../protocol/errors.ts";
 /** What the parts of a client share. */
 export interface Link {
   readonly broker: Broker;
+  /** As `Engine.commitsAside`. */
+  readonly commitsAside: boolean;
   readonly host: Host;
   /** The client's own mailbox. */
   readonly mailbox: string;

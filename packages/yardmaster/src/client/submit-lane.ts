@@ -11,7 +11,8 @@ import type { Tickets } from "./tickets.ts";
 import { Commit, type RunStatement } from "./transaction.ts";
 
 const MAX_FRAME_BYTES = 512 * 1024;
-const MAX_FRAME_TASKS = 500;
+/** Of this many tasks a frame is sent; fewer where a server commits, so that the next one is under way meanwhile. */
+const MAX_FRAME_TASKS = { aside: 250, here: 500 };
 /** Beyond this, submissions wait unencoded until the broker has confirmed some. */
 const MAX_UNCONFIRMED_BYTES = 16 * 1024 * 1024;
 /** Frames whose answer is awaited; a lost answer must not be remembered for ever. */
@@ -44,6 +45,7 @@ export class SubmitLane {
   private readonly tickets: Tickets;
   private readonly shard: number;
   private readonly mailbox: string;
+  private readonly maxFrameTasks: number;
   private readonly writer = new FrameWriter();
   private readonly unanswered = new Map<number, Batch>();
   private batch: Batch | null = null;
@@ -62,6 +64,7 @@ export class SubmitLane {
     this.tickets = tickets;
     this.shard = shard;
     this.mailbox = submitLane(shard);
+    this.maxFrameTasks = link.commitsAside ? MAX_FRAME_TASKS.aside : MAX_FRAME_TASKS.here;
   }
 
   /** Sends a submission; the ticket hears when the broker has it. Hot. */
@@ -147,7 +150,7 @@ export class SubmitLane {
     batch.add(ticket);
     ticket.hasMissedNothing = true;
     this.tickets.track(ticket);
-    if (this.writer.count >= MAX_FRAME_TASKS || this.writer.bytes >= MAX_FRAME_BYTES) this.cut();
+    if (this.writer.count >= this.maxFrameTasks || this.writer.bytes >= MAX_FRAME_BYTES) this.cut();
   }
 
   private begin(): Batch {

@@ -45,8 +45,14 @@ export class Switchboard implements TicketHome, InboxListener {
   private closed: YardmasterError | null = null;
 
   constructor(engine: Engine, host: Host) {
-    const { broker, store, shards } = engine;
-    const link = { broker, host, mailbox: clientMailbox(randomId(host)), acks: new Acks(broker, host) };
+    const { broker, store, shards, commitsAside } = engine;
+    const link = {
+      broker,
+      commitsAside,
+      host,
+      mailbox: clientMailbox(randomId(host)),
+      acks: new Acks(broker, host),
+    };
     const numbers = Array.from({ length: shards }, (_, shard) => shard);
     this.engine = engine;
     this.host = host;

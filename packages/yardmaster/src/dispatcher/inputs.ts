@@ -1,4 +1,4 @@
-import type { Delivery } from "../brokers/broker.ts";
+import type { Delivery, Receiver } from "../brokers/broker.ts";
 import { controlLane, type Engine, submitLane } from "../engine.ts";
 import { Lane, type LaneEvents } from "./lane.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -29,8 +29,8 @@ export class Inputs {
     const { outbox } = this.engine;
     this.submissions.push(await this.open(submitLane(this.shard), true));
     if (outbox === undefined) return;
-    const opening = Lane.open(outbox.mailbox(this.shard), outbox.receive(this.shard), this.on);
-    this.submissions.push(await this.keep(opening));
+    const receiver = outbox.receive(this.shard);
+    this.submissions.push(await this.keep(outbox.mailbox(this.shard), receiver, true));
   }
 
   get isEmpty(): boolean {
@@ -73,12 +73,12 @@ export class Inputs {
   private async open(mailbox: string, durable: boolean): Promise<Lane> {
     const { broker } = this.engine;
     await broker.declare(mailbox, { durable });
-    return this.keep(Lane.open(mailbox, broker.receive(mailbox), this.on));
+    return this.keep(mailbox, broker.receive(mailbox), durable);
   }
 
   /** A lane that opens too late is closed again: its frames are another owner's. */
-  private async keep(opening: Promise<Lane>): Promise<Lane> {
-    const lane = await opening;
+  private async keep(mailbox: string, receiver: Promise<Receiver>, leavesPart: boolean): Promise<Lane> {
+    const lane = await Lane.open(mailbox, receiver, this.on, leavesPart && this.engine.commitsAside);
     if (this.isClosed) await lane.close();
     return lane;
   }

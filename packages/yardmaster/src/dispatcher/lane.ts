@@ -1,7 +1,11 @@
 import type { Delivery, Receiver } from "../brokers/broker.ts";
 
-/** The most that is taken from a lane at a time, and the most that waits in memory before taking stops. */
+/** The most that is taken from a mailbox at a time. */
 const TAKE: { readonly frames: number; readonly bytes: number } = { frames: 256, bytes: 128 * 1024 };
+/** Where a part is drained, as much is drained in any case: 300 small tasks. */
+const PART_BYTES = 48 * 1024;
+/** Taking stops while so much waits. */
+const ENOUGH_BYTES = 64 * 1024;
 
 /** `arrival` is called whenever frames can be drained, `failure` when there will be none any more. */
 export interface LaneEvents {
@@ -16,19 +20,26 @@ export class Lane {
   readonly mailbox: string;
   private readonly receiver: Receiver;
   private readonly onArrival: () => void;
+  private readonly leavesPart: boolean;
   private waiting: Delivery[] = [];
   private resume: (() => void) | null = null;
   private closed = false;
 
-  private constructor(mailbox: string, receiver: Receiver, onArrival: () => void) {
+  private constructor(mailbox: string, receiver: Receiver, on: LaneEvents, leavesPart: boolean) {
     this.mailbox = mailbox;
     this.receiver = receiver;
-    this.onArrival = onArrival;
+    this.onArrival = on.arrival;
+    this.leavesPart = leavesPart;
   }
 
-  /** Takes over the mailbox's only receiver. */
-  static async open(mailbox: string, receiver: Promise<Receiver>, on: LaneEvents): Promise<Lane> {
-    const lane = new Lane(mailbox, await receiver, on.arrival);
+  /** Takes over the mailbox's only receiver. `leavesPart`: of much that waits, a tick takes half. */
+  static async open(
+    mailbox: string,
+    receiver: Promise<Receiver>,
+    on: LaneEvents,
+    leavesPart: boolean,
+  ): Promise<Lane> {
+    const lane = new Lane(mailbox, await receiver, on, leavesPart);
     lane.pump().catch(on.failure);
     return lane;
   }
@@ -37,10 +48,13 @@ export class Lane {
     return this.waiting.length === 0;
   }
 
-  /** Everything that has arrived: one batch at most. */
+  /**
+   * What has arrived; of much that has, the first half. Tasks that came together would else go through dispatcher and
+   * worker as one wave, and each of these would wait for the other.
+   */
   drain(): Delivery[] {
     const batch = this.waiting;
-    this.waiting = [];
+    this.waiting = this.leavesPart ? batch.splice(this.partOf(batch)) : [];
     this.resume?.();
     return batch;
   }
@@ -62,8 +76,23 @@ export class Lane {
       if (batch.length === 0) return;
       for (const delivery of batch) this.waiting.push(delivery);
       this.onArrival();
-      while (this.waiting.length > 0 && !this.closed) await this.drained();
+      while (this.hasEnough && !this.closed) await this.drained();
     }
+  }
+
+  private get hasEnough(): boolean {
+    return this.leavesPart ? bytesOf(this.waiting) >= ENOUGH_BYTES : this.waiting.length > 0;
+  }
+
+  /** How many frames are half of these, one at least. */
+  private partOf(batch: readonly Delivery[]): number {
+    const most = Math.max(PART_BYTES, bytesOf(batch) / 2);
+    let bytes = 0;
+    const past = batch.findIndex(({ frame }) => {
+      bytes += frame.length;
+      return bytes > most;
+    });
+    return past === -1 ? batch.length : Math.max(1, past);
   }
 
   private drained(): Promise<void> {
@@ -74,4 +103,8 @@ export class Lane {
       };
     });
   }
+}
+
+function bytesOf(deliveries: readonly Delivery[]): number {
+  return deliveries.reduce((sum, { frame }) => sum + frame.length, 0);
 }

@@ -52,6 +52,7 @@ function openEngine({ mailboxes, presences, records, shards }: World, host: Host
     broker: createMemoryBroker(mailboxes, presences, life, host),
     store: createMemoryStore(records, life),
     shards,
+    commitsAside: false,
     url: null,
     report: () => [
       {

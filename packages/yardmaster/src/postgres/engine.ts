@@ -29,6 +29,7 @@ export async function openPostgresEngine(
     broker,
     store,
     shards: yard.shards,
+    commitsAside: true,
     url,
     report: () => [
       {

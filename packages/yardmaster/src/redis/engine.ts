@@ -52,6 +52,7 @@ function createEngine(servers: Servers, shards: number, facts: Facts): Engine {
     broker,
     store,
     shards,
+    commitsAside: true,
     url: servers.address.url,
     commit,
     report: () => [reportOf(servers, broker, facts)],

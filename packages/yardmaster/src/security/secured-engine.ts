@@ -19,6 +19,7 @@ export function securedEngine(engine: Engine, security: SecurityOptions | undefi
     broker: signed.broker,
     store: signed.store,
     shards: signed.shards,
+    commitsAside: signed.commitsAside,
     url: signed.url,
     commit: (tick) => signed.commit(tick),
     report: () => signed.report(),

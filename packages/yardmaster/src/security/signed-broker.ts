@@ -57,6 +57,7 @@ export class SignedTraffic {
       broker: this.broker(engine.broker),
       store: engine.store,
       shards: engine.shards,
+      commitsAside: engine.commitsAside,
       url: engine.url,
       commit: async (tick: Tick) => {
         const acks = tick.acks.map((ack) => this.original(ack));

@@ -7,6 +7,8 @@ export interface FaultPlan {
   readonly healAt: number;
   /** Whether broker and store commit apart, as two engines do. */
   readonly split: boolean;
+  /** Whether the engine says that it is a server, for which frames and ticks are smaller. False by default. */
+  readonly commitsAside?: boolean;
   readonly crashes: readonly CrashTarget[];
   /** The chance of a crash at any crash point. */
   readonly crashChance: number;

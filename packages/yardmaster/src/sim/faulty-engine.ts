@@ -38,6 +38,7 @@ export function createFaultyEngine(process: SimProcess, engine: Engine): Engine 
     broker,
     store,
     shards: engine.shards,
+    commitsAside: process.world.faults.plan.commitsAside ?? false,
     commit: process.world.faults.plan.split ? commitInSteps : commitWhole,
     url: null,
     report: () => engine.report(),

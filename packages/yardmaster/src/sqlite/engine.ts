@@ -33,6 +33,7 @@ export async function openSqliteEngine(path: string, host: Host, options: YardFi
     broker,
     store,
     shards: file.shards,
+    commitsAside: false,
     url: urlOf(file.path, options),
     report: () => [
       {
