@@ -56,8 +56,9 @@ class ThreadHeartbeats implements Heartbeats {
   }
 
   start(): void {
+    if (this.#isStarted) return;
     this.#isStarted = true;
-    this.#tell({ type: "start", clock: this.#host.monotonic() });
+    this.#tellStart();
   }
 
   beat(shard: number): void {
@@ -81,8 +82,14 @@ class ThreadHeartbeats implements Heartbeats {
     this.#thread.postMessage(order);
   }
 
+  #tellStart(): void {
+    this.#tell({ type: "start", clock: this.#host.monotonic() });
+  }
+
+  /** The first message may wait until the thread has begun, and its clock is told late then: the next ones set it right. */
   #touch(): Cancel {
     this.pulse.touch(this.#host.monotonic());
+    if (this.#isStarted) this.#tellStart();
     return this.#host.after(TOUCH_MS, () => {
       this.#cancelTouch = this.#touch();
     });
@@ -106,6 +113,6 @@ class ThreadHeartbeats implements Heartbeats {
 
   #restart(): void {
     this.#thread = this.#open();
-    if (this.#isStarted) this.start();
+    if (this.#isStarted) this.#tellStart();
   }
 }
