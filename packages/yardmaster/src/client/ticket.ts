@@ -76,7 +76,8 @@ export class Ticket implements TaskHandle {
   private waiter: Waiter | null = null;
   private acceptWaiters: AcceptWaiter[] | null = null;
   private streams: Set<EventStream> | null = null;
-  private submitted: { resolve(ticket: Ticket): void; reject(reason: unknown): void } | null = null;
+  private resolveSubmitted: ((ticket: Ticket) => void) | null = null;
+  private rejectSubmitted: ((reason: unknown) => void) | null = null;
 
   constructor(home: TicketHome, id: TaskId, decoding: Decoding) {
     this.home = home;
@@ -88,19 +89,22 @@ export class Ticket implements TaskHandle {
   /** The promise that `submit` returns. */
   confirmation(): Promise<Ticket> {
     return new Promise((resolve, reject) => {
-      this.submitted = { resolve, reject };
+      this.resolveSubmitted = resolve;
+      this.rejectSubmitted = reject;
     });
   }
 
   confirm(): void {
-    this.submitted?.resolve(this);
-    this.submitted = null;
+    this.resolveSubmitted?.(this);
+    this.resolveSubmitted = null;
+    this.rejectSubmitted = null;
   }
 
   /** The submission could not be sent. */
   refuse(error: YardmasterError): void {
-    this.submitted?.reject(error);
-    this.submitted = null;
+    this.rejectSubmitted?.(error);
+    this.resolveSubmitted = null;
+    this.rejectSubmitted = null;
     this.home.forget(this);
     this.fail(error);
   }

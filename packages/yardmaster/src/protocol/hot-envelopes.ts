@@ -1,5 +1,6 @@
 import { isKey } from "./check.ts";
 import type { Answered, Assign, Outcome, Settled } from "./envelope.ts";
+import { KeptAssign, KeptSettled } from "./kept-envelopes.ts";
 import { readLinks, writeLinks } from "./links.ts";
 import { quoted } from "./quotation.ts";
 import type { Reader } from "./reader.ts";
@@ -146,8 +147,7 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
   const flags = reader.byte();
   if ((flags & ~ASSIGN_FLAGS) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
   const payload = (flags & BY_REFERENCE) === 0 ? reader.bytes() : null;
-  const assign: Assign = {
-    type: "assign",
+  const assign = new KeptAssign({
     id,
     attempt,
     name,
@@ -157,7 +157,7 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
     graceMs,
     expiresAt,
     payload,
-  };
+  });
   return (flags & TRACED) === 0 ? assign : { ...assign, trace: reader.text(MAX_TRACE_BYTES) };
 }
 
@@ -215,7 +215,7 @@ export function readSettled(reader: Reader, tables: ReaderTables): Settled {
   const resultBytes = reader.uintUpTo(MAX_BYTES, "a result's size");
   const result = (flags & BY_REFERENCE) === 0 ? reader.bytes() : null;
   const error = (flags & WITH_ERROR) === 0 ? null : reader.error();
-  return { type: "settled", id, state, code, attempt, result, resultBytes, error };
+  return new KeptSettled({ id, state, code, attempt, result, resultBytes, error });
 }
 
 export function writeAnswered(writer: Writer, answered: Answered): void {

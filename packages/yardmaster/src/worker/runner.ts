@@ -3,6 +3,7 @@ import type { ByteString } from "../protocol/bytes.ts";
 import type { Assign, LogLine } from "../protocol/envelope.ts";
 import { isCode, messageOf, YardmasterError } from "../protocol/errors.ts";
 import { shardOf } from "../protocol/ids.ts";
+import { KeptOutcome } from "../protocol/kept-envelopes.ts";
 import { CONTACT_MS, type Epoch, type TaskId } from "../protocol/task.ts";
 import type { Vault } from "../security/vault.ts";
 import type { Tracing } from "../tracing.ts";
@@ -381,7 +382,7 @@ export class Runner {
     if (attempt.news?.isPending) link.addNote(attempt.note(0, 0));
     this.#tell(attempt, ending);
     const sealed = this.#sealed(id, ending);
-    link.finish(attempt, { type: "outcome", id, epoch, attempt: number, ...sealed, startedAt });
+    link.finish(attempt, new KeptOutcome({ id, epoch, attempt: number, startedAt }, sealed));
     this.#parts.changed();
   }
 
