@@ -152,7 +152,7 @@ export class Link {
  * The server ends by itself what we no longer wait for, and sessions whose peer is cut off. Every statement of ours
  * goes by an index, whatever the statistics of a table that was empty a moment ago say.
  */
-const SETTINGS = `
+export const SETTINGS = `
   SET client_encoding = 'UTF8'; SET statement_timeout = '9s'; SET idle_in_transaction_session_timeout = '9s';
   SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
   SET tcp_user_timeout = '10s'; SET jit = off; SET plan_cache_mode = force_generic_plan;

@@ -19,6 +19,15 @@ import {
 
 const HALF = "STORE_UNAVAILABLE";
 
+/**
+ * OFFSET keeps the look at one key apart: a plan that is made while there are no keys would else read all of the shard's
+ * with each look, until the server next analyzes the table.
+ */
+export const READ_KEYS = `
+  SELECT k.* FROM unnest($2::text[], $3::text[]) v (name, key) CROSS JOIN LATERAL (
+    SELECT name, key, id, hash, keep FROM @.key WHERE shard = $1 AND name = v.name AND key = v.key OFFSET 0
+  ) k`;
+
 /** What is read from a store, in steps that are short for the event loop. */
 export function createPostgresReads(yard: Yard): Pick<Store, "load" | "parked" | "read" | "find"> {
   const run = (name: string, sql: string, ...values: Value[]): Promise<readonly Row[]> =>
@@ -113,9 +122,7 @@ async function read(
       ? []
       : run(
           "read_keys",
-          `SELECT k.name, k.key, k.id, k.hash, k.keep
-           FROM unnest($2::text[], $3::text[]) v (name, key) JOIN @.key k ON k.name = v.name AND k.key = v.key
-           WHERE k.shard = $1`,
+          READ_KEYS,
           shard,
           textArray(keys.map(({ name }) => name)),
           textArray(keys.map(({ key }) => key)),
