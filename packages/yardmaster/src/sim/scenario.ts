@@ -210,7 +210,9 @@ class Run {
     return false;
   }
 
+  /** A client that is closing asks no more; the next one in its place does. */
   #isQuiet(): boolean {
+    if (this.#yard.isClosing) return false;
     return this.#scripts.every(({ isDone }) => isDone) && this.#world.history.unsettled === 0;
   }
 

@@ -117,6 +117,11 @@ export class SimYard {
     for (const { current } of this.#places) current?.process.resume();
   }
 
+  /** Whether a process is on its way to its end in good order. */
+  get isClosing(): boolean {
+    return this.#places.some(({ current }) => current?.closing === true);
+  }
+
   /** The names of the processes that are not down. */
   get up(): string[] {
     return this.#places.flatMap(({ current }) => (current === null ? [] : [current.process.name]));

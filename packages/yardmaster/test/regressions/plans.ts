@@ -82,6 +82,19 @@ export const PLANS: readonly { readonly wrong: string; readonly plan: string; re
     },
   },
   {
+    // Seed 705797.
+    wrong: "the run ended while a client was still closing, which asked for nothing any more",
+    plan: "still-closing",
+    reverse: {
+      name: "closing-is-quiet",
+      breaks:
+        "A run ends while a process is closing, before the next one in its place has asked for what it waits for.",
+      file: "sim/scenario.ts",
+      find: "if (this.#yard.isClosing) return false;",
+      replace: "",
+    },
+  },
+  {
     // Seed 304082.
     wrong: "the run was given up while a backlog was tried in turns, of which nothing ended for long",
     plan: "tried-in-turns",
