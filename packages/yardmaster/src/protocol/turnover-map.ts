@@ -8,7 +8,7 @@
  */
 export class TurnoverMap<Key extends string | number, Value extends object> {
   readonly #places = new Map<Key, number>();
-  readonly #values: (Value | null)[] = [];
+  readonly #values: (Value | undefined)[] = [];
   readonly #free: number[] = [];
 
   get size(): number {
@@ -21,7 +21,7 @@ export class TurnoverMap<Key extends string | number, Value extends object> {
 
   get(key: Key): Value | undefined {
     const place = this.#places.get(key);
-    return place === undefined ? undefined : (this.#values[place] ?? undefined);
+    return place === undefined ? undefined : this.#values[place];
   }
 
   set(key: Key, value: Value): void {
@@ -33,7 +33,7 @@ export class TurnoverMap<Key extends string | number, Value extends object> {
     const place = this.#places.get(key);
     if (place === undefined) return false;
     this.#places.delete(key);
-    this.#values[place] = null;
+    this.#values[place] = undefined;
     this.#free.push(place);
     return true;
   }
@@ -50,7 +50,7 @@ export class TurnoverMap<Key extends string | number, Value extends object> {
   *[Symbol.iterator](): Generator<[Key, Value], undefined> {
     for (const [key, place] of this.#places) {
       const value = this.#values[place];
-      if (value !== undefined && value !== null) yield [key, value];
+      if (value !== undefined) yield [key, value];
     }
   }
 
