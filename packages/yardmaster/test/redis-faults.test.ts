@@ -5,7 +5,15 @@ import { openEngine } from "../src/connect.ts";
 import { controlLane, type Engine, submitLane } from "../src/engine.ts";
 import { systemHost } from "../src/host.ts";
 import { codeOf, failureOf, frameOf, takeCount, textsOf } from "../src/testing/conformance.ts";
-import { finished, inserted, loadedIds, owner, sampleTask, taskId } from "../src/testing/sample-tasks.ts";
+import {
+  finished,
+  inserted,
+  loadedIds,
+  owner,
+  sampleTask,
+  taskId,
+  updated,
+} from "../src/testing/sample-tasks.ts";
 import { serverTests } from "./server-tests.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
@@ -171,7 +179,7 @@ await serverTests(
         const commit = await owner(store);
         const release = await broker.presence.hold("worker:1");
         await commit(inserted(sampleTask(1)), inserted(sampleTask(2), { parked: true }));
-        await commit({ type: "update", task: sampleTask(2), parked: false }, finished(sampleTask(1), "1", 5));
+        await commit(updated(sampleTask(2)), finished(sampleTask(1), "1", 5));
         await commit({ type: "row", kind: "a", key: "b", value: "c" });
         await commit(
           { type: "row", kind: "a", key: "b", value: null },

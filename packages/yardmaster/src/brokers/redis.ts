@@ -146,7 +146,7 @@ export class RedisBroker implements Broker {
   async #add({ mailbox, frame }: Send): Promise<SendOutcome> {
     const shard = laneShard(mailbox) ?? 0;
     const key = this.#servers.keys.stream(shard, mailbox);
-    const args = ["XADD", key, "NOMKSTREAM", "*", "f", Buffer.from(frame)];
+    const args = ["XADD", key, "NOMKSTREAM", "*", "f", bufferOf(frame)];
     return (await this.#servers.call(HALF, shard, args)) === null ? "gone" : "confirmed";
   }
 
@@ -182,7 +182,10 @@ export class RedisBroker implements Broker {
     this.#packer.clear();
     this.#packer.list(2);
     mail.pack(this.#packer, 0);
-    const answer = await this.#servers.reserved(HALF, shard, SEND, mail.keys, [this.#packer.toBuffer()]);
+    const answer = await this.#servers.reserved(HALF, shard, SEND, mail.keys, [
+      this.#packer.toBuffer(),
+      ...mail.frames,
+    ]);
     return answer[1];
   }
 
@@ -205,7 +208,8 @@ export class RedisBroker implements Broker {
       if (ids === undefined) acked.set(number, [idOfTag(ack)]);
       else ids.push(idOfTag(ack));
     }
-    return { keys, pack: (packer, before) => pack(packer, before, sends, sent, acked) };
+    const frames = sends.map(({ frame }) => bufferOf(frame));
+    return { keys, frames, pack: (packer, before) => pack(packer, before, sent, acked) };
   }
 
   async #lastIdOf(shard: number, key: string, mailbox: string): Promise<string> {
@@ -249,21 +253,22 @@ export function outcomesOf(sends: readonly Send[], gone: unknown): SendOutcome[]
 function pack(
   packer: Packer,
   before: number,
-  sends: readonly Send[],
-  numbers: readonly number[],
+  sent: readonly number[],
   acked: ReadonlyMap<number, readonly string[]>,
 ): void {
-  packer.list(sends.length * 2);
-  for (const [index, { frame }] of sends.entries()) {
-    packer.text(String(before + (numbers[index] ?? 0)));
-    packer.bytes(frame);
-  }
+  packer.list(sent.length);
+  for (const number of sent) packer.text(String(before + number));
   packer.list(acked.size);
   for (const [number, ids] of acked) {
     packer.list(ids.length + 1);
     packer.text(String(before + number));
     for (const id of ids) packer.text(id);
   }
+}
+
+/** The same bytes, not copied. */
+function bufferOf(frame: Uint8Array): Buffer {
+  return Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
 }
 
 /** A delivery's tag is "shard id": in whose tag the stream is, and the entry. */

@@ -12,8 +12,13 @@ export type Change =
       readonly result: ByteString | null;
       readonly keepUntil: Millis;
     }
-  /** New values of an unfinished task's record; the payload stays. */
-  | { readonly type: "update"; readonly task: TaskRecord; readonly parked: boolean }
+  /** New values of an unfinished task's record; the payload stays, and is named where the kernel still has it. */
+  | {
+      readonly type: "update";
+      readonly task: TaskRecord;
+      readonly payload: ByteString | null;
+      readonly parked: boolean;
+    }
   /** An unfinished task becomes terminal; the payload stays, and is named where the kernel still has it. */
   | {
       readonly type: "finish";

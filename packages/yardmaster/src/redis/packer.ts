@@ -7,9 +7,11 @@ const ARRAY = 0xdd;
 const BYTES = 0xdb;
 const HEAD_BYTES = 5;
 
-/** Sends and acknowledgements as a script takes them: the mailboxes' keys, and numbers of keys among the rest. */
+/** Sends and acknowledgements as a script takes them: the mailboxes' keys and the frames, and what is packed among the rest. */
 export interface PackedMail {
   readonly keys: readonly string[];
+  /** Arguments of their own: Lua goes over each byte of a string that it makes, and would make these twice. */
+  readonly frames: readonly Buffer[];
   /** `before` is how many other keys the script has before these. */
   pack(packer: Packer, before: number): void;
 }

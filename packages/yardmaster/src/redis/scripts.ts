@@ -57,13 +57,16 @@ local function values(key, fields)
 end
 `;
 
-/** Sends: number of the key, frame, and so on. Acks: lists of the number of the key and ids. Answers "" if nothing is gone. */
+/**
+ * Sends: numbers of keys, each for a frame in ARGV from `first` on. Acks: lists of the number of the key and ids. Answers
+ * "" if nothing is gone.
+ */
 const MAIL = `
-local function mail(sends, acks)
+local function mail(sends, acks, first)
   local outcomes, gone = {}, false
-  for i = 1, #sends, 2 do
-    local id = redis.call("XADD", KEYS[tonumber(sends[i])], "NOMKSTREAM", "*", "f", sends[i + 1])
-    outcomes[#outcomes + 1] = id and "1" or "0"
+  for i = 1, #sends do
+    local id = redis.call("XADD", KEYS[tonumber(sends[i])], "NOMKSTREAM", "*", "f", ARGV[first + i - 1])
+    outcomes[i] = id and "1" or "0"
     gone = gone or not id
   end
   for _, ack in ipairs(acks) do
@@ -76,7 +79,7 @@ end
 
 export const SEND: ReservedScript = reserved(`${EACH}${MAIL}
 local packed = cmsgpack.unpack(ARGV[1])
-return {${DONE}, mail(packed[1], packed[2])}
+return {${DONE}, mail(packed[1], packed[2], 2)}
 `);
 
 /**
@@ -146,7 +149,7 @@ return {held[1], held[2], tonumber(held[3]) <= now and 1 or 0}
 
 /**
  * A tick. KEYS: the fence, then the mailboxes. ARGV: owner, epoch, sequence, packed lists in the order of
- * `stores/redis-changes.ts`. A script is not rolled back: everything is checked before anything is written.
+ * `stores/redis-changes.ts`, frames. A script is not rolled back: everything is checked before anything is written.
  *
  * A task's value: length of the payload (2 bytes; above 4,096 it is elsewhere), payload, two bytes that order it, and
  * what `stores/redis-changes.ts` writes behind that. New values of a task replace all but the payload.
@@ -160,7 +163,8 @@ if tonumber(fence[4]) + 1 ~= tonumber(ARGV[3]) then return {${FENCED}, fence[4]}
 local base = KEYS[1]:sub(1, -6)
 local live, parked, due, done, walk, big = base .. "live", base .. "parked", base .. "due", base .. "done", base .. "walk", base .. "big"
 local p = cmsgpack.unpack(ARGV[4])
-local inserted, parking, ended, updated, parkingAgain, finished, whole = p[1], p[2], p[3], p[4], p[5], p[6], p[7]
+local inserted, parking, ended, updated, parkingAgain, finished = p[1], p[2], p[3], p[4], p[6], p[7]
+local updatedWhole, finishedWhole = p[5], p[8]
 local sub, unpackBytes = string.sub, struct.unpack
 
 local function odd(list, step)
@@ -198,6 +202,10 @@ local function unpark(field)
   redis.call("ZREM", walk, field)
   return value
 end
+-- Those that come with their payload, whatever is known of them.
+local function returned(list)
+  if places[3] then for i = 1, #list, 2 do unpark(list[i]) end end
+end
 local function renewed(list)
   local fields, out, n = odd(list, 2), {}, 0
   local old = values(live, fields)
@@ -217,7 +225,7 @@ local function place(list)
   each("ZADD", walk, scored)
 end
 
-each("HDEL", base .. "tombs", p[9])
+each("HDEL", base .. "tombs", p[10])
 each("HSET", live, inserted)
 for i = 1, #parking, 3 do
   redis.call("HSET", parked, parking[i], parking[i + 1])
@@ -227,6 +235,8 @@ end
 each("HSET", done, ended)
 place(ended)
 each("HSET", live, renewed(updated))
+each("HSET", live, updatedWhole)
+returned(updatedWhole)
 for i = 1, #parkingAgain, 3 do
   local value = renewed({parkingAgain[i], parkingAgain[i + 1]})
   if #value > 0 then
@@ -240,21 +250,18 @@ local over = renewed(finished)
 each("HDEL", live, odd(over, 2))
 each("HSET", done, over)
 place(over)
-if #whole > 0 then
-  local fields = odd(whole, 2)
-  each("HDEL", live, fields)
-  -- One that was parked may end in the tick that it came back in.
-  if places[3] then for i = 1, #fields do unpark(fields[i]) end end
-  each("HSET", done, whole)
-  place(whole)
-end
-each("HSET", big, p[8])
-each("HSET", base .. "tombs", p[10])
-each("HSET", base .. "keys", p[11])
-each("HSET", base .. "queues", p[12])
-each("HSET", base .. "side", p[13])
-each("HDEL", base .. "side", p[14])
-for _, bucket in ipairs(p[15]) do
+each("HDEL", live, odd(finishedWhole, 2))
+-- One that was parked may end in the tick that it came back in.
+returned(finishedWhole)
+each("HSET", done, finishedWhole)
+place(finishedWhole)
+each("HSET", big, p[9])
+each("HSET", base .. "tombs", p[11])
+each("HSET", base .. "keys", p[12])
+each("HSET", base .. "queues", p[13])
+each("HSET", base .. "side", p[14])
+each("HDEL", base .. "side", p[15])
+for _, bucket in ipairs(p[16]) do
   local number = table.remove(bucket, 1)
   each("RPUSH", base .. "keep:" .. number, bucket)
   redis.call("ZADD", base .. "keeps", number, number)
@@ -291,9 +298,9 @@ local function sweep(before, limit)
     if redis.call("EXISTS", list) == 0 then redis.call("ZREM", base .. "keeps", number) end
   end
 end
-for _, range in ipairs(p[16]) do sweep(tonumber(range[1]), tonumber(range[2])) end
+for _, range in ipairs(p[17]) do sweep(tonumber(range[1]), tonumber(range[2])) end
 
-local outcomes = mail(p[17], p[18])
+local outcomes = mail(p[18], p[19], 5)
 redis.call("HSET", KEYS[1], "sequence", ARGV[3], "outcomes", outcomes)
 return {${DONE}, outcomes}
 `);

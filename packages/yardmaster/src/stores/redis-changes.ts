@@ -15,6 +15,7 @@ export const RESULT = "r";
 /** How many milliseconds one list of what goes in time is about; the script divides by the same. */
 const BUCKET_MS = 65_536;
 
+type Update = Extract<Change, { type: "update" }>;
 type Finish = Extract<Change, { type: "finish" }>;
 
 /** Something that goes after a time: a task (t) or tombstone (m) by its id, an idempotency key (k) by its field. */
@@ -38,6 +39,7 @@ export class PackedChanges {
   readonly #parkingAgain: TaskRecord[] = [];
   readonly #finished: Finish[] = [];
   /** Those whose payload is at hand, so that the script need not read it. */
+  readonly #updatedWhole: Update[] = [];
   readonly #finishedWhole: Finish[] = [];
   readonly #large: [Buffer, Buffer][] = [];
   readonly #adopted: TaskId[] = [];
@@ -53,13 +55,15 @@ export class PackedChanges {
     for (const change of changes) this.#add(change);
   }
 
-  /** Writes the first sixteen lists of a commit. */
+  /** Writes the first seventeen lists of a commit. */
   pack(packer: Packer): void {
     packNew(packer, this.#inserted, false);
     packNew(packer, this.#parking, true);
     packNew(packer, this.#ended, false);
     packer.list(this.#updated.length * 2);
     for (const task of this.#updated) packRest(packer, task, null);
+    packer.list(this.#updatedWhole.length * 2);
+    for (const { task, payload } of this.#updatedWhole) packWhole(packer, task, payload, null);
     packer.list(this.#parkingAgain.length * 3);
     for (const task of this.#parkingAgain) {
       packRest(packer, task, null);
@@ -119,7 +123,9 @@ export class PackedChanges {
         this.#keepLarge(change.task, PAYLOAD, change.payload);
         break;
       case "update":
-        (change.parked ? this.#parkingAgain : this.#updated).push(change.task);
+        if (change.parked) this.#parkingAgain.push(change.task);
+        else if (isInline(change.payload)) this.#updatedWhole.push(change);
+        else this.#updated.push(change.task);
         break;
       case "finish":
         if (isInline(change.payload)) this.#finishedWhole.push(change);

@@ -73,7 +73,7 @@ export class RedisStore implements Store {
     const guarded = [...this.#fence(shard), this.#servers.keys.missing(shard)];
     mail.pack(this.#packer, guarded.length);
     const keys = [...guarded, ...mail.keys];
-    const args = [owner, String(epoch), String(sequence), this.#packer.toBuffer()];
+    const args = [owner, String(epoch), String(sequence), this.#packer.toBuffer(), ...mail.frames];
     const [code, ...rest] = await this.#servers.reserved(HALF, shard, COMMIT, keys, args);
     switch (code) {
       case DONE:
@@ -125,10 +125,11 @@ function conflict(shard: number, fields: readonly unknown[]): YardmasterError {
 
 const NO_MAIL: PackedMail = {
   keys: [],
+  frames: [],
   pack: (packer) => {
     packer.list(0);
     packer.list(0);
   },
 };
-/** Sixteen of changes, sends and acknowledgements. */
-const LISTS = 18;
+/** Seventeen of changes, sends and acknowledgements. */
+const LISTS = 19;

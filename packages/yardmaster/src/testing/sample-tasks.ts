@@ -61,9 +61,22 @@ export function inserted(
   return { type: "insert", task, payload: "{}", parked: false, result: null, keepUntil: 0, ...changed };
 }
 
-export function finished(task: TaskRecord, result: string | null, keepUntil: number): Change {
+export function updated(task: TaskRecord, payload: string | null = null): Change {
+  return { type: "update", task, payload, parked: false };
+}
+
+export function parkedAgain(task: TaskRecord): Change {
+  return { type: "update", task, payload: null, parked: true };
+}
+
+export function finished(
+  task: TaskRecord,
+  result: string | null,
+  keepUntil: number,
+  payload: string | null = null,
+): Change {
   const ended: TaskRecord = { ...task, state: "succeeded", finishedAt: keepUntil };
-  return { type: "finish", task: ended, payload: null, result, keepUntil };
+  return { type: "finish", task: ended, payload, result, keepUntil };
 }
 
 /** Everything that a load yields, in order. */

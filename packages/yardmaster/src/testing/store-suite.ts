@@ -8,9 +8,11 @@ import {
   loaded,
   loadedIds,
   owner,
+  parkedAgain,
   sampleTask,
   taskId,
   taskIdIn,
+  updated,
 } from "./sample-tasks.ts";
 import { findTests, readTests, sweepTests } from "./store-suite-records.ts";
 
@@ -211,7 +213,7 @@ function changeTests(under: EngineUnderTest, api: TestApi): void {
       worker: "w1",
       deaths: 1,
     };
-    await commit({ type: "update", task: running, parked: false });
+    await commit(updated(running));
     expect(await whole(store, 1)).toEqual({ task: running, payload: '{"a":1}', result: null });
     const error = { code: "HANDLER_FAILED", message: "no\u0000disk \u{1f4a5}", stack: "at x" };
     const failed: TaskRecord = {
@@ -245,11 +247,15 @@ function changeTests(under: EngineUnderTest, api: TestApi): void {
     const contents = ["", every, every.repeat(16), `${every.repeat(16)}\u00ff`, every.repeat(8_192)];
     for (const [number, content] of contents.entries()) {
       const task = sampleTask(number, { payloadBytes: content.length });
-      await commit(inserted(task, { payload: content }));
-      await commit({ type: "update", task: { ...task, state: "running" }, parked: false });
-      await commit(finished(task, content, 1));
-      const read = await whole(store, number);
-      expect([read?.payload === content, read?.result === content]).toEqual([true, true]);
+      const named = sampleTask(100 + number, { payloadBytes: content.length });
+      await commit(inserted(task, { payload: content }), inserted(named, { payload: content }));
+      await commit(updated({ ...task, state: "running" }), updated({ ...named, state: "running" }, content));
+      expect((await whole(store, 100 + number))?.payload === content).toEqual(true);
+      await commit(finished(task, content, 1), finished(named, content, 1, content));
+      for (const each of [number, 100 + number]) {
+        const read = await whole(store, each);
+        expect([read?.payload === content, read?.result === content]).toEqual([true, true]);
+      }
     }
   });
 
@@ -270,7 +276,7 @@ function changeTests(under: EngineUnderTest, api: TestApi): void {
       ...numbers.flatMap((number): Change[] => {
         const task = sampleTask(number, { attempt: 1 });
         if (number % 3 === 0) return [finished(task, "1", 5)];
-        return [{ type: "update", task, parked: number % 3 === 1 }, inserted(sampleTask(number + 1_000))];
+        return [number % 3 === 1 ? parkedAgain(task) : updated(task), inserted(sampleTask(number + 1_000))];
       }),
     );
     const ids = await loadedIds(store);
@@ -380,7 +386,7 @@ function loadTests(under: EngineUnderTest, api: TestApi): void {
     ];
     await commit(...[...tasks].reverse().map((task) => inserted(task)));
     expect(await loadedIds(store)).toEqual([4, 3, 7, 2, 5, 6, 1].map(taskId));
-    await commit({ type: "update", task: sampleTask(1, { state: "running" }), parked: false });
+    await commit(updated(sampleTask(1, { state: "running" })));
     expect(await loadedIds(store)).toEqual([4, 1, 3, 7, 2, 5, 6].map(taskId));
   });
 
@@ -460,14 +466,18 @@ function parkTests(under: EngineUnderTest, api: TestApi): void {
   test("unparks, parks again and ends parked tasks", async (yard) => {
     const { store } = await yard.engine();
     const commit = await owner(store);
-    const [one, two] = [sampleTask(1, { runAt: 10 }), sampleTask(2, { runAt: 20 })];
-    await commit(inserted(one, { parked: true }), inserted(two, { parked: true }));
-    await commit({ type: "update", task: one, parked: false });
+    const [one, two, named] = [
+      sampleTask(1, { runAt: 10 }),
+      sampleTask(2, { runAt: 20 }),
+      sampleTask(3, { runAt: 20 }),
+    ];
+    await commit(...[one, two, named].map((task) => inserted(task, { parked: true })));
+    await commit(updated(one), updated(named, "{}"));
     expect([await loadedIds(store), (await store.parked(0, 9)).map(({ task }) => task.id)]).toEqual([
-      [one.id],
+      [one.id, named.id],
       [two.id],
     ]);
-    await commit({ type: "update", task: { ...one, runAt: 30 }, parked: true }, finished(two, null, 9));
+    await commit(parkedAgain({ ...one, runAt: 30 }), finished(two, null, 9), finished(named, null, 9, "{}"));
     expect([await loadedIds(store), (await store.parked(0, 9)).map(({ task }) => task.runAt)]).toEqual([
       [],
       [30],
