@@ -204,7 +204,7 @@ function wasThere(change: Change, loaded: Loaded): boolean | null {
     case "update": {
       const { id, state, attempt, epoch, worker } = change.task;
       const found = loaded.get(id);
-      if (change.parked || found === undefined) return null;
+      if (found === undefined) return null;
       return (
         found.state === state && found.attempt === attempt && found.epoch === epoch && found.worker === worker
       );

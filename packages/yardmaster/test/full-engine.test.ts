@@ -12,7 +12,7 @@ import { createHandlers } from "../src/worker.ts";
 import { startYard, type Yard } from "../src/yard.ts";
 import { serverTests } from "./server-tests.ts";
 
-const PATIENCE = { timeout: 30_000, interval: 50 };
+const PATIENCE = { timeout: 60_000, interval: 50 };
 const PADDING = "x".repeat(100_000);
 
 const gated = defineTask<number, number>({ name: "gated" });
@@ -34,7 +34,10 @@ function gate(): { handler: Handler; entered: Promise<void>; open: () => void; r
   return { handler, entered: entered.promise, open: () => opened.resolve(), runs: () => runs };
 }
 
-/** Submits until it is refused for want of room; answers what was acknowledged. */
+/**
+ * Submits until it is refused for want of room; answers what was acknowledged. One that RabbitMQ had got before it said that
+ * it takes no more is tried for 30 s before.
+ */
 async function fill(yard: Yard): Promise<TaskHandle<number>[]> {
   const acknowledged: TaskHandle<number>[] = [];
   await vi.waitFor(async () => {

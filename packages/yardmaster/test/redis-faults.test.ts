@@ -236,6 +236,13 @@ await serverTests(
           "confirmed",
         ]);
         await commit(finished(sampleTask(1), "1", 5));
+        await broker.declare("client:1", { durable: false });
+        const receiver = await broker.receive("client:1");
+        await broker.send([{ mailbox: "client:1", frame: frameOf("settled") }]);
+        const acks = await takeCount(receiver, 1);
+        const before = await broker.depth(submitLane(0));
+        expect(await codeOf(broker.send([submission], acks))).toBe("STORE_FULL");
+        expect([await broker.depth(submitLane(0)), await broker.depth("client:1")]).toEqual([before, 1]);
         for (let number = 2; code !== "FULL BEYOND THE RESERVE"; number += 1) {
           const failure = await failureOf(
             commit(inserted(sampleTask(number), { payload: "p".repeat(4_000_000) })),
@@ -245,11 +252,41 @@ await serverTests(
           expect(number).toBeGreaterThan(2);
           code = "FULL BEYOND THE RESERVE";
         }
+        // What makes room goes through whatever the server has left.
+        await commit({ type: "sweep", before: 9, limit: 9 });
+        expect((await store.read({ ids: [taskId(1)] })).tasks.size).toBe(0);
+        await broker.send([], acks);
+        expect(await broker.depth("client:1")).toBe(0);
         expect((await store.holder(0))?.expired).toBe(false);
         await broker.remove(submitLane(0));
         await server.cli("config", "set", "maxmemory", "200mb");
         await broker.declare(submitLane(0), { durable: true });
         expect(await broker.send([submission])).toEqual(["confirmed"]);
+      });
+    });
+  },
+);
+
+await serverTests(
+  "Redis with room for some of the frames",
+  () => startRedis({ maxmemory: "8mb" }),
+  (server) => {
+    it("takes all frames of one send or none, so that a refused submission never runs", async () => {
+      await withEngines(server.yardUrl(), 1, async (engine) => {
+        if (engine === undefined) throw new Error("An engine was opened.");
+        const { broker } = engine;
+        await broker.declare(submitLane(0), { durable: true });
+        const frames = Array.from({ length: 20 }, () => ({
+          mailbox: submitLane(0),
+          frame: new Uint8Array(100_000),
+        }));
+        let taken = 0;
+        for (let code = "none"; code === "none"; ) {
+          code = await codeOf(broker.send(frames));
+          if (code === "none") taken += frames.length;
+          else expect(code).toBe("STORE_FULL");
+        }
+        expect(await broker.depth(submitLane(0))).toBe(taken);
       });
     });
   },

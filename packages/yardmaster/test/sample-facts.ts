@@ -78,7 +78,7 @@ export function insert(state: State, fields: Partial<TaskRecord> = {}): Extract<
 }
 
 export function update(state: State, fields: Partial<TaskRecord> = {}): Change {
-  return { type: "update", task: record(state, fields), payload: null, parked: false };
+  return { type: "update", task: record(state, fields), payload: null };
 }
 
 export function error(code: string): TaskError {

@@ -13,8 +13,8 @@ export interface Broker {
    * Sends frames, then acknowledges `acks`; the answer says for each frame whether it is safe in its mailbox
    * (`confirmed`) or there is no such mailbox (`gone`). An acknowledgement takes effect only after every send was
    * answered, in one transaction where the engine has them. One that comes after its receiver was closed may have no
-   * effect: then the frame is delivered again. Rejects with BROKER_UNAVAILABLE or STORE_FULL when
-   * the outcome is unknown or nothing was sent: the caller sends the same again.
+   * effect: then the frame is delivered again. Rejects with STORE_FULL when nothing was sent, with BROKER_UNAVAILABLE
+   * when that is unknown too: the caller sends the same again.
    */
   send(sends: readonly Send[], acks?: readonly Delivery[]): Promise<SendOutcome[]>;
   /**

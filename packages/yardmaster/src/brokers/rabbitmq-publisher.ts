@@ -1,6 +1,7 @@
 import type { ConfirmChannel } from "amqplib";
 import { answeredWithin } from "../deadline.ts";
 import type { Host } from "../host.ts";
+import { viewOf } from "../protocol/bytes.ts";
 import { messageOf, YardmasterError } from "../protocol/errors.ts";
 import { DEADLINE_MS } from "../rabbitmq/connection.ts";
 import type { Link } from "../rabbitmq/link.ts";
@@ -33,12 +34,12 @@ export class Publisher {
         this.#channel = null;
       },
       blocked: () => {
-        for (const message of this.#unanswered.values()) message.batch.fail(this.#blocked());
+        for (const message of this.#unanswered.values()) message.batch.fail(this.#blockedMeanwhile());
       },
     });
   }
 
-  /** Rejects with BROKER_UNAVAILABLE, STORE_FULL, ENGINE_DENIED or CLOSED: then nobody knows what arrived. */
+  /** Rejects with STORE_FULL when nothing was published; with BROKER_UNAVAILABLE, ENGINE_DENIED or CLOSED nobody knows. */
   async send(publications: readonly Publication[]): Promise<SendOutcome[]> {
     this.#link.check();
     if (publications.length === 0) return [];
@@ -60,7 +61,7 @@ export class Publisher {
     if (this.#link.isClosed || this.#link.blockedBy !== null) return;
     if (Buffer.byteLength(queue) > MAX_QUEUE_BYTES) return;
     this.#open()
-      .then((channel) => channel.publish("", queue, bufferOf(content), {}))
+      .then((channel) => channel.publish("", queue, viewOf(content), {}))
       .catch(() => undefined);
   }
 
@@ -75,7 +76,7 @@ export class Publisher {
     try {
       // Quorum queues keep every message on disk, whatever it asks for; the other ones are not meant to.
       const options = { mandatory: true, messageId: message.id };
-      channel.publish("", queue, bufferOf(content), options, (error: unknown) => {
+      channel.publish("", queue, viewOf(content), options, (error: unknown) => {
         if (error === null) batch.answer(index, message.outcome);
         else batch.fail(this.#failure(error));
       });
@@ -116,6 +117,15 @@ export class Publisher {
     if (refusal !== null) return this.#link.translated(refusal);
     if (messageOf(error) !== "message nacked") return this.#link.translated(error);
     return new YardmasterError("BROKER_UNAVAILABLE", "RabbitMQ could not keep a message (nack): try again.");
+  }
+
+  /** What was on its way may have been the last that it took. */
+  #blockedMeanwhile(): YardmasterError {
+    const reason = this.#link.blockedBy ?? "an alarm";
+    return new YardmasterError(
+      "BROKER_UNAVAILABLE",
+      `RabbitMQ stopped taking messages (${reason}) before it confirmed this one: give it memory or disk.`,
+    );
   }
 
   #blocked(): YardmasterError {
@@ -159,8 +169,4 @@ class Batch {
   fail(error: unknown): void {
     this.#reject(error);
   }
-}
-
-function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, length);
 }

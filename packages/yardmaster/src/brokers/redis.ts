@@ -1,3 +1,4 @@
+import { viewOf } from "../protocol/bytes.ts";
 import { YardmasterError } from "../protocol/errors.ts";
 import { translate } from "../redis/failure.ts";
 import { laneShard } from "../redis/keys.ts";
@@ -5,7 +6,7 @@ import { type PackedMail, Packer } from "../redis/packer.ts";
 import { RedisPresence } from "../redis/presence.ts";
 import { Reader } from "../redis/reader.ts";
 import { pairsOf, textOf, textsIn } from "../redis/replies.ts";
-import { DECLARE, REGISTER, SEND } from "../redis/scripts.ts";
+import { DECLARE, REGISTER, type ReservedScript, SEND } from "../redis/scripts.ts";
 import type { Servers } from "../redis/servers.ts";
 import type { Broker, Delivery, Receiver, Send, SendOutcome } from "./broker.ts";
 import { RedisReceiver, type StreamStart } from "./redis-receiver.ts";
@@ -63,11 +64,11 @@ export class RedisBroker implements Broker {
   }
 
   async send(sends: readonly Send[], acks: readonly Delivery[] = []): Promise<SendOutcome[]> {
-    if (sends.length === 0 && acks.length === 0) return [];
-    // Nothing but submissions: Redis refuses them by itself when it is full, and one command a frame costs least.
-    if (acks.length === 0 && sends.every(({ mailbox }) => mailbox.endsWith(SUBMIT))) {
-      return await Promise.all(sends.map((send) => this.#add(send)));
-    }
+    const [first] = sends;
+    if (first === undefined && acks.length === 0) return [];
+    // Redis refuses it by itself when it is full, and one command costs least.
+    if (first !== undefined && sends.length === 1 && acks.length === 0 && isSubmission(first))
+      return [await this.#add(first)];
     if (!this.#servers.isCluster) return outcomesOf(sends, await this.#post(0, sends, acks));
     return await this.#sendByTag(sends, acks);
   }
@@ -146,7 +147,7 @@ export class RedisBroker implements Broker {
   async #add({ mailbox, frame }: Send): Promise<SendOutcome> {
     const shard = laneShard(mailbox) ?? 0;
     const key = this.#servers.keys.stream(shard, mailbox);
-    const args = ["XADD", key, "NOMKSTREAM", "*", "f", bufferOf(frame)];
+    const args = ["XADD", key, "NOMKSTREAM", "*", "f", viewOf(frame)];
     return (await this.#servers.call(HALF, shard, args)) === null ? "gone" : "confirmed";
   }
 
@@ -182,10 +183,9 @@ export class RedisBroker implements Broker {
     this.#packer.clear();
     this.#packer.list(2);
     mail.pack(this.#packer, 0);
-    const answer = await this.#servers.reserved(HALF, shard, SEND, mail.keys, [
-      this.#packer.toBuffer(),
-      ...mail.frames,
-    ]);
+    const args = [this.#packer.toBuffer(), ...mail.frames];
+    const whenFull = whenFullFor(sends, acks);
+    const answer = await this.#servers.reserved(HALF, shard, SEND, whenFull, mail.keys, args);
     return answer[1];
   }
 
@@ -208,8 +208,8 @@ export class RedisBroker implements Broker {
       if (ids === undefined) acked.set(number, [idOfTag(ack)]);
       else ids.push(idOfTag(ack));
     }
-    const frames = sends.map(({ frame }) => bufferOf(frame));
-    return { keys, frames, pack: (packer, before) => pack(packer, before, sent, acked) };
+    const frames = sends.map(({ frame }) => viewOf(frame));
+    return { keys, frames, pack: (packer, before) => packMail(packer, before, sent, acked) };
   }
 
   async #lastIdOf(shard: number, key: string, mailbox: string): Promise<string> {
@@ -250,7 +250,7 @@ export function outcomesOf(sends: readonly Send[], gone: unknown): SendOutcome[]
   return sends.map((_, index) => (marks[index] === "0" ? "gone" : "confirmed"));
 }
 
-function pack(
+function packMail(
   packer: Packer,
   before: number,
   sent: readonly number[],
@@ -266,9 +266,15 @@ function pack(
   }
 }
 
-/** The same bytes, not copied. */
-function bufferOf(frame: Uint8Array): Buffer {
-  return Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+function isSubmission({ mailbox }: Send): boolean {
+  return mailbox.endsWith(SUBMIT);
+}
+
+/** A client's submissions are refused, all or none: the reserve is for what ends tasks, and what owners send. */
+function whenFullFor(sends: readonly Send[], acks: readonly Delivery[]): keyof ReservedScript {
+  if (sends.length === 0) return "freeing";
+  const isClient = acks.every(({ mailbox }) => laneShard(mailbox) === null);
+  return isClient && sends.every(isSubmission) ? "plain" : "reserved";
 }
 
 /** A delivery's tag is "shard id": in whose tag the stream is, and the entry. */

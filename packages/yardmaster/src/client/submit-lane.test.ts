@@ -91,6 +91,38 @@ describe("a submission whose sending fails", () => {
     expect(dispatcher.submissions).toMatchObject([{ payload: '"b"' }]);
   });
 
+  it("is not said to be refused by a full engine that may have taken it before", async () => {
+    faults = [sentButUnknown, ...Array.from({ length: 100 }, () => full)];
+    const submitted = expect(client.submit(text, "a")).rejects.toMatchObject({
+      code: "BROKER_UNAVAILABLE",
+      message: expect.stringContaining("nobody knows whether it has it"),
+    });
+    await host.advance(35_000);
+    await submitted;
+    expect(dispatcher.submissions).toMatchObject([{ payload: '"a"', copy: false }]);
+  });
+
+  it("goes through where the engine is full only for a while after it may have taken it", async () => {
+    faults = [sentButUnknown, full];
+    const submitted = client.submit(text, "a");
+    await host.advance(1_000);
+    await submitted;
+    expect(dispatcher.submissions).toMatchObject([{ copy: false }, { copy: true }]);
+  });
+
+  it("leaves what was acknowledged with it to be acknowledged alone", async () => {
+    await client.submit(text, "a");
+    await host.settle();
+    await dispatcher.answerAll();
+    await host.settle();
+    const [mailbox = ""] = await dispatcher.mailboxes();
+    faults = [full];
+    await expect(client.submit(text, "b")).rejects.toMatchObject({ code: "STORE_FULL" });
+    expect(await engine.broker.depth(mailbox)).toBe(1);
+    await host.advance(100);
+    expect(await engine.broker.depth(mailbox)).toBe(0);
+  });
+
   it("declares a lane that is gone", async () => {
     await engine.broker.remove(submitLane(0));
     await client.submit(text, "a");

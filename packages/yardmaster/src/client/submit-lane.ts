@@ -1,7 +1,7 @@
 import type { Delivery, Send, Transactional } from "../brokers/broker.ts";
 import { submitLane } from "../engine.ts";
 import { pause } from "../host.ts";
-import { isCode, YardmasterError } from "../protocol/errors.ts";
+import { type ErrorCode, YardmasterError } from "../protocol/errors.ts";
 import { decodeFrame, encodeFrame, FrameWriter } from "../protocol/frame.ts";
 import type { Submission } from "../protocol/task.ts";
 import { Batch } from "./batch.ts";
@@ -11,7 +11,7 @@ import type { Tickets } from "./tickets.ts";
 import { Commit, type RunStatement } from "./transaction.ts";
 
 const MAX_FRAME_BYTES = 512 * 1024;
-/** Of this many tasks a frame is sent; fewer where a server commits, so that the next one is under way meanwhile. */
+/** A frame is sent at so many tasks: fewer where a server commits, so that the next one is under way meanwhile. */
 const MAX_FRAME_TASKS = { aside: 250, here: 500 };
 /** Beyond this, submissions wait unencoded until the broker has confirmed some. */
 const MAX_UNCONFIRMED_BYTES = 16 * 1024 * 1024;
@@ -203,35 +203,44 @@ export class SubmitLane {
   private async deliver(parcels: readonly Parcel[]): Promise<void> {
     const acks = this.link.acks.take(this.mailbox);
     try {
-      await this.send(parcels, acks);
+      await this.sendUntilKnown(parcels, acks);
     } catch (error) {
       if (!(error instanceof YardmasterError)) throw error;
-      if (isCode(error, "BROKER_UNAVAILABLE")) await this.sendAgain(parcels, acks, error);
-      else this.failAll(parcels, error);
+      this.link.acks.add(acks);
+      this.failAll(parcels, error);
     }
   }
 
-  /** The first copies may have arrived: these say that they are copies. */
-  private async sendAgain(
-    parcels: readonly Parcel[],
-    acks: readonly Delivery[],
-    first: YardmasterError,
-  ): Promise<void> {
+  /**
+   * Rejects when nothing was written, or when nobody knows after GIVE_UP_MS. Once a send had no answer, the first copies
+   * may have arrived: the next ones say that they are copies, and that the engine is full for these says nothing of those.
+   */
+  private async sendUntilKnown(parcels: readonly Parcel[], acks: readonly Delivery[]): Promise<void> {
     const { host } = this.link;
+    let last = await this.trySend(parcels, acks, ["BROKER_UNAVAILABLE"]);
+    if (last === null) return;
     const giveUpAt = host.monotonic() + GIVE_UP_MS;
     for (const parcel of parcels) parcel.frame = asCopies(parcel.frame);
-    let last = first;
-    for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
+    for (let delayMs = FIRST_RETRY_MS; last !== null; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
       await pause(host, delayMs);
-      if (this.closed !== null) return this.failAll(parcels, this.closed);
-      if (host.monotonic() >= giveUpAt) return this.failAll(parcels, gaveUp(last));
-      try {
-        return await this.send(parcels, acks);
-      } catch (error) {
-        if (!(error instanceof YardmasterError)) throw error;
-        if (!isCode(error, "BROKER_UNAVAILABLE")) return this.failAll(parcels, error);
-        last = error;
-      }
+      if (this.closed !== null) throw this.closed;
+      if (host.monotonic() >= giveUpAt) throw gaveUp(last);
+      last = await this.trySend(parcels, acks, ["BROKER_UNAVAILABLE", "STORE_FULL"]);
+    }
+  }
+
+  /** Null when all is confirmed, else an error with one of these codes; rejects with any other. */
+  private async trySend(
+    parcels: readonly Parcel[],
+    acks: readonly Delivery[],
+    passing: readonly ErrorCode[],
+  ): Promise<YardmasterError | null> {
+    try {
+      await this.send(parcels, acks);
+      return null;
+    } catch (error) {
+      if (error instanceof YardmasterError && passing.includes(error.code)) return error;
+      throw error;
     }
   }
 

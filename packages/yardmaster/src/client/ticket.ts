@@ -76,6 +76,7 @@ export class Ticket implements TaskHandle {
   private waiter: Waiter | null = null;
   private acceptWaiters: AcceptWaiter[] | null = null;
   private streams: Set<EventStream> | null = null;
+  /** Two fields and no object of both: see `protocol/kept-envelopes.ts`. */
   private resolveSubmitted: ((ticket: Ticket) => void) | null = null;
   private rejectSubmitted: ((reason: unknown) => void) | null = null;
 

@@ -6,7 +6,7 @@ import type { Acceptance } from "./handle.ts";
 import type { Settlement } from "./settlement.ts";
 import type { Ticket } from "./ticket.ts";
 
-/** How many tickets that nobody waits for (yet) are kept findable: a million unawaited tasks take no memory. */
+/** How many tickets that nobody waits for (yet) are kept findable: of a million unawaited tasks, all others take no memory. */
 const MAX_IDLE = 16_384;
 
 /** Finds the tickets of a message by task id. */

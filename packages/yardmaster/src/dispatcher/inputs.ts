@@ -13,6 +13,8 @@ export class Inputs {
   private readonly on: LaneEvents;
   private control: Lane | null = null;
   private submissions: Lane[] = [];
+  /** All that are to be closed: one that is still on its way to its place above too. */
+  private readonly opened: Lane[] = [];
   private isClosed = false;
 
   constructor(engine: Engine, shard: number, on: LaneEvents) {
@@ -22,15 +24,15 @@ export class Inputs {
   }
 
   async openControl(): Promise<void> {
-    this.control = await this.open(controlLane(this.shard), false);
+    this.control = await this.open(controlLane(this.shard), { isSubmissions: false });
   }
 
   async openSubmissions(): Promise<void> {
     const { outbox } = this.engine;
-    this.submissions.push(await this.open(submitLane(this.shard), true));
+    this.submissions.push(await this.open(submitLane(this.shard), { isSubmissions: true }));
     if (outbox === undefined) return;
     const receiver = outbox.receive(this.shard);
-    this.submissions.push(await this.keep(outbox.mailbox(this.shard), receiver, true));
+    this.submissions.push(await this.keep(outbox.mailbox(this.shard), receiver, { leavesPart: true }));
   }
 
   get isEmpty(): boolean {
@@ -53,10 +55,9 @@ export class Inputs {
 
   async close(): Promise<void> {
     this.isClosed = true;
-    const lanes = [this.control, ...this.submissions];
     this.control = null;
     this.submissions = [];
-    await Promise.allSettled(lanes.map((lane) => lane?.close()));
+    await Promise.allSettled(this.opened.splice(0).map((lane) => lane.close()));
   }
 
   private drainSubmissions(): Delivery[] {
@@ -70,16 +71,21 @@ export class Inputs {
    * Makes the lane first where it is missing: an engine that started again may have forgotten it, and nobody else makes
    * it before there is something to send.
    */
-  private async open(mailbox: string, durable: boolean): Promise<Lane> {
+  private async open(mailbox: string, { isSubmissions }: { readonly isSubmissions: boolean }): Promise<Lane> {
     const { broker } = this.engine;
-    await broker.declare(mailbox, { durable });
-    return this.keep(mailbox, broker.receive(mailbox), durable);
+    await broker.declare(mailbox, { durable: isSubmissions });
+    return this.keep(mailbox, broker.receive(mailbox), { leavesPart: isSubmissions });
   }
 
   /** A lane that opens too late is closed again: its frames are another owner's. */
-  private async keep(mailbox: string, receiver: Promise<Receiver>, leavesPart: boolean): Promise<Lane> {
+  private async keep(
+    mailbox: string,
+    receiver: Promise<Receiver>,
+    { leavesPart }: { readonly leavesPart: boolean },
+  ): Promise<Lane> {
     const lane = await Lane.open(mailbox, receiver, this.on, leavesPart && this.engine.commitsAside);
     if (this.isClosed) await lane.close();
+    else this.opened.push(lane);
     return lane;
   }
 }

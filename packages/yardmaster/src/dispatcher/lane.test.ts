@@ -38,6 +38,25 @@ describe("what a tick takes of a lane", () => {
     expect(await drains(true, kib(300, 1))).toEqual([kib(300), kib(1)]);
   });
 
+  it("leaves in the mailbox what is more than a few ticks need", async () => {
+    const host = createManualHost();
+    const { broker } = createMemoryWorld(host).open();
+    await broker.declare(MAILBOX, { durable: true });
+    const frame = Buffer.alloc(40 * 1024);
+    await broker.send(Array.from({ length: 20 }, () => ({ mailbox: MAILBOX, frame })));
+    let arrivals = 0;
+    const on = { arrival: () => (arrivals += 1), failure: (error: unknown) => Promise.reject(error) };
+    const lane = await Lane.open(MAILBOX, broker.receive(MAILBOX), on, true);
+    await host.settle();
+    expect(arrivals).toBe(1);
+    lane.drain();
+    await host.settle();
+    expect(arrivals).toBe(1);
+    for (; !lane.isEmpty; await host.settle()) lane.drain();
+    expect(arrivals).toBeGreaterThan(5);
+    await lane.close();
+  });
+
   it("is all that was taken from the mailbox where commits hold everybody up", async () => {
     expect(await drains(false, kib(40, 40, 40))).toEqual([kib(40, 40, 40)]);
   });

@@ -2,9 +2,9 @@ import type { Delivery, Receiver } from "../brokers/broker.ts";
 
 /** The most that is taken from a mailbox at a time. */
 const TAKE: { readonly frames: number; readonly bytes: number } = { frames: 256, bytes: 128 * 1024 };
-/** Where a part is drained, as much is drained in any case: 300 small tasks. */
+/** A tick takes this much in any case: some 300 small tasks. */
 const PART_BYTES = 48 * 1024;
-/** Taking stops while so much waits. */
+/** Where a part is left, taking stops while so much waits. */
 const ENOUGH_BYTES = 64 * 1024;
 
 /** `arrival` is called whenever frames can be drained, `failure` when there will be none any more. */
@@ -14,7 +14,8 @@ export interface LaneEvents {
 }
 
 /**
- * One of a shard's inputs: takes frames as they arrive, ahead of the tick, up to one batch.
+ * One of a shard's inputs: takes frames as they arrive, ahead of the tick: one batch; where a part is left, as many as
+ * hold ENOUGH_BYTES, and what the last batch had more.
  */
 export class Lane {
   readonly mailbox: string;
@@ -49,12 +50,12 @@ export class Lane {
   }
 
   /**
-   * What has arrived; of much that has, the first half. Tasks that came together would else go through dispatcher and
+   * What has arrived; where a part is left, the first half of much. Tasks that came together would else go through dispatcher and
    * worker as one wave, and each of these would wait for the other.
    */
   drain(): Delivery[] {
     const batch = this.waiting;
-    this.waiting = this.leavesPart ? batch.splice(this.partOf(batch)) : [];
+    this.waiting = this.leavesPart ? batch.splice(this.countToDrain(batch)) : [];
     this.resume?.();
     return batch;
   }
@@ -84,8 +85,8 @@ export class Lane {
     return this.leavesPart ? bytesOf(this.waiting) >= ENOUGH_BYTES : this.waiting.length > 0;
   }
 
-  /** How many frames are half of these, one at least. */
-  private partOf(batch: readonly Delivery[]): number {
+  /** How many frames are half of the bytes, PART_BYTES at least, and one frame at least. */
+  private countToDrain(batch: readonly Delivery[]): number {
     const most = Math.max(PART_BYTES, bytesOf(batch) / 2);
     let bytes = 0;
     const past = batch.findIndex(({ frame }) => {

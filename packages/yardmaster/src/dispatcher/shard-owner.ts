@@ -219,7 +219,7 @@ export class ShardOwner {
     if (first !== undefined && frame !== undefined && this.quarantine.isBroken(first)) {
       await this.takeApart(first, frame);
     } else await this.take(frames, acks, () => this.quarantine.refused(acks));
-    this.quarantine.cleared(acks);
+    if (this.ending === null) this.quarantine.cleared(acks);
   }
 
   /** Decides and commits; `refused` is called when it is the content that is not taken. */

@@ -199,7 +199,7 @@ export class Journal {
       return;
     }
     if (mark === "update") {
-      this.#changes.push({ type: "update", task: recordOf(task, 0), payload: task.payload, parked: false });
+      this.#changes.push({ type: "update", task: recordOf(task, 0), payload: task.payload });
     } else {
       const parked = mark === "park";
       const payload = task.payload ?? "";

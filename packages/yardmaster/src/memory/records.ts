@@ -166,7 +166,7 @@ export class Records {
         this.#put({ ...change, shard });
         break;
       case "update":
-        this.#put({ ...this.#unfinished(change.task.id), task: change.task, parked: change.parked });
+        this.#put({ ...this.#unfinished(change.task.id), task: change.task, parked: false });
         break;
       case "finish": {
         const { task, result, keepUntil } = change;

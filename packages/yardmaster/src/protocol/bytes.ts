@@ -24,6 +24,11 @@ export function toBuffer(bytes: ByteString): Buffer {
   return Buffer.from(bytes, "latin1");
 }
 
-export function fromBuffer(buffer: Uint8Array): ByteString {
-  return Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength).latin1Slice();
+export function fromBuffer(bytes: Uint8Array): ByteString {
+  return viewOf(bytes).latin1Slice();
+}
+
+/** The same bytes as a `Buffer`, not copied. */
+export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

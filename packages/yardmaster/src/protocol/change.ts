@@ -12,14 +12,12 @@ export type Change =
       readonly result: ByteString | null;
       readonly keepUntil: Millis;
     }
-  /** New values of an unfinished task's record; the payload stays, and is named where the kernel still has it. */
-  | {
-      readonly type: "update";
-      readonly task: TaskRecord;
-      readonly payload: ByteString | null;
-      readonly parked: boolean;
-    }
-  /** An unfinished task becomes terminal; the payload stays, and is named where the kernel still has it. */
+  /**
+   * New values of an unfinished task's record, which is parked no more. The payload stays; it is named where the kernel
+   * still has it, for a store that would otherwise read it to write the two together.
+   */
+  | { readonly type: "update"; readonly task: TaskRecord; readonly payload: ByteString | null }
+  /** An unfinished task becomes terminal; the payload as with an update. */
   | {
       readonly type: "finish";
       readonly task: TaskRecord;

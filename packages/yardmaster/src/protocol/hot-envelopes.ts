@@ -147,7 +147,8 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
   const flags = reader.byte();
   if ((flags & ~ASSIGN_FLAGS) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
   const payload = (flags & BY_REFERENCE) === 0 ? reader.bytes() : null;
-  const assign = new KeptAssign({
+  const trace = (flags & TRACED) === 0 ? {} : { trace: reader.text(MAX_TRACE_BYTES) };
+  return new KeptAssign({
     id,
     attempt,
     name,
@@ -157,8 +158,8 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
     graceMs,
     expiresAt,
     payload,
+    ...trace,
   });
-  return (flags & TRACED) === 0 ? assign : { ...assign, trace: reader.text(MAX_TRACE_BYTES) };
 }
 
 export function writeOutcome(writer: Writer, outcome: Outcome): void {

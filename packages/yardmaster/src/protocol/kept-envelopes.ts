@@ -20,8 +20,9 @@ export class KeptAssign implements Assign {
   readonly graceMs: number;
   readonly expiresAt: Millis;
   readonly payload: ByteString | null;
+  readonly trace?: string;
 
-  constructor(assign: Omit<Assign, "type" | "trace">) {
+  constructor(assign: Omit<Assign, "type">) {
     this.id = assign.id;
     this.attempt = assign.attempt;
     this.name = assign.name;
@@ -31,6 +32,7 @@ export class KeptAssign implements Assign {
     this.graceMs = assign.graceMs;
     this.expiresAt = assign.expiresAt;
     this.payload = assign.payload;
+    if (assign.trace !== undefined) this.trace = assign.trace;
   }
 }
 
@@ -45,6 +47,7 @@ export class KeptOutcome implements Outcome {
   readonly error: TaskError | null;
   readonly startedAt: Millis;
 
+  /** Of which attempt it is, and how that ended: two arguments, so that nobody makes a literal of both. */
   constructor(
     of: Pick<Outcome, "id" | "epoch" | "attempt" | "startedAt">,
     end: Pick<Outcome, "kind" | "delayMs" | "result" | "error">,

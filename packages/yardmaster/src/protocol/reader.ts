@@ -1,4 +1,4 @@
-import type { ByteString } from "./bytes.ts";
+import { type ByteString, viewOf } from "./bytes.ts";
 import { isLine } from "./check.ts";
 import { YardmasterError } from "./errors.ts";
 import type {} from "./native-strings.ts";
@@ -21,7 +21,7 @@ export class Reader {
   end: number;
 
   constructor(bytes: Uint8Array) {
-    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.buffer = viewOf(bytes);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.end = bytes.byteLength;
   }

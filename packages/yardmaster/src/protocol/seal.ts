@@ -1,3 +1,4 @@
+import { viewOf } from "./bytes.ts";
 import { YardmasterError } from "./errors.ts";
 import { quoted } from "./quotation.ts";
 
@@ -40,7 +41,7 @@ export function isNewerSeal(bytes: Uint8Array): boolean {
 
 /** Null for what claims to be signed and is not whole, or is of a newer version. */
 export function unseal(bytes: Uint8Array): Sealed | null {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = viewOf(bytes);
   const idBytes = buffer[3] ?? 0;
   const timeAt = FIXED_BYTES + idBytes;
   const nonceAt = timeAt + TIME_BYTES;

@@ -3,8 +3,8 @@
  *
  * V8 gives a `Map` a new table whenever deleted entries fill its old one, and once a table has grown old, each that
  * follows is made in the old generation too. There each leaves what was in it behind, alive until the next full
- * collection: 2 kB of every task survived for that, and a minor collection took 10 ms in place of 1. Here the tables hold
- * places alone, and the values stand in an array whose places are used again.
+ * collection, and minor collections take several times as long. Here the tables hold places alone, and the values stand
+ * in an array whose places are used again.
  */
 export class TurnoverMap<Key extends string | number, Value extends object> {
   readonly #places = new Map<Key, number>();

@@ -42,9 +42,7 @@ export class Packer {
 
   bytes(bytes: Uint8Array): void {
     this.#head(BYTES, bytes.length);
-    this.#room(bytes.length);
-    this.#buffer.set(bytes, this.#at);
-    this.#at += bytes.length;
+    this.raw(bytes);
   }
 
   /** A task's field. */
@@ -59,7 +57,7 @@ export class Packer {
     this.latin1(text);
   }
 
-  /** Starts bytes that everything from `latin1` on adds to, until `end`. */
+  /** Starts bytes of several parts, which end with `end`: `latin1`, `raw`, `rawField`, `written`, `double`, `uint16`. */
   begin(): void {
     this.#head(BYTES, 0);
     this.#open = this.#at;

@@ -1,4 +1,8 @@
 import { createHash } from "node:crypto";
+import { INLINE_BYTES } from "../protocol/task.ts";
+
+/** How many milliseconds one list of what goes in time is about. */
+export const BUCKET_MS = 65_536;
 
 /** A Lua script, which a server knows by its digest once it has seen it. */
 export interface Script {
@@ -11,14 +15,22 @@ function script(flags: string, body: string): Script {
   return { text, digest: createHash("sha1").update(text).digest("hex") };
 }
 
-/** A script in two forms: one that a full server refuses, and one that may go above its limit a little. */
+/** A script in three forms, by what a full server is to do. */
 export interface ReservedScript {
+  /** Refuse it before it writes anything. */
   readonly plain: Script;
+  /** Let it go above the limit a little. */
   readonly reserved: Script;
+  /** Let it through, since it makes room. */
+  readonly freeing: Script;
 }
 
 function reserved(body: string): ReservedScript {
-  return { plain: script("", body), reserved: script("allow-oom", HEADROOM + body) };
+  return {
+    plain: script("", body),
+    reserved: script("allow-oom", HEADROOM + body),
+    freeing: script("allow-oom", body),
+  };
 }
 
 /** What every script answers first. */
@@ -151,8 +163,8 @@ return {held[1], held[2], tonumber(held[3]) <= now and 1 or 0}
  * A tick. KEYS: the fence, then the mailboxes. ARGV: owner, epoch, sequence, packed lists in the order of
  * `stores/redis-changes.ts`, frames. A script is not rolled back: everything is checked before anything is written.
  *
- * A task's value: length of the payload (2 bytes; above 4,096 it is elsewhere), payload, two bytes that order it, and
- * what `stores/redis-changes.ts` writes behind that. New values of a task replace all but the payload.
+ * A task's value: length of the payload (2 bytes; above INLINE_BYTES it is elsewhere), payload, two bytes that order it,
+ * and what `stores/redis-changes.ts` writes behind that.
  */
 export const COMMIT: ReservedScript = reserved(`${EACH}${MAIL}
 local fence = redis.call("HMGET", KEYS[1], "owner", "epoch", "until", "sequence", "outcomes")
@@ -162,12 +174,12 @@ if tonumber(fence[4]) + 1 ~= tonumber(ARGV[3]) then return {${FENCED}, fence[4]}
 
 local base = KEYS[1]:sub(1, -6)
 local live, parked, due, done, walk, big = base .. "live", base .. "parked", base .. "due", base .. "done", base .. "walk", base .. "big"
-local p = cmsgpack.unpack(ARGV[4])
-local inserted, parking, ended, updated, parkingAgain, finished = p[1], p[2], p[3], p[4], p[6], p[7]
-local updatedWhole, finishedWhole = p[5], p[8]
+local inserted, parking, ended, updated, updatedWhole, finished, finishedWhole, large, adopted, tombstones, keys, queues,
+  rows, droppedRows, kept, sweeps, sends, acks = unpack(cmsgpack.unpack(ARGV[4]))
 local sub, unpackBytes = string.sub, struct.unpack
 
-local function odd(list, step)
+-- The first of every so many.
+local function firsts(list, step)
   local names, n = {}, 0
   for i = 1, #list, step do n = n + 1; names[n] = list[i] end
   return names
@@ -183,85 +195,75 @@ local function check(fields)
     for i = 1, #fields do if found[i] then conflicts[#conflicts + 1] = fields[i] end end
   end
 end
-check(odd(inserted, 2))
-check(odd(parking, 3))
-check(odd(ended, 2))
+check(firsts(inserted, 2))
+check(firsts(parking, 3))
+check(firsts(ended, 2))
 if #conflicts > 1 then return conflicts end
 
 local function rank(rest) return sub(rest, 2, 2) end
-local function kept(value)
+local function payloadEnd(value)
   local length = unpackBytes("<I2", value)
-  if length > 4096 then length = 0 end
+  if length > ${INLINE_BYTES} then length = 0 end
   return 2 + length
 end
 local function unpark(field)
   local value = redis.call("HGET", parked, field)
   if not value then return value end
   redis.call("HDEL", parked, field)
-  redis.call("ZREM", due, rank(sub(value, kept(value) + 1)) .. field)
+  redis.call("ZREM", due, rank(sub(value, payloadEnd(value) + 1)) .. field)
   redis.call("ZREM", walk, field)
   return value
 end
--- Those that come with their payload, whatever is known of them.
-local function returned(list)
+-- A whole value takes the place of a parked one too.
+local function unparkAll(list)
   if places[3] then for i = 1, #list, 2 do unpark(list[i]) end end
 end
 local function renewed(list)
-  local fields, out, n = odd(list, 2), {}, 0
+  local fields, out, n = firsts(list, 2), {}, 0
   local old = values(live, fields)
   for i = 1, #fields do
     local value = old[i] or unpark(fields[i])
     if value then
       out[n + 1] = fields[i]
-      out[n + 2] = sub(value, 1, kept(value)) .. list[2 * i]
+      out[n + 2] = sub(value, 1, payloadEnd(value)) .. list[2 * i]
       n = n + 2
     end
   end
   return out
 end
-local function place(list)
+local function addToWalk(list)
   local scored = {}
   for i = 1, #list, 2 do scored[i] = "0"; scored[i + 1] = list[i] end
   each("ZADD", walk, scored)
 end
 
-each("HDEL", base .. "tombs", p[10])
+each("HDEL", base .. "tombs", adopted)
 each("HSET", live, inserted)
 for i = 1, #parking, 3 do
   redis.call("HSET", parked, parking[i], parking[i + 1])
-  redis.call("ZADD", due, parking[i + 2], rank(sub(parking[i + 1], kept(parking[i + 1]) + 1)) .. parking[i])
+  redis.call("ZADD", due, parking[i + 2], rank(sub(parking[i + 1], payloadEnd(parking[i + 1]) + 1)) .. parking[i])
   redis.call("ZADD", walk, "0", parking[i])
 end
 each("HSET", done, ended)
-place(ended)
+addToWalk(ended)
 each("HSET", live, renewed(updated))
 each("HSET", live, updatedWhole)
-returned(updatedWhole)
-for i = 1, #parkingAgain, 3 do
-  local value = renewed({parkingAgain[i], parkingAgain[i + 1]})
-  if #value > 0 then
-    redis.call("HDEL", live, value[1])
-    redis.call("HSET", parked, value[1], value[2])
-    redis.call("ZADD", due, parkingAgain[i + 2], rank(parkingAgain[i + 1]) .. value[1])
-    redis.call("ZADD", walk, "0", value[1])
-  end
-end
+unparkAll(updatedWhole)
 local over = renewed(finished)
-each("HDEL", live, odd(over, 2))
+each("HDEL", live, firsts(over, 2))
 each("HSET", done, over)
-place(over)
-each("HDEL", live, odd(finishedWhole, 2))
--- One that was parked may end in the tick that it came back in.
-returned(finishedWhole)
+addToWalk(over)
+each("HDEL", live, firsts(finishedWhole, 2))
+unparkAll(finishedWhole)
 each("HSET", done, finishedWhole)
-place(finishedWhole)
-each("HSET", big, p[9])
-each("HSET", base .. "tombs", p[11])
-each("HSET", base .. "keys", p[12])
-each("HSET", base .. "queues", p[13])
-each("HSET", base .. "side", p[14])
-each("HDEL", base .. "side", p[15])
-for _, bucket in ipairs(p[16]) do
+addToWalk(finishedWhole)
+each("HSET", big, large)
+each("HSET", base .. "tombs", tombstones)
+each("HSET", base .. "keys", keys)
+each("HSET", base .. "queues", queues)
+each("HSET", base .. "side", rows)
+each("HDEL", base .. "side", droppedRows)
+for _, bucket in ipairs(kept) do
   local number = table.remove(bucket, 1)
   each("RPUSH", base .. "keep:" .. number, bucket)
   redis.call("ZADD", base .. "keeps", number, number)
@@ -269,10 +271,10 @@ end
 
 local function sweep(before, limit)
   local left = limit
-  local buckets = redis.call("ZRANGEBYSCORE", base .. "keeps", "-inf", math.floor(before / 65536), "LIMIT", 0, 64)
+  local buckets = redis.call("ZRANGEBYSCORE", base .. "keeps", "-inf", math.floor(before / ${BUCKET_MS}), "LIMIT", 0, 64)
   for _, number in ipairs(buckets) do
     if left == 0 then return end
-    local list, back, tasks, large, marks = base .. "keep:" .. number, {}, {}, {}, {}
+    local list, back, tasks, bytes = base .. "keep:" .. number, {}, {}, {}
     for _, entry in ipairs(redis.call("LPOP", list, left) or {}) do
       local kind, keep = unpackBytes("<c1d", entry)
       local name = sub(entry, 10)
@@ -280,7 +282,7 @@ local function sweep(before, limit)
         back[#back + 1] = entry
       elseif kind == "t" then
         tasks[#tasks + 1], left = name, left - 1
-        large[#large + 1], large[#large + 2] = name .. "p", name .. "r"
+        bytes[#bytes + 1], bytes[#bytes + 2] = name .. "p", name .. "r"
       else
         local key = base .. (kind == "k" and "keys" or "tombs")
         local value = redis.call("HGET", key, name)
@@ -293,14 +295,14 @@ local function sweep(before, limit)
     end
     each("HDEL", done, tasks)
     each("ZREM", walk, tasks)
-    if redis.call("EXISTS", big) == 1 then each("HDEL", big, large) end
+    if redis.call("EXISTS", big) == 1 then each("HDEL", big, bytes) end
     each("RPUSH", list, back)
     if redis.call("EXISTS", list) == 0 then redis.call("ZREM", base .. "keeps", number) end
   end
 end
-for _, range in ipairs(p[17]) do sweep(tonumber(range[1]), tonumber(range[2])) end
+for _, range in ipairs(sweeps) do sweep(tonumber(range[1]), tonumber(range[2])) end
 
-local outcomes = mail(p[18], p[19], 5)
+local outcomes = mail(sends, acks, 5)
 redis.call("HSET", KEYS[1], "sequence", ARGV[3], "outcomes", outcomes)
 return {${DONE}, outcomes}
 `);
@@ -314,7 +316,7 @@ local out = {}
 for i = 1, #step[2], 2 do
   local value = step[2][i + 1]
   local length = struct.unpack("<I2", value)
-  if length > 4096 then length = 0 end
+  if length > ${INLINE_BYTES} then length = 0 end
   out[#out + 1] = value:sub(3 + length, 4 + length) .. step[2][i]
 end
 return {step[1], table.concat(out)}
@@ -325,9 +327,9 @@ return {step[1], table.concat(out)}
 const BARE = `
 local function bare(value)
   local length = struct.unpack("<I2", value)
-  if length > 4096 then length = 0 end
+  if length > ${INLINE_BYTES} then length = 0 end
   local result = struct.unpack("<I2", value, 5 + length)
-  if result > 4096 then result = 0 end
+  if result > ${INLINE_BYTES} then result = 0 end
   return "\\255\\255" .. value:sub(3 + length, 4 + length) .. "\\255\\255" .. value:sub(7 + length + result)
 end
 `;

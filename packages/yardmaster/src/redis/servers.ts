@@ -127,20 +127,21 @@ export class Servers {
     }
   }
 
-  /** Runs a script that may go above the server's limit a little when it is full; never twice. */
+  /** Runs a script, which a full server refuses as a whole or runs in the form named; never twice. */
   async reserved(
     half: Half,
     shard: number,
-    { plain, reserved }: ReservedScript,
+    script: ReservedScript,
+    whenFull: keyof ReservedScript,
     keys: readonly string[],
     args: readonly Argument[],
   ): Promise<unknown[]> {
     let answer: unknown;
     try {
-      answer = await this.#evaluate(shard, plain, keys, args);
+      answer = await this.#evaluate(shard, script.plain, keys, args);
     } catch (error) {
-      if (prefixOf(error) !== "OOM") throw translate(error, half, this.address.shown);
-      answer = await this.script(half, shard, reserved, keys, args);
+      if (prefixOf(error) !== "OOM" || whenFull === "plain") throw translate(error, half, this.address.shown);
+      answer = await this.script(half, shard, script[whenFull], keys, args);
     }
     const list = Array.isArray(answer) ? answer : [];
     if (list[0] !== FULL) return list;

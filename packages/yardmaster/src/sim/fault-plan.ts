@@ -7,8 +7,8 @@ export interface FaultPlan {
   readonly healAt: number;
   /** Whether broker and store commit apart, as two engines do. */
   readonly split: boolean;
-  /** Whether the engine says that it is a server, for which frames and ticks are smaller. False by default. */
-  readonly commitsAside?: boolean;
+  /** Whether the engine says that it is a server, for which frames and ticks are smaller. */
+  readonly commitsAside: boolean;
   readonly crashes: readonly CrashTarget[];
   /** The chance of a crash at any crash point. */
   readonly crashChance: number;
@@ -95,6 +95,7 @@ interface ClockJump {
 export const NO_FAULTS: FaultPlan = {
   healAt: 0,
   split: false,
+  commitsAside: false,
   crashes: [],
   crashChance: 0,
   errorChance: 0,
@@ -148,6 +149,7 @@ export function drawFaults(random: Random, dispatchers: number): FaultPlan {
   return {
     healAt,
     split: random.chance(0.5),
+    commitsAside: random.fork("aside").chance(0.5),
     crashes,
     crashChance: some([0.0005, 0.002, 0.005]),
     errorChance: some([0.002, 0.01, 0.05]),

@@ -89,9 +89,13 @@ export class Faults {
     return this.starts > 0 || this.withheld.size > 0;
   }
 
-  /** Whether somebody keeps a frame, or has given one back that the next owner may not have read yet. */
+  /** Whether somebody keeps a frame, or has given one back that the next owner, which may stand still, has not read yet. */
   get keepsFrames(): boolean {
-    return [...this.withheld.values()].some((until) => until + TAKEOVER_MS > this.#timeline.now);
+    const { pauses, healAt } = this.plan;
+    const goesOnAt = pauses.length === 0 ? 0 : healAt;
+    return [...this.withheld.values()].some(
+      (until) => Math.max(until, goesOnAt) + TAKEOVER_MS > this.#timeline.now,
+    );
   }
 
   losesChannel(random: Random): boolean {

@@ -38,7 +38,7 @@ export function createFaultyEngine(process: SimProcess, engine: Engine): Engine 
     broker,
     store,
     shards: engine.shards,
-    commitsAside: process.world.faults.plan.commitsAside ?? false,
+    commitsAside: process.world.faults.plan.commitsAside,
     commit: process.world.faults.plan.split ? commitInSteps : commitWhole,
     url: null,
     report: () => engine.report(),

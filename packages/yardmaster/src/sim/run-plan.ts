@@ -29,7 +29,6 @@ export function planOf(seed: number, changes: PlanChanges = {}): RunPlan {
   const drawnFaults = drawFaults(random, changes.workload?.dispatchers ?? drawn.dispatchers);
   const faults = {
     ...sleptOut(situation?.faults(drawnFaults, turned) ?? drawnFaults),
-    commitsAside: new Random(seed, "aside").chance(0.5),
     ...changes.faults,
   };
   const parking = aimsAtParking(faults) ? { maxLive: 5 } : {};

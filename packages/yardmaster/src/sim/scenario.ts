@@ -44,12 +44,12 @@ export interface RunReport {
 
 /**
  * How long after the last fault everything acknowledged must be over, but for what is waited for in vain, and unless
- * something has ended within the last minute.
+ * something has ended or used up an attempt within PROGRESS_MS.
  */
 const LIVENESS_MS = 600_000;
 /**
- * What a schedule has missed through five minutes of a pause are hundreds of tasks: one slot that fails each of them five
- * times is at them for longer than the bound.
+ * How long nothing ends, nor uses up an attempt, in a yard that is stuck. One slot that fails hundreds of tasks five times
+ * each, as a schedule makes them that was paused for long, is at them for longer than LIVENESS_MS.
  */
 const PROGRESS_MS = 60_000;
 /** How long a yard at rest is watched for things that should not happen any more. */

@@ -24,7 +24,7 @@ export function packChanges(shard: number, changes: readonly Change[]): Value[] 
         created.add(shard, change.task, false, change.keepUntil, null, change.payload);
         break;
       case "update":
-        changed.add(shard, change.task, change.parked, 0, null, "");
+        changed.add(shard, change.task, false, 0, null, "");
         break;
       case "finish":
         changed.add(shard, change.task, false, change.keepUntil, change.result, "", true);

@@ -20,7 +20,7 @@ import {
 const HALF = "STORE_UNAVAILABLE";
 
 /**
- * OFFSET keeps the look at one key apart: a plan that is made while there are no keys would else read all of the shard's
+ * OFFSET keeps the look at one key apart: without it, a plan that is made while there are no keys reads all of the shard's
  * with each look, until the server next analyzes the table.
  */
 export const READ_KEYS = `

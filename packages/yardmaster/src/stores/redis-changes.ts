@@ -5,6 +5,7 @@ import { encodeQueue, writeRecord } from "../protocol/record.ts";
 import { INLINE_BYTES, MAX_PRIORITY, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import { fieldOf } from "../redis/keys.ts";
 import type { Packer } from "../redis/packer.ts";
+import { BUCKET_MS } from "../redis/scripts.ts";
 
 /** In the place of a length: there is none, or it is in the hash of large ones. */
 export const NONE = 0xffff;
@@ -12,8 +13,8 @@ export const LARGE = 0xfffe;
 /** Behind a task's field, in the hash of large payloads and results. */
 export const PAYLOAD = "p";
 export const RESULT = "r";
-/** How many milliseconds one list of what goes in time is about; the script divides by the same. */
-const BUCKET_MS = 65_536;
+/** How many lists `PackedChanges` packs. */
+export const CHANGE_LISTS = 16;
 
 type Update = Extract<Change, { type: "update" }>;
 type Finish = Extract<Change, { type: "finish" }>;
@@ -29,14 +30,14 @@ interface Kept {
  * A commit's changes, sorted into the lists that the script takes.
  *
  * A task's value is: length of the payload (2 bytes), payload, whether it waits (0 or 1) and 255 - priority, by which
- * it is ordered, length of the result (2), result, record. An update brings all behind the payload.
+ * it is ordered, length of the result (2), result, record. New values come whole where the payload is at hand; else
+ * without it, and the script keeps the old one's.
  */
 export class PackedChanges {
   readonly #inserted: Change[] = [];
   readonly #parking: Change[] = [];
   readonly #ended: Change[] = [];
   readonly #updated: TaskRecord[] = [];
-  readonly #parkingAgain: TaskRecord[] = [];
   readonly #finished: Finish[] = [];
   /** Those whose payload is at hand, so that the script need not read it. */
   readonly #updatedWhole: Update[] = [];
@@ -55,7 +56,7 @@ export class PackedChanges {
     for (const change of changes) this.#add(change);
   }
 
-  /** Writes the first seventeen lists of a commit. */
+  /** Writes the lists of a commit that are not mail: `CHANGE_LISTS`, in the order in which the script names them. */
   pack(packer: Packer): void {
     packNew(packer, this.#inserted, false);
     packNew(packer, this.#parking, true);
@@ -64,11 +65,6 @@ export class PackedChanges {
     for (const task of this.#updated) packRest(packer, task, null);
     packer.list(this.#updatedWhole.length * 2);
     for (const { task, payload } of this.#updatedWhole) packWhole(packer, task, payload, null);
-    packer.list(this.#parkingAgain.length * 3);
-    for (const task of this.#parkingAgain) {
-      packRest(packer, task, null);
-      packer.text(String(task.runAt));
-    }
     packer.list(this.#finished.length * 2);
     for (const { task, result } of this.#finished) packRest(packer, task, result);
     packer.list(this.#finishedWhole.length * 2);
@@ -123,8 +119,7 @@ export class PackedChanges {
         this.#keepLarge(change.task, PAYLOAD, change.payload);
         break;
       case "update":
-        if (change.parked) this.#parkingAgain.push(change.task);
-        else if (isInline(change.payload)) this.#updatedWhole.push(change);
+        if (isInline(change.payload)) this.#updatedWhole.push(change);
         else this.#updated.push(change.task);
         break;
       case "finish":

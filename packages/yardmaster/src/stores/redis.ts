@@ -6,7 +6,7 @@ import { type PackedMail, Packer } from "../redis/packer.ts";
 import { buffersIn, corrupt, listOf, textOf, wholeOf } from "../redis/replies.ts";
 import { ACQUIRE, COMMIT, CONFLICT, DONE, FENCED, HOLDER, RELEASE, RENEW } from "../redis/scripts.ts";
 import type { Servers } from "../redis/servers.ts";
-import { PackedChanges } from "./redis-changes.ts";
+import { CHANGE_LISTS, PackedChanges } from "./redis-changes.ts";
 import { findTasks } from "./redis-find.ts";
 import { RedisReads } from "./redis-reads.ts";
 import type { FindFilter, Lease, ReadAnswer, ReadQuery, Store } from "./store.ts";
@@ -74,7 +74,9 @@ export class RedisStore implements Store {
     mail.pack(this.#packer, guarded.length);
     const keys = [...guarded, ...mail.keys];
     const args = [owner, String(epoch), String(sequence), this.#packer.toBuffer(), ...mail.frames];
-    const [code, ...rest] = await this.#servers.reserved(HALF, shard, COMMIT, keys, args);
+    const makesRoom = changes.every(({ type }) => type === "sweep") && mail.frames.length === 0;
+    const whenFull = makesRoom ? "freeing" : "reserved";
+    const [code, ...rest] = await this.#servers.reserved(HALF, shard, COMMIT, whenFull, keys, args);
     switch (code) {
       case DONE:
         return rest[0];
@@ -131,5 +133,5 @@ const NO_MAIL: PackedMail = {
     packer.list(0);
   },
 };
-/** Seventeen of changes, sends and acknowledgements. */
-const LISTS = 19;
+/** Of changes; sends, and acknowledgements. */
+const LISTS = CHANGE_LISTS + 2;

@@ -1,6 +1,5 @@
 import { type ByteString, toBuffer } from "../protocol/bytes.ts";
 import type { Change } from "../protocol/change.ts";
-import { InvariantError } from "../protocol/errors.ts";
 import { encodeRecord } from "../protocol/record.ts";
 import { INLINE_BYTES, MAX_PRIORITY, type Millis, type TaskId, type TaskRecord } from "../protocol/task.ts";
 import type { Statement } from "../sqlite/driver.ts";
@@ -20,7 +19,6 @@ export class TaskRows {
   readonly #insert: RowBatch;
   readonly #update: RowBatch;
   readonly #insertParked: Statement;
-  readonly #park: Statement;
   readonly #putBytes: Statement;
   readonly #exists: Statement;
   readonly #dropTombstone: Statement;
@@ -40,9 +38,6 @@ export class TaskRows {
     );
     this.#insertParked = session.prepare(
       "INSERT INTO task (id, record, payload, parked, due, rank) VALUES (?, ?, ?, ?, ?, ?)",
-    );
-    this.#park = session.prepare(
-      "UPDATE task SET live = NULL, record = ?, parked = ?, due = ?, rank = ? WHERE id = ? AND keep IS NULL",
     );
     this.#putBytes = session.prepare("INSERT OR REPLACE INTO bytes (id, part, content) VALUES (?, ?, ?)");
     this.#exists = session.prepare("SELECT 1 FROM task WHERE id = ?");
@@ -79,9 +74,7 @@ export class TaskRows {
         this.#addNew(shard, change.task, change.payload, null, change.keepUntil);
         break;
       case "update":
-        if (change.parked) this.#addPark(shard, change.task);
-        else
-          this.#update.add(change.task.id, liveOf(shard, change.task), null, encodeRecord(change.task), null);
+        this.#update.add(change.task.id, liveOf(shard, change.task), null, encodeRecord(change.task), null);
         break;
       case "finish": {
         const { task, result, keepUntil } = change;
@@ -118,11 +111,6 @@ export class TaskRows {
   #addParked(shard: number, task: TaskRecord, payload: ByteString): void {
     const bytes = this.#inline(task.id, PAYLOAD, payload);
     this.#insertParked.run(task.id, encodeRecord(task), bytes, shard, task.runAt, rankOf(task));
-  }
-
-  #addPark(shard: number, task: TaskRecord): void {
-    const { changes } = this.#park.run(encodeRecord(task), shard, task.runAt, rankOf(task), task.id);
-    if (Number(changes) !== 1) throw new InvariantError(`Task ${task.id} is not an unfinished one.`);
   }
 
   /** Large bytes go to a table of their own, so that an update of the record does not copy them. */

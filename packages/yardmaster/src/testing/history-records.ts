@@ -194,7 +194,7 @@ export class RecordHistory {
       case "update":
       case "finish":
         this.#checkUnfinished(change.task.id, change.type);
-        this.#set(change.task, at, change.type === "update" && change.parked);
+        this.#set(change.task, at, false);
         break;
       case "tombstone":
         if (this.#records.has(change.id))

@@ -62,11 +62,7 @@ export function inserted(
 }
 
 export function updated(task: TaskRecord, payload: string | null = null): Change {
-  return { type: "update", task, payload, parked: false };
-}
-
-export function parkedAgain(task: TaskRecord): Change {
-  return { type: "update", task, payload: null, parked: true };
+  return { type: "update", task, payload };
 }
 
 export function finished(
@@ -96,7 +92,7 @@ export async function owner(store: Store): Promise<(...changes: readonly Change[
   if (lease === null) throw new Error("Shard 0 of a new yard has an owner.");
   let sequence = 0;
   return async (...changes) => {
+    await store.commit(lease, sequence + 1, changes);
     sequence += 1;
-    await store.commit(lease, sequence, changes);
   };
 }

@@ -8,7 +8,6 @@ import {
   loaded,
   loadedIds,
   owner,
-  parkedAgain,
   sampleTask,
   taskId,
   taskIdIn,
@@ -276,11 +275,13 @@ function changeTests(under: EngineUnderTest, api: TestApi): void {
       ...numbers.flatMap((number): Change[] => {
         const task = sampleTask(number, { attempt: 1 });
         if (number % 3 === 0) return [finished(task, "1", 5)];
-        return [number % 3 === 1 ? parkedAgain(task) : updated(task), inserted(sampleTask(number + 1_000))];
+        const parked = inserted(sampleTask(number + 1_000), { parked: number % 3 === 1 });
+        return [updated(task), parked];
       }),
     );
     const ids = await loadedIds(store);
     expect([ids.length, (await store.parked(0, 1_000)).length]).toEqual([600, 200]);
+    expect(ids.includes(taskId(1))).toEqual(true);
     expect((await whole(store, 0))?.result).toEqual("1");
     expect((await whole(store, 2))?.task.attempt).toEqual(1);
   });
@@ -463,7 +464,7 @@ function parkTests(under: EngineUnderTest, api: TestApi): void {
     expect(items.filter((item) => item.type === "task").length).toEqual(1);
   });
 
-  test("unparks, parks again and ends parked tasks", async (yard) => {
+  test("unparks tasks, and ends them", async (yard) => {
     const { store } = await yard.engine();
     const commit = await owner(store);
     const [one, two, named] = [
@@ -477,10 +478,7 @@ function parkTests(under: EngineUnderTest, api: TestApi): void {
       [one.id, named.id],
       [two.id],
     ]);
-    await commit(parkedAgain({ ...one, runAt: 30 }), finished(two, null, 9), finished(named, null, 9, "{}"));
-    expect([await loadedIds(store), (await store.parked(0, 9)).map(({ task }) => task.runAt)]).toEqual([
-      [],
-      [30],
-    ]);
+    await commit(finished(one, null, 9), finished(two, null, 9), finished(named, null, 9, "{}"));
+    expect([await loadedIds(store), await store.parked(0, 9)]).toEqual([[], []]);
   });
 }

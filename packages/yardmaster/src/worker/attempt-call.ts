@@ -3,12 +3,15 @@ import type { TaskId } from "../protocol/task.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Call, Submit } from "./handlers.ts";
 
-/** Where what handlers tell goes. */
+/** Takes what a handler tells of its attempt. */
 export interface Teller {
   readonly progress: (attempt: Attempt, fraction: number, note: string) => void;
   readonly log: (attempt: Attempt, message: string, level: LogLine["level"]) => void;
   readonly submit: Submit;
 }
+
+/** Not a private field, which a handler that wraps its call in a `Proxy` could not reach through it. */
+const ATTEMPT = Symbol("attempt");
 
 /**
  * A handler's argument. Hot.
@@ -17,12 +20,12 @@ export interface Teller {
  * for `{ input, ...rest }`. All calls have the same getter: one in an object literal is another function each time, for
  * which V8 makes a hidden class that keeps the attempt alive until the next full collection.
  */
-export class AttemptCall implements Call<unknown> {
+class AttemptCall implements Call<unknown> {
   static readonly #signal: PropertyDescriptor = {
     configurable: true,
     enumerable: true,
     get(this: AttemptCall): AbortSignal {
-      return this.#attempt.signal;
+      return this[ATTEMPT].signal;
     },
   };
 
@@ -33,11 +36,11 @@ export class AttemptCall implements Call<unknown> {
   readonly progress: Call<unknown>["progress"];
   readonly log: Call<unknown>["log"];
   readonly submit: Submit;
-  readonly #attempt: Attempt;
+  readonly [ATTEMPT]: Attempt;
 
   constructor(attempt: Attempt, input: unknown, teller: Teller) {
     this.input = input;
-    this.#attempt = attempt;
+    this[ATTEMPT] = attempt;
     Object.defineProperty(this, "signal", AttemptCall.#signal);
     this.attempt = attempt.assign.attempt;
     this.taskId = attempt.assign.id;
@@ -45,4 +48,9 @@ export class AttemptCall implements Call<unknown> {
     this.log = (message, level = "info") => teller.log(attempt, message, level);
     this.submit = teller.submit;
   }
+}
+
+/** What a handler is called with. */
+export function callOf(attempt: Attempt, input: unknown, teller: Teller): Call<unknown> {
+  return new AttemptCall(attempt, input, teller);
 }

@@ -126,6 +126,8 @@ describe("a cancelled attempt", () => {
         .join(),
     ).toBe("attempt,input,log,progress,signal,submit,taskId");
     expect(rest.signal).toBe(call.signal);
+    expect(new Proxy(call, {}).signal).toBe(call.signal);
+    expect(Object.create(call).signal).toBe(call.signal);
     await desk.tell(abort);
     await host.settle();
     expect(rest.signal.aborted).toBe(true);

@@ -13,7 +13,7 @@ const LOST_AFTER_MS = 6_000;
 /** Sends a worker's heartbeats to its shards' dispatchers. */
 export interface Heartbeats {
   readonly pulse: Pulse;
-  /** One heartbeat to each shard now and every 2 s from now on; no more when it is called again. Hot: for each frame sent. */
+  /** One heartbeat to each shard now and every 2 s from now on; later calls do nothing. Hot: for each frame sent. */
   start(): void;
   /** One more heartbeat to a shard now. */
   beat(shard: number): void;

@@ -8,7 +8,7 @@ import { CONTACT_MS, type Epoch, type TaskId } from "../protocol/task.ts";
 import type { Vault } from "../security/vault.ts";
 import type { Tracing } from "../tracing.ts";
 import { Attempt, endingOfStopped, endingOfStuck, type StopReason } from "./attempt.ts";
-import { AttemptCall, type Teller } from "./attempt-call.ts";
+import { callOf, type Teller } from "./attempt-call.ts";
 import type { AttemptNews, OnAttempt } from "./attempt-news.ts";
 import { Batcher } from "./batcher.ts";
 import type { Contexts } from "./contexts.ts";
@@ -337,7 +337,7 @@ export class Runner {
 
   #call(attempt: Attempt, handler: Handler, input: unknown): Call<unknown> {
     const context = this.#parts.contexts.of(handler.source);
-    const call = new AttemptCall(attempt, input, this.#teller);
+    const call = callOf(attempt, input, this.#teller);
     // Assigned to the call and not the other way round, which would read the signal.
     return context === null ? call : Object.assign(call, context);
   }

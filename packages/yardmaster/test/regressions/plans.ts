@@ -29,7 +29,7 @@ export const PLANS: readonly { readonly wrong: string; readonly plan: string; re
       name: "lanes-once",
       breaks: "A lane is made when a dispatcher starts, and never again when the engine has lost it.",
       file: "dispatcher/inputs.ts",
-      find: "await broker.declare(mailbox, { durable });",
+      find: "await broker.declare(mailbox, { durable: isSubmissions });",
       replace: "",
     },
   },
@@ -92,6 +92,19 @@ export const PLANS: readonly { readonly wrong: string; readonly plan: string; re
       file: "sim/scenario.ts",
       find: "if (this.#yard.isClosing) return false;",
       replace: "",
+    },
+  },
+  {
+    // Seed 834618.
+    wrong:
+      "a client's question was not asked again while the owner that had not read its submission stood still",
+    plan: "kept-behind-a-pause",
+    reverse: {
+      name: "pauses-forgotten",
+      breaks: "A frame that was given back counts as read though every process stood still.",
+      file: "sim/faults.ts",
+      find: "pauses.length === 0 ? 0 : healAt",
+      replace: "0 * healAt * pauses.length",
     },
   },
   {
