@@ -183,9 +183,16 @@ export class Submitter {
   ): Promise<TaskHandle<Worked>> {
     const { label } = input;
     this.#announce(label, options);
-    const handle = await this.#yard.submit(definition, input, options);
-    this.#recorder.write({ type: "submitted", label, id: handle.id });
-    return handle;
+    try {
+      const handle = await this.#yard.submit(definition, input, options);
+      this.#recorder.write({ type: "submitted", label, id: handle.id });
+      return handle;
+    } catch (error) {
+      // One with a key is tried again under the same label.
+      const isCertain = isCode(error, "STORE_FULL") && options.idempotencyKey === undefined;
+      this.#recorder.write({ type: "submitFailed", label, isCertain });
+      throw error;
+    }
   }
 
   async #follow(handle: TaskHandle, label: string): Promise<void> {

@@ -47,7 +47,6 @@ export class Acks {
   take(mailbox: string): Delivery[] {
     const { waiting } = this;
     const { partOf } = this.broker;
-    if (waiting.length === 0) return waiting;
     if (partOf === undefined) {
       this.waiting = [];
       return waiting;

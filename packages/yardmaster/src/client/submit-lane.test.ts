@@ -123,6 +123,30 @@ describe("a submission whose sending fails", () => {
     expect(await engine.broker.depth(mailbox)).toBe(0);
   });
 
+  it("touches nothing of what comes to be acknowledged meanwhile", async () => {
+    await client.submit(text, "a");
+    await host.settle();
+    let refuse = (): void => undefined;
+    faults = [
+      async () => {
+        await new Promise<void>((resolve) => {
+          refuse = resolve;
+        });
+        return full();
+      },
+    ];
+    const refused = expect(client.submit(text, "b")).rejects.toMatchObject({ code: "STORE_FULL" });
+    await host.settle();
+    await dispatcher.answerAll();
+    await host.settle();
+    const [mailbox = ""] = await dispatcher.mailboxes();
+    expect(await engine.broker.depth(mailbox)).toBe(1);
+    refuse();
+    await refused;
+    await host.advance(100);
+    expect(await engine.broker.depth(mailbox)).toBe(0);
+  });
+
   it("declares a lane that is gone", async () => {
     await engine.broker.remove(submitLane(0));
     await client.submit(text, "a");
