@@ -97,8 +97,9 @@ export class RunHistory {
         "EFFECT_WITHOUT_RUN",
         `${id} attempt ${attempt} had an effect in ${process} and does not run there`,
       );
-      return;
     }
+    // Where the engine has lost the first, two runs of a task have one name, and the end of one is taken for both's.
+    if (runs === undefined) return;
     runs.effects++;
     if (runs.effects > runs.starts)
       this.#tell(id, "EFFECTS_EXCEED_STARTS", `${id} had ${runs.effects} effects`);

@@ -108,6 +108,19 @@ export const PLANS: readonly { readonly wrong: string; readonly plan: string; re
     },
   },
   {
+    // Seed 904147.
+    wrong: "the effect of a run was not counted whose earlier one, of the same number, the engine had lost",
+    plan: "two-runs-of-one-name",
+    reverse: {
+      name: "effects-of-strangers",
+      breaks:
+        "The checker counts no effect of a run whose name has ended, also where the engine has lost that one.",
+      file: "testing/history-runs.ts",
+      find: "if (runs === undefined) return;",
+      replace: "if (runs === undefined || !this.#current.get(process)?.size) return;",
+    },
+  },
+  {
     // Seed 304082.
     wrong: "the run was given up while a backlog was tried in turns, of which nothing ended for long",
     plan: "tried-in-turns",
