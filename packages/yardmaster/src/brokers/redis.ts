@@ -274,7 +274,7 @@ function isSubmission({ mailbox }: Send): boolean {
 function whenFullFor(sends: readonly Send[], acks: readonly Delivery[]): keyof ReservedScript {
   if (sends.length === 0) return "freeing";
   const isClient = acks.every(({ mailbox }) => laneShard(mailbox) === null);
-  return isClient && sends.every(isSubmission) ? "plain" : "reserved";
+  return isClient && sends.every(isSubmission) ? "plain" : "ending";
 }
 
 /** A delivery's tag is "shard id": in whose tag the stream is, and the entry. */

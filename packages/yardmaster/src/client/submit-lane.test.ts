@@ -102,6 +102,18 @@ describe("a submission whose sending fails", () => {
     expect(dispatcher.submissions).toMatchObject([{ payload: '"a"', copy: false }]);
   });
 
+  it("does not hold up what comes behind it, which a full engine refuses for certain", async () => {
+    faults = [sentButUnknown, full, full];
+    const first = client.submit(text, "a");
+    await host.settle();
+    const second = expect(client.submit(text, "b")).rejects.toMatchObject({ code: "STORE_FULL" });
+    await host.advance(100);
+    await second;
+    await host.advance(1_000);
+    await first;
+    expect(dispatcher.submissions.map(({ payload }) => payload)).toEqual(['"a"', '"a"']);
+  });
+
   it("goes through where the engine is full only for a while after it may have taken it", async () => {
     faults = [sentButUnknown, full];
     const submitted = client.submit(text, "a");

@@ -226,6 +226,8 @@ export class SubmitLane {
       if (this.closed !== null) throw this.closed;
       if (host.monotonic() >= giveUpAt) throw gaveUp(last);
       last = await this.trySend(parcels, acks, ["BROKER_UNAVAILABLE", "STORE_FULL"]);
+      // What waits behind was never sent, so that this answer is for certain.
+      if (last?.code === "STORE_FULL") this.failWaiting(last);
     }
   }
 
@@ -274,19 +276,28 @@ export class SubmitLane {
 
   /** One lane: when its head cannot be sent, what waits behind it cannot either. */
   private failAll(parcels: readonly Parcel[], error: YardmasterError): void {
-    const failed = [...parcels, ...this.parcels];
-    const { batch, overflow } = this;
+    this.fail(parcels, error);
+    this.failWaiting(error);
+  }
+
+  /** What has not been sent yet. */
+  private failWaiting(error: YardmasterError): void {
+    const { parcels, batch, overflow } = this;
     this.parcels = [];
     this.batch = null;
     this.overflow = [];
-    for (const parcel of failed) {
+    this.fail(parcels, error);
+    batch?.fail(error);
+    for (const { ticket } of overflow) ticket.refuse(error);
+    for (const resolve of this.roomWaiters.splice(0)) resolve();
+  }
+
+  private fail(parcels: readonly Parcel[], error: YardmasterError): void {
+    for (const parcel of parcels) {
       this.unconfirmedBytes -= parcel.bytes;
       this.unanswered.delete(parcel.batch.sequence);
       parcel.batch.fail(error);
     }
-    batch?.fail(error);
-    for (const { ticket } of overflow) ticket.refuse(error);
-    for (const resolve of this.roomWaiters.splice(0)) resolve();
   }
 }
 

@@ -23,6 +23,7 @@ import { lookUp, type OpenedFrame, openFrames, toEvent, type Unreadable } from "
 import { LeaseKeeper, type LeaseTimes } from "./lease-keeper.ts";
 import { PresenceWatch } from "./presence-watch.ts";
 import type { Quarantine } from "./quarantine.ts";
+import { codeOf, isNew, mayBeRefusal } from "./refusal.ts";
 import { Trust } from "./trust.ts";
 
 /** Why an ownership ended. After `reload` and `full` the same dispatcher may take the shard again at once. */
@@ -30,6 +31,10 @@ export type Ending = "closed" | "lost" | "reload" | "full";
 
 const TRY_AFTER_LOADS = 10;
 const RETRY_MS = { first: 10, most: 1_000 };
+/** After so long a full store is not tried with the same any more: the next ownership makes room first. */
+const FULL_MS = 3_000;
+/** How many records that are over an owner sweeps first where the store is full. */
+const FIRST_SWEEP = 10_000;
 /** Without a look into the lanes for this long, the silence of workers says nothing. */
 const STALL_MS = 2_000;
 /** An engine that does not answer is not waited for any longer when the ownership is over. */
@@ -178,6 +183,7 @@ export class ShardOwner {
   private async open(loadMs: number): Promise<void> {
     const { broker } = this.engine;
     const { shard } = this.lease;
+    if (this.headroom.isFull) await this.makeRoom();
     await this.inputs.openControl();
     if (this.headroom.isFull) {
       // If they are refused again, the load is to be paid again.
@@ -199,6 +205,19 @@ export class ShardOwner {
       },
       onStall: () => this.kernel.apply({ type: "deadlinesRestarted" }, this.now()),
     });
+  }
+
+  /** What a store takes that is full beyond its reserve, so that it takes how tasks end again; some take nothing. */
+  private async makeRoom(): Promise<void> {
+    const changes: Change[] = [{ type: "sweep", before: this.now(), limit: FIRST_SWEEP }];
+    const tick = { lease: this.lease, sequence: this.sequence + 1, changes, sends: [], acks: [] };
+    const isFull = (error: unknown): boolean => isCode(error, "STORE_FULL");
+    try {
+      await this.persist(() => this.engine.commit(tick), isFull);
+      this.sequence += 1;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
   }
 
   /** One tick, if there is anything to do. */
@@ -339,9 +358,10 @@ export class ShardOwner {
     }
     this.sequence += 1;
     const tick = { lease: this.lease, sequence: this.sequence, changes: effects.changes, sends, acks };
+    const giveUpAt = this.host.monotonic() + (tick.changes.some(isNew) ? 0 : FULL_MS);
     const outcomes = await this.persist(
       () => this.fence.commit(this.engine, tick, (reason) => this.alarm("COMMIT_FENCED", reason)),
-      (error) => isCode(error, "STORE_FULL") && tick.changes.some(isNew),
+      (error) => isCode(error, "STORE_FULL") && this.host.monotonic() >= giveUpAt,
     );
     if (this.headroom.isFull && tick.changes.some(isNew)) {
       this.headroom.taken();
@@ -473,20 +493,4 @@ export class ShardOwner {
   private now(): number {
     return Math.floor(this.timeOrigin + this.host.monotonic());
   }
-}
-
-function isNew({ type }: Change): boolean {
-  return type === "insert" || type === "adopt";
-}
-
-function codeOf(error: unknown): Alarm["code"] {
-  if (isCode(error, "STORE_FULL")) return "STORE_FULL";
-  if (isCode(error, "UNSUPPORTED_VERSION")) return "UNSUPPORTED_VERSION";
-  return error instanceof YardmasterError && error.retryable ? "ENGINE_UNAVAILABLE" : "COMMIT_REFUSED";
-}
-
-/** Trying the same again cannot help. */
-function mayBeRefusal(error: unknown): boolean {
-  if (!(error instanceof YardmasterError)) return true;
-  return !error.retryable && error.code !== "FENCED" && error.code !== "CONFLICT";
 }

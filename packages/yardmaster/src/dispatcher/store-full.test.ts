@@ -4,7 +4,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { type Actor, Stage } from "../testing/dispatcher-stage.ts";
 
 let stage = new Stage();
-let room: "plenty" | "reserve" | "none" = "plenty";
+let room: "plenty" | "reserve" | "sweeps" | "none" = "plenty";
 let refusals = 0;
 
 beforeEach(() => {
@@ -18,9 +18,14 @@ afterEach(async () => {
   stage = new Stage();
 });
 
-/** The reserve takes how tasks end, but no more of them. */
+/** The reserve takes how tasks end, but no more of them; once it is used up, a sweep makes room for those again. */
 function isRefused({ changes }: Tick): boolean {
   if (room === "plenty") return false;
+  if (room === "sweeps") {
+    if (changes.some(({ type }) => type !== "sweep")) return true;
+    if (changes.length > 0) room = "reserve";
+    return false;
+  }
   return room === "none" ? changes.length > 0 : changes.some(({ type }) => type === "insert");
 }
 
@@ -82,6 +87,16 @@ describe("a full store", () => {
     expect(stage.codes).toContain("STORE_HAS_ROOM");
     await worker.register("w");
     expect(worker.all("assign")).toHaveLength(1);
+  });
+
+  it("that does not even take outcomes is swept first by its next owner", async () => {
+    await stage.dispatcher("one", { wrap });
+    const { worker, client } = await staged();
+    const id = await submitted(client);
+    room = "sweeps";
+    await worker.succeed(id, worker.epoch);
+    await stage.host.advance(5_000);
+    expect(client.all("settled")).toMatchObject([{ id, state: "succeeded" }]);
   });
 
   it("that does not even take outcomes loses none", async () => {

@@ -15,12 +15,14 @@ function script(flags: string, body: string): Script {
   return { text, digest: createHash("sha1").update(text).digest("hex") };
 }
 
-/** A script in three forms, by what a full server is to do. */
+/** A script in four forms, by what a full server is to do. */
 export interface ReservedScript {
   /** Refuse it before it writes anything. */
   readonly plain: Script;
-  /** Let it go above the limit a little. */
-  readonly reserved: Script;
+  /** Let it have half of the reserve: what was accepted and is to be recorded must leave room for what ends. */
+  readonly accepting: Script;
+  /** Let it have the reserve. */
+  readonly ending: Script;
   /** Let it through, since it makes room. */
   readonly freeing: Script;
 }
@@ -28,7 +30,8 @@ export interface ReservedScript {
 function reserved(body: string): ReservedScript {
   return {
     plain: script("", body),
-    reserved: script("allow-oom", HEADROOM + body),
+    accepting: script("allow-oom", headroom(2) + body),
+    ending: script("allow-oom", headroom(1) + body),
     freeing: script("allow-oom", body),
   };
 }
@@ -41,14 +44,16 @@ export const FULL = 3;
 
 /**
  * Completions go through where submissions are refused, up to 16 MiB or a tenth above maxmemory. INFO costs some
- * 50 µs, and is asked for only by a server that is full.
+ * 50 µs, and is asked for only by a server that is full. `share`: the reserve is divided by so much.
  */
-const HEADROOM = `
+function headroom(share: number): string {
+  return `
 local info = redis.pcall("INFO", "memory")
 if type(info) ~= "string" then return {${FULL}} end
 local used, most = tonumber(info:match("used_memory:(%d+)")), tonumber(info:match("maxmemory:(%d+)"))
-if most > 0 and used - most > math.max(16777216, most / 10) then return {${FULL}} end
+if most > 0 and used - most > math.max(16777216, most / 10) / ${share} then return {${FULL}} end
 `;
+}
 
 /** Lua's unpack fails near 8,000 values. 6,000 can be divided by two and by three. */
 const EACH = `

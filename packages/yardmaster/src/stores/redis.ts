@@ -4,7 +4,17 @@ import type { Epoch } from "../protocol/task.ts";
 import { idOf } from "../redis/keys.ts";
 import { type PackedMail, Packer } from "../redis/packer.ts";
 import { buffersIn, corrupt, listOf, textOf, wholeOf } from "../redis/replies.ts";
-import { ACQUIRE, COMMIT, CONFLICT, DONE, FENCED, HOLDER, RELEASE, RENEW } from "../redis/scripts.ts";
+import {
+  ACQUIRE,
+  COMMIT,
+  CONFLICT,
+  DONE,
+  FENCED,
+  HOLDER,
+  RELEASE,
+  RENEW,
+  type ReservedScript,
+} from "../redis/scripts.ts";
 import type { Servers } from "../redis/servers.ts";
 import { CHANGE_LISTS, PackedChanges } from "./redis-changes.ts";
 import { findTasks } from "./redis-find.ts";
@@ -74,8 +84,7 @@ export class RedisStore implements Store {
     mail.pack(this.#packer, guarded.length);
     const keys = [...guarded, ...mail.keys];
     const args = [owner, String(epoch), String(sequence), this.#packer.toBuffer(), ...mail.frames];
-    const makesRoom = changes.every(({ type }) => type === "sweep") && mail.frames.length === 0;
-    const whenFull = makesRoom ? "freeing" : "reserved";
+    const whenFull = whenFullFor(changes, mail);
     const [code, ...rest] = await this.#servers.reserved(HALF, shard, COMMIT, whenFull, keys, args);
     switch (code) {
       case DONE:
@@ -108,6 +117,13 @@ export class RedisStore implements Store {
   #fence(shard: number): string[] {
     return [this.#servers.keys.key(shard, "fence")];
   }
+}
+
+/** A row is what an owner remembers beside tasks: little, and written with many a sweep. */
+function whenFullFor(changes: readonly Change[], { frames }: PackedMail): keyof ReservedScript {
+  if (frames.length === 0 && changes.every(({ type }) => type === "sweep" || type === "row"))
+    return "freeing";
+  return changes.some(({ type }) => type === "insert" || type === "adopt") ? "accepting" : "ending";
 }
 
 function fenced({ shard, epoch }: Lease, sequence: number, last: string): YardmasterError {

@@ -36,11 +36,12 @@ class AttemptCall implements Call<unknown> {
   readonly progress: Call<unknown>["progress"];
   readonly log: Call<unknown>["log"];
   readonly submit: Submit;
-  readonly [ATTEMPT]: Attempt;
+  declare readonly [ATTEMPT]: Attempt;
 
   constructor(attempt: Attempt, input: unknown, teller: Teller) {
     this.input = input;
-    this[ATTEMPT] = attempt;
+    // Not for `console.log(call)`, which would tell the payload.
+    Object.defineProperty(this, ATTEMPT, { value: attempt });
     Object.defineProperty(this, "signal", AttemptCall.#signal);
     this.attempt = attempt.assign.attempt;
     this.taskId = attempt.assign.id;

@@ -128,6 +128,7 @@ describe("a cancelled attempt", () => {
     expect(rest.signal).toBe(call.signal);
     expect(new Proxy(call, {}).signal).toBe(call.signal);
     expect(Object.create(call).signal).toBe(call.signal);
+    expect(Object.getOwnPropertySymbols({ ...call })).toEqual([]);
     await desk.tell(abort);
     await host.settle();
     expect(rest.signal.aborted).toBe(true);
