@@ -200,7 +200,9 @@ describe("the sources", () => {
       "cli/serve-tokens.ts: readFileSync(path)",
       "cli/serve-tokens.ts: rmSync(path)",
       "cli/serve-tokens.ts: writeFileSync(path)",
-      "cli/source-watch.ts: watch(dirname(file))",
+      "cli/source-watch.ts: readdirSync(folder)",
+      "cli/source-watch.ts: statSync(path)",
+      "cli/source-watch.ts: watch(folder)",
       "worker/loader.ts: existsSync(fileURLToPath(url))",
     ],
     "the yard's URL": [

@@ -235,6 +235,20 @@ describe("cancel", () => {
     await cancelled;
   });
 
+  it("waits to hear whether a submission with a key is a duplicate, so as not to go before it", async () => {
+    const first = await client.submit(double, 1, { idempotencyKey: "a" });
+    const second = await client.submit(double, 1, { idempotencyKey: "a" });
+    const cancelled = second.cancel();
+    const { replyTo } = await submission(1);
+    expect(dispatcher.of("cancel")).toEqual([]);
+    const accepted = { type: "accepted", id: second.id, outcome: "duplicate", of: first.id } as const;
+    await dispatcher.tell(replyTo, { ...accepted, code: "", message: "" });
+    await host.settle();
+    expect(dispatcher.of("cancel")).toMatchObject([{ id: first.id }]);
+    await dispatcher.tell(replyTo, { type: "cancelDone", request: 1, id: first.id, state: "cancelled" });
+    expect(await cancelled).toBe("cancelled");
+  });
+
   it("goes to the first task for a duplicate, and needs no dispatcher for what has ended", async () => {
     const first = await client.submit(double, 1);
     const second = await client.submit(double, 1);

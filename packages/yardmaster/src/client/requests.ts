@@ -6,7 +6,7 @@ import type { ControlLane } from "./control-lane.ts";
 
 const REPEAT_MS = 5_000;
 /** How long a dispatcher may take to answer, unless the call says otherwise. */
-const ANSWER_MS = 30_000;
+export const ANSWER_MS = 30_000;
 
 interface Pending {
   readonly shard: number;

@@ -1,3 +1,4 @@
+import { answeredWithin } from "../deadline.ts";
 import { type Engine, submitLane } from "../engine.ts";
 import type { Host } from "../host.ts";
 import type { ByteString } from "../protocol/bytes.ts";
@@ -17,7 +18,7 @@ import { ControlLane } from "./control-lane.ts";
 import { Inbox, type InboxListener } from "./inbox.ts";
 import { Inquiry, notFound } from "./inquiry.ts";
 import { Acks, type Link } from "./link.ts";
-import { Requests } from "./requests.ts";
+import { ANSWER_MS, Requests } from "./requests.ts";
 import { shardOfDraft } from "./routing.ts";
 import { type Decoding, refusalOf } from "./settlement.ts";
 import type { Draft } from "./submission.ts";
@@ -84,6 +85,7 @@ export class Switchboard implements TicketHome, InboxListener {
     const shard = shardOfDraft(draft, this.engine.shards);
     const id = this.ids.next(shard);
     const ticket = new Ticket(this, id, decoding);
+    ticket.mayBeDuplicate = draft.key !== null;
     const confirmation = ticket.confirmation();
     this.submitLanes[shard]?.push(this.submissionOf(id, draft), ticket);
     return confirmation;
@@ -111,6 +113,7 @@ export class Switchboard implements TicketHome, InboxListener {
     if (transactional === undefined) throw cannotSubmitInside();
     const shard = shardOfDraft(draft, shards);
     const ticket = new Ticket(this, this.ids.next(shard), decoding);
+    ticket.mayBeDuplicate = draft.key !== null;
     const submission = this.submissionOf(ticket.id, draft);
     const mailbox = transactional === outbox?.transactional ? outbox.mailbox(shard) : submitLane(shard);
     await this.submitLanes[shard]?.pushInside(submission, ticket, { transactional, mailbox }, run);
@@ -166,7 +169,8 @@ export class Switchboard implements TicketHome, InboxListener {
   }
 
   /** What has ended needs no dispatcher; a duplicate's cancel is its first task's. */
-  async cancel(id: TaskId, reason: string): Promise<TerminalState> {
+  async cancel(submitted: TaskId, reason: string): Promise<TerminalState> {
+    const id = await this.acceptedAs(submitted);
     const known = await this.cancelTarget(id);
     if (known !== null && isTerminal(known.state)) return known.state;
     const target = known?.id ?? id;
@@ -338,6 +342,21 @@ export class Switchboard implements TicketHome, InboxListener {
     for (const ticket of this.tickets.chain(id)) {
       ticket.isUnknown = true;
       this.inquiry.ask(ticket);
+    }
+  }
+
+  /**
+   * The task that a submission of this client's with an idempotency key stands for. A cancel that came before it would end
+   * it alone, and not the first with its key; without an answer it does.
+   */
+  private async acceptedAs(id: TaskId): Promise<TaskId> {
+    const ticket = this.tickets.chain(id).find((one) => one.id === id && one.mayBeDuplicate);
+    if (ticket === undefined) return id;
+    try {
+      return (await answeredWithin(this.host, ANSWER_MS, ticket.accepted())).id;
+    } catch (error) {
+      if (error instanceof YardmasterError) throw error;
+      return id;
     }
   }
 

@@ -68,6 +68,8 @@ export class Ticket implements TaskHandle {
   askedAt: number | null = null;
   /** The dispatcher said that it knows no such task. */
   isUnknown = false;
+  /** Submitted here with an idempotency key, so that it may turn out to be another task's copy. */
+  mayBeDuplicate = false;
   /** Since when dispatchers have said so of what was submitted here. */
   unknownSince: number | null = null;
   private settlement: Settlement | null = null;

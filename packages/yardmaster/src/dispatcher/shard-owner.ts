@@ -210,10 +210,10 @@ export class ShardOwner {
   /** What a store takes that is full beyond its reserve, so that it takes how tasks end again; some take nothing. */
   private async makeRoom(): Promise<void> {
     const changes: Change[] = [{ type: "sweep", before: this.now(), limit: FIRST_SWEEP }];
-    const tick = { lease: this.lease, sequence: this.sequence + 1, changes, sends: [], acks: [] };
+    const sweep = { lease: this.lease, sequence: this.sequence + 1, changes, sends: [], acks: [] };
     const isFull = (error: unknown): boolean => isCode(error, "STORE_FULL");
     try {
-      await this.persist(() => this.engine.commit(tick), isFull);
+      await this.persist(() => this.engine.commit(sweep), isFull);
       this.sequence += 1;
     } catch (error) {
       if (!isFull(error)) throw error;

@@ -31,13 +31,12 @@ export function tellDemand(shard: Shard): void {
   }
 }
 
-function waitingByGroup({ queues, roster }: Shard): Map<Group, number> {
+function waitingByGroup({ queues }: Shard): Map<Group, number> {
   const waiting = new Map<Group, number>();
   for (const { lines } of queues.upcoming(MAX_QUEUES)) {
     for (const { skill, ordering } of lines) {
       if (ordering.size === 0) continue;
-      for (const group of roster.candidates(skill))
-        waiting.set(group, (waiting.get(group) ?? 0) + ordering.size);
+      for (const group of skill.groups) waiting.set(group, (waiting.get(group) ?? 0) + ordering.size);
     }
   }
   return waiting;

@@ -9,7 +9,7 @@ import type { Shard } from "./shard.ts";
 export function whyNoWorker(shard: Shard, task: LiveTask, isHead: boolean): Why {
   const { name, version } = task.kind.spec;
   const { skill, requirement } = task.kind.line;
-  const groups = shard.roster.candidates(skill);
+  const { groups } = skill;
   const what = version === 1 ? name : `${name} version ${version}`;
   if (!shard.roster.isStaffed)
     return { reason: "no-worker", sentence: "No worker is connected.", data: { name, version } };
@@ -20,9 +20,7 @@ export function whyNoWorker(shard: Shard, task: LiveTask, isHead: boolean): Why 
       data: { name, version },
     };
   const workers = groups.flatMap((group) => [...group.workers]);
-  const notNow = (): Why => whyNotNow(shard, task, workers, what, isHead);
-  if (skill.stranded) return notNow();
-  return whyImpossible(requirement, workers, what) ?? notNow();
+  return whyImpossible(requirement, workers, what) ?? whyNotNow(shard, task, workers, what, isHead);
 }
 
 /** What the task asks for that no worker could ever give: not an error, as such a worker may come. */
@@ -57,17 +55,17 @@ function whyNotNow(
   what: string,
   isHead: boolean,
 ): Why {
-  const { skill, requirement } = task.kind.line;
-  const able = skill.stranded ? workers : workers.filter((worker) => suits(worker, requirement));
+  const { requirement } = task.kind.line;
+  const able = workers.filter((worker) => suits(worker, requirement));
   const willing = able.filter(({ takesWork }) => takesWork);
   const data = { ...placeIn(shard, task, isHead), workers: able.length, willing: willing.length };
   if (willing.length === 0) {
     const sentence = `No worker that knows ${what} takes new work (${able.length} in all).`;
     return { reason: "no-willing-worker", sentence, data };
   }
-  if (willing.some((worker) => (skill.stranded ? worker.isFree : hasRoom(worker, requirement))))
+  if (willing.some((worker) => hasRoom(worker, requirement)))
     return { reason: "next", sentence: "The task is handed out with the next tick.", data };
-  if (!skill.stranded && willing.some(({ isFree }) => isFree)) return whyShort(task, willing, data);
+  if (willing.some(({ isFree }) => isFree)) return whyShort(task, willing, data);
   const at = data.position === null ? "one" : `position about ${data.position}`;
   const sentence = `Every worker that knows ${what} is busy (${willing.length} in all); ${at} of ${data.ready} in queue ${data.queue}.`;
   return { reason: "workers-busy", sentence, data };

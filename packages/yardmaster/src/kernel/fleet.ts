@@ -13,7 +13,6 @@ import { configureAbsent } from "./settings.ts";
 import type { Shard } from "./shard.ts";
 import { isCancelRequested } from "./task-record.ts";
 import { happen } from "./transitions.ts";
-import { considerStranded } from "./waiting.ts";
 
 type Event<T extends KernelEvent["type"]> = Extract<KernelEvent, { type: T }>;
 
@@ -33,16 +32,6 @@ export function register(shard: Shard, registration: Register, now: Millis): voi
   }
   loadChanged(shard, worker);
   for (const queue of registration.queues) configureAbsent(shard, queue, now);
-  reconsiderStranded(shard, now);
-}
-
-/** Whoever came or went may have changed what is known: names that nobody knows wait anew for somebody who does. */
-function reconsiderStranded(shard: Shard, now: Millis): void {
-  for (const skill of shard.roster.skills) {
-    shard.timers.clear(skill);
-    shard.roster.strand(skill, false);
-    if (skill.lines > 0) considerStranded(shard, skill, now);
-  }
 }
 
 export function heartbeat(shard: Shard, { heartbeat, from }: Event<"heartbeatReceived">, now: Millis): void {
@@ -260,7 +249,6 @@ function loseWorker(shard: Shard, worker: Worker, cause: LossCause, now: Millis)
     else happen(shard, attempt.task, now, "lost", cause);
   }
   forgetWorker(shard, worker);
-  reconsiderStranded(shard, now);
 }
 
 /** The observer was deaf: no silence and no timeout of that time counts. */

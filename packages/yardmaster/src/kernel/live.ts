@@ -381,17 +381,14 @@ const FIRST_GUESS_MS = 100;
 /** How much of the expectation the last duration makes. */
 const NEWS_SHARE = 0.1;
 
-/** A definition's name and version, as workers know it. Also the timer after which a task that nobody knows goes to anybody. */
+/** A definition's name and version, as workers know it. Tasks of one that no worker knows wait for one that does. */
 export class Skill {
-  readonly fires = "skill";
   readonly name: string;
   readonly version: number;
   /** The groups of workers that know it. */
   readonly groups: Group[] = [];
-  /** Some worker has known it in this ownership: its tasks wait for one to come back, and are never given to strangers. */
+  /** Some worker has known it in this ownership, and may come back: what was learnt of it is kept. */
   wasKnown = false;
-  /** Nobody knows it, and the grace for somebody to come is over. */
-  stranded = false;
   /** How many lines need it, so that an unused skill can be forgotten. */
   lines = 0;
   /** The moving average of how long its tasks hold a slot. */
@@ -400,9 +397,6 @@ export class Skill {
   known = 0;
   /** The expectation that the store has; 0 for none. */
   storedMs: Millis = 0;
-  slot = -1;
-  dueAt: Millis = 0;
-  tie = 0;
 
   constructor(name: string, version: number) {
     this.name = name;

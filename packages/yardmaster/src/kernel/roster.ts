@@ -2,7 +2,7 @@ import type { Register } from "../protocol/envelope.ts";
 import { Group, type Line, Skill, Worker } from "./live.ts";
 import { PLACEMENTS } from "./placement.ts";
 import { Pool, type Ranking } from "./pool.ts";
-import { ANY_WORKER, type Requirement } from "./requirement.ts";
+import type { Requirement } from "./requirement.ts";
 
 /** Who can run what, and who has free credit. */
 export class Roster {
@@ -79,25 +79,12 @@ export class Roster {
     for (const seat of worker.seats) seat.pool.refresh(seat);
   }
 
-  /** The groups that a task goes to: those that know it, or all when it has waited in vain for one that does. */
-  candidates(skill: Skill): readonly Group[] {
-    return skill.stranded ? this.groups : skill.groups;
-  }
-
-  /** Nobody knows what a skill's tasks ask for, and anybody may refuse them; or that is over. */
-  strand(skill: Skill, stranded: boolean): void {
-    if (skill.stranded === stranded) return;
-    skill.stranded = stranded;
-    this.#version++;
-  }
-
   /** Where the tasks of a line find workers: one pool of each group. */
   poolsOf(line: Line): readonly Pool<Worker>[] {
     if (line.poolsVersion === this.#version) return line.pools;
-    const { skill, queue } = line;
-    const requirement = skill.stranded ? ANY_WORKER : line.requirement;
+    const { skill, queue, requirement } = line;
     const ranking = PLACEMENTS[queue.record.placement];
-    line.pools = this.candidates(skill).map((group) => poolOf(group, requirement, ranking));
+    line.pools = skill.groups.map((group) => poolOf(group, requirement, ranking));
     line.poolsVersion = this.#version;
     return line.pools;
   }

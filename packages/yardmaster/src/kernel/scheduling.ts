@@ -42,9 +42,6 @@ function fire(shard: Shard, timer: LiveTimer, now: Millis): void {
     case "lateness":
       lookWhetherLate(shard, timer, now);
       return;
-    case "skill":
-      shard.roster.strand(timer, timer.groups.length === 0 && shard.roster.isStaffed);
-      return;
     case "silence":
       silenceOver(shard, timer.worker, now);
       return;

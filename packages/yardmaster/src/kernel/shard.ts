@@ -16,7 +16,6 @@ import type {
   Moment,
   Pace,
   Silence,
-  Skill,
 } from "./live.ts";
 import { LiveOrder } from "./live-order.ts";
 import { LostAttempts } from "./lost-attempts.ts";
@@ -32,7 +31,7 @@ import { Sweep } from "./sweep.ts";
 import type { NextFire } from "./ticks.ts";
 import { Timers } from "./timers.ts";
 
-export type LiveTimer = Details | Attempt | Lateness | Skill | Silence | Sweep | Pace | Schedule | Graph;
+export type LiveTimer = Details | Attempt | Lateness | Silence | Sweep | Pace | Schedule | Graph;
 
 export interface Limits {
   /** Tasks in memory; more are parked in the store. Default 2,000,000. */

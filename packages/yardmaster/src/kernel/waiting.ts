@@ -1,12 +1,9 @@
 import type { Millis } from "../protocol/task.ts";
 import { closedGate, enterRoom } from "./limits.ts";
-import type { LiveTask, Skill } from "./live.ts";
+import type { LiveTask } from "./live.ts";
 import { isStored } from "./queues.ts";
 import type { Shard } from "./shard.ts";
 import { inMemoryBytesOf, keptBytesOf } from "./task-record.ts";
-
-/** How long a task whose name no worker knows waits for one that does, before any worker may refuse it. */
-const UNKNOWN_NAME_GRACE_MS = 5_000;
 
 /** How long what a task waits for, and the parts of a graph, may be on their way. */
 export const ARRIVAL_MS: Millis = 10 * 60_000;
@@ -42,8 +39,6 @@ export function joinLine(shard: Shard, task: LiveTask, now: Millis, keepOrder: b
   if (gate === null) shard.queues.push(task);
   else enterRoom(shard, task, gate, now);
   if (task.details !== null) setTimer(shard, task);
-  const { skill } = task.kind.line;
-  if (skill.groups.length === 0) considerStranded(shard, skill, now);
 }
 
 /**
@@ -75,13 +70,6 @@ export function setTimer(shard: Shard, task: LiveTask): void {
   const at = Math.min(dueAt, expiresAt, arrivesBy);
   if (at === Number.POSITIVE_INFINITY) shard.timers.clear(details);
   else shard.timers.set(details, at);
-}
-
-/** Starts the grace for a name that no registered worker knows. */
-export function considerStranded(shard: Shard, skill: Skill, now: Millis): void {
-  const isWaiting = skill.slot !== -1 || skill.stranded;
-  if (skill.groups.length > 0 || skill.wasKnown || isWaiting || !shard.roster.isStaffed) return;
-  shard.timers.set(skill, now + UNKNOWN_NAME_GRACE_MS);
 }
 
 export function count(shard: Shard, task: LiveTask): void {
