@@ -101,6 +101,32 @@ describe("starting", () => {
     await expect(connect("nowhere")).rejects.toMatchObject({ code: "INVALID_URL" });
   });
 
+  it("refuses options that there are not, as a misspelt one would be a default in disguise", async () => {
+    const url = fresh("memory");
+    const wrong = { url, concurrency: 20 };
+    const field = "concurrency";
+    for (const start of [startYard, startWorker])
+      await expect(start({ ...wrong, handlers })).rejects.toMatchObject({
+        code: "INVALID_OPTIONS",
+        message: expect.stringContaining("slots"),
+        details: { field },
+      });
+    await expect(startDispatcher(wrong)).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+      details: { field },
+    });
+    const stray: object = { concurrency: 20 };
+    await expect(connect(url, stray)).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
+    const yard = await startYard({ url, handlers });
+    const task = await yard.submit(double, 1);
+    const late: object = { timeout: 3 };
+    await expect(task.result(late)).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+      details: { field: "timeout" },
+    });
+    await yard.close();
+  });
+
   it("is typed", () => {
     expectTypeOf(connect).returns.resolves.toEqualTypeOf<Yard>();
     expectTypeOf(startYard).returns.resolves.toEqualTypeOf<Yard>();

@@ -63,6 +63,32 @@ export interface DispatcherSettings {
   readonly onAlarm?: OnAlarm;
 }
 
+const CONNECT_OPTIONS = [
+  "waitForEngineMs",
+  "onEngine",
+  "security",
+  "shards",
+] as const satisfies readonly (keyof ConnectOptions)[];
+const TRACING_OPTIONS = ["tracing"] as const satisfies readonly (keyof TracingSettings)[];
+const PLACE_OPTIONS = ["url", "broker", "store", ...CONNECT_OPTIONS] as const;
+const WORKER_SETTINGS = [
+  "handlers",
+  "slots",
+  "labels",
+  "resources",
+  "graceMs",
+  "onAttempt",
+  "report",
+] as const satisfies readonly (keyof WorkerSettings)[];
+const DISPATCHER_SETTINGS = [
+  "maxLive",
+  "keepIdsMs",
+  "onAlarm",
+] as const satisfies readonly (keyof DispatcherSettings)[];
+const WORKER_OPTIONS = [...PLACE_OPTIONS, ...WORKER_SETTINGS, ...TRACING_OPTIONS];
+const DISPATCHER_OPTIONS = [...PLACE_OPTIONS, ...DISPATCHER_SETTINGS];
+const ALL_OPTIONS = [...WORKER_OPTIONS, ...DISPATCHER_SETTINGS];
+
 /** Anything with an end of its own. */
 interface Part {
   close(options: { readonly timeoutMs: number }): Promise<unknown>;
@@ -122,7 +148,7 @@ export async function connect(
   address: string | YardAddress,
   options: ConnectOptions & TracingSettings = {},
 ): Promise<Yard> {
-  const tracing = await tracingOf(optionsOf("connect", options));
+  const tracing = await tracingOf(optionsOf("connect", options, [...CONNECT_OPTIONS, ...TRACING_OPTIONS]));
   return started(address, options, (opened) => openYard(opened, [], tracing));
 }
 
@@ -138,7 +164,7 @@ export async function connect(
 export async function startYard(
   options: YardAddress & ConnectOptions & WorkerSettings & DispatcherSettings & TracingSettings,
 ): Promise<Yard> {
-  const tracing = await tracingOf(optionsOf("startYard", options));
+  const tracing = await tracingOf(optionsOf("startYard", options, ALL_OPTIONS));
   return started(options, options, async (opened) => {
     const parts: Part[] = [];
     const yard = await openYard(opened, parts, tracing);
@@ -185,7 +211,7 @@ export interface RunningWorker {
 export async function startWorker(
   options: YardAddress & ConnectOptions & WorkerSettings & TracingSettings,
 ): Promise<RunningWorker> {
-  const tracing = await tracingOf(optionsOf("startWorker", options));
+  const tracing = await tracingOf(optionsOf("startWorker", options, WORKER_OPTIONS));
   return started(options, options, async (opened) => {
     const client: { current: Client | null } = { current: null };
     const submit = submitThrough(client, opened.engine, tracing);
@@ -214,7 +240,7 @@ export interface RunningDispatcher {
 export async function startDispatcher(
   options: YardAddress & ConnectOptions & DispatcherSettings,
 ): Promise<RunningDispatcher> {
-  return started(optionsOf("startDispatcher", options), options, async (opened) => {
+  return started(optionsOf("startDispatcher", options, DISPATCHER_OPTIONS), options, async (opened) => {
     checkMemory(options);
     const dispatcher = await startDispatcherOn(dispatcherOptions(opened, options));
     return owning(dispatcher, opened);

@@ -45,7 +45,7 @@ export class Waiter {
 
 /** Throws what makes a wait pointless or wrong before it starts. */
 export function checkWait(options: WaitOptions): void {
-  const { timeoutMs, signal } = optionsOf("result", options);
+  const { timeoutMs, signal } = optionsOf("result", options, ["timeoutMs", "signal"]);
   if (timeoutMs !== undefined) checkDelay(timeoutMs, "timeoutMs");
   checkSignal(signal, "result");
   signal?.throwIfAborted();

@@ -45,10 +45,18 @@ export function optionCheck(call: string): OptionCheck {
   };
 }
 
-/** The options of a call, whose fields can be looked at: a caller without a compiler may pass anything. Throws INVALID_OPTIONS. */
-export function optionsOf<Options extends object>(call: string, options: Options): Options {
-  if (typeof options !== "object" || options === null)
-    optionCheck(call).refuse("options", "an object", options);
+/**
+ * The options of a call, whose fields can be looked at: a caller without a compiler may pass anything. Throws INVALID_OPTIONS,
+ * also for a field that is not among `fields` where these are given.
+ */
+export function optionsOf<Options extends object>(
+  call: string,
+  options: Options,
+  fields: readonly string[] | null = null,
+): Options {
+  const check = optionCheck(call);
+  if (typeof options !== "object" || options === null) check.refuse("options", "an object", options);
+  if (fields !== null) check.known(options, fields);
   return options;
 }
 
