@@ -249,6 +249,18 @@ describe("cancel", () => {
     expect(await cancelled).toBe("cancelled");
   });
 
+  it("goes to the id of a submission that was refused", async () => {
+    const task = await client.submit(double, 1, { idempotencyKey: "a" });
+    const cancelled = task.cancel();
+    const { replyTo } = await submission();
+    const refused = { type: "accepted", id: task.id, outcome: "refused", of: "" } as const;
+    await dispatcher.tell(replyTo, { ...refused, code: "IDEMPOTENCY_CONFLICT", message: "no" });
+    await host.settle();
+    expect(dispatcher.of("cancel")).toMatchObject([{ id: task.id }]);
+    await dispatcher.tell(replyTo, { type: "cancelDone", request: 1, id: task.id, state: "cancelled" });
+    expect(await cancelled).toBe("cancelled");
+  });
+
   it("goes to the first task for a duplicate, and needs no dispatcher for what has ended", async () => {
     const first = await client.submit(double, 1);
     const second = await client.submit(double, 1);

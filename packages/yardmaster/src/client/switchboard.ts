@@ -347,15 +347,14 @@ export class Switchboard implements TicketHome, InboxListener {
 
   /**
    * The task that a submission of this client's with an idempotency key stands for. A cancel that came before it would end
-   * it alone, and not the first with its key; without an answer it does.
+   * it alone, and not the first with its key. Without an answer, and where it was refused, it is nobody's copy.
    */
   private async acceptedAs(id: TaskId): Promise<TaskId> {
     const ticket = this.tickets.chain(id).find((one) => one.id === id && one.mayBeDuplicate);
     if (ticket === undefined) return id;
     try {
       return (await answeredWithin(this.host, ANSWER_MS, ticket.accepted())).id;
-    } catch (error) {
-      if (error instanceof YardmasterError) throw error;
+    } catch {
       return id;
     }
   }
