@@ -44,7 +44,7 @@ class Folders {
     watcher.on("error", () => this.#drop(folder));
     this.#watchers.set(folder, watcher);
     for (const entry of readdirSync(folder, { withFileTypes: true }))
-      if (entry.isDirectory() && !IGNORED.has(entry.name)) this.follow(join(folder, entry.name));
+      if (entry.isDirectory() && !IGNORED.has(entry.name)) this.#tryToFollow(join(folder, entry.name));
   }
 
   close(): void {
@@ -53,16 +53,17 @@ class Folders {
 
   #heard(path: string): void {
     const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-    if (isFolder) return this.#followLater(path);
+    if (isFolder) return this.#tryToFollow(path);
     this.#drop(path);
     this.#changed(path);
   }
 
-  #followLater(folder: string): void {
+  /** One that is gone again, or may not be read, is no reason to watch nothing. */
+  #tryToFollow(folder: string): void {
     try {
       this.follow(folder);
     } catch {
-      // It is gone again, as its parent tells next.
+      this.#drop(folder);
     }
   }
 

@@ -50,8 +50,8 @@ export class Lane {
   }
 
   /**
-   * What has arrived; where a part is left, the first half of much. Tasks that came together would else go through dispatcher and
-   * worker as one wave, and each of these would wait for the other.
+   * What has arrived; where a part is left, the first half of much. Tasks that came together would else go through
+   * dispatcher and worker as one wave, and each of these would wait for the other.
    */
   drain(): Delivery[] {
     const batch = this.waiting;

@@ -8,7 +8,7 @@ export function isNew({ type }: Change): boolean {
 }
 
 /** What is told of an error of the engine. */
-export function codeOf(error: unknown): Alarm["code"] {
+export function alarmCodeOf(error: unknown): Alarm["code"] {
   if (isCode(error, "STORE_FULL")) return "STORE_FULL";
   if (isCode(error, "UNSUPPORTED_VERSION")) return "UNSUPPORTED_VERSION";
   return error instanceof YardmasterError && error.retryable ? "ENGINE_UNAVAILABLE" : "COMMIT_REFUSED";

@@ -23,7 +23,7 @@ import { lookUp, type OpenedFrame, openFrames, toEvent, type Unreadable } from "
 import { LeaseKeeper, type LeaseTimes } from "./lease-keeper.ts";
 import { PresenceWatch } from "./presence-watch.ts";
 import type { Quarantine } from "./quarantine.ts";
-import { codeOf, isNew, mayBeRefusal } from "./refusal.ts";
+import { alarmCodeOf, isNew, mayBeRefusal } from "./refusal.ts";
 import { Trust } from "./trust.ts";
 
 /** Why an ownership ended. After `reload` and `full` the same dispatcher may take the shard again at once. */
@@ -207,16 +207,23 @@ export class ShardOwner {
     });
   }
 
-  /** What a store takes that is full beyond its reserve, so that it takes how tasks end again; some take nothing. */
+  /**
+   * What a store takes that is full beyond its reserve, so that it takes how tasks end again; some take nothing. Tried once:
+   * after a try of which nobody knows, the next commit would have a number that may be used.
+   */
   private async makeRoom(): Promise<void> {
     const changes: Change[] = [{ type: "sweep", before: this.now(), limit: FIRST_SWEEP }];
-    const sweep = { lease: this.lease, sequence: this.sequence + 1, changes, sends: [], acks: [] };
-    const isFull = (error: unknown): boolean => isCode(error, "STORE_FULL");
     try {
-      await this.persist(() => this.engine.commit(sweep), isFull);
+      await this.engine.commit({
+        lease: this.lease,
+        sequence: this.sequence + 1,
+        changes,
+        sends: [],
+        acks: [],
+      });
       this.sequence += 1;
     } catch (error) {
-      if (!isFull(error)) throw error;
+      if (!isCode(error, "STORE_FULL")) throw error;
     }
   }
 
@@ -396,7 +403,7 @@ export class ShardOwner {
       } catch (error) {
         if (!(error instanceof YardmasterError) || !error.retryable || this.ending !== null) throw error;
         if (isFinal(error)) throw error;
-        if (delayMs === RETRY_MS.first) this.alarm(codeOf(error), error.message);
+        if (delayMs === RETRY_MS.first) this.alarm(alarmCodeOf(error), error.message);
       }
       if (!this.keeper.isTrusted)
         throw new YardmasterError("FENCED", "The lease ran out while the engine was away.");
@@ -451,7 +458,7 @@ export class ShardOwner {
       this.end("full", message);
       return;
     }
-    this.alarm(codeOf(error), message);
+    this.alarm(alarmCodeOf(error), message);
     this.end("reload", message);
   }
 

@@ -4,7 +4,7 @@ import { YardmasterError } from "../protocol/errors.ts";
 import { type Actor, Stage } from "../testing/dispatcher-stage.ts";
 
 let stage = new Stage();
-let room: "plenty" | "reserve" | "sweeps" | "none" = "plenty";
+let room: "plenty" | "reserve" | "sweeps" | "a sweep unheard" | "no sweep" | "none" = "plenty";
 let refusals = 0;
 
 beforeEach(() => {
@@ -26,13 +26,20 @@ function isRefused({ changes }: Tick): boolean {
     if (changes.length > 0) room = "reserve";
     return false;
   }
-  return room === "none" ? changes.length > 0 : changes.some(({ type }) => type === "insert");
+  return room !== "reserve" ? changes.length > 0 : changes.some(({ type }) => type === "insert");
 }
 
 const wrap = (engine: Engine): Engine => ({
   ...engine,
   commit: async (tick) => {
+    const isSweep = tick.changes.length > 0 && tick.changes.every(({ type }) => type === "sweep");
+    if (room === "a sweep unheard" && isSweep) {
+      room = "no sweep";
+      await engine.commit(tick);
+      throw new YardmasterError("STORE_UNAVAILABLE", "The answer was lost.");
+    }
     if (!isRefused(tick)) return await engine.commit(tick);
+    if (room === "no sweep" && isSweep) room = "reserve";
     refusals += 1;
     throw new YardmasterError("STORE_FULL", "There is no room.");
   },
@@ -96,6 +103,21 @@ describe("a full store", () => {
     room = "sweeps";
     await worker.succeed(id, worker.epoch);
     await stage.host.advance(5_000);
+    expect(client.all("settled")).toMatchObject([{ id, state: "succeeded" }]);
+  });
+
+  it("never takes an outcome for the sweep of which nobody heard", async () => {
+    await stage.dispatcher("one", { wrap });
+    const { worker, client } = await staged();
+    const id = await submitted(client);
+    room = "a sweep unheard";
+    await worker.succeed(id, worker.epoch);
+    await stage.host.advance(10_000);
+    expect(room).toBe("reserve");
+    // The first commit of the last owner is not taken for its sweep either: what it says reaches the worker.
+    const epoch = Math.max(...worker.heard.map((frame) => frame.epoch));
+    expect(epoch).toBe(stage.codes.filter((code) => code === "SHARD_TAKEN").length);
+    expect(worker.heard.filter((frame) => frame.epoch === epoch)[0]?.sequence).toBe(1);
     expect(client.all("settled")).toMatchObject([{ id, state: "succeeded" }]);
   });
 

@@ -18,10 +18,6 @@ export class Roster {
     return this.#skills.values();
   }
 
-  get groups(): readonly Group[] {
-    return [...this.#groups.values()];
-  }
-
   /** How many workers have free credit. */
   get free(): number {
     return this.#free;

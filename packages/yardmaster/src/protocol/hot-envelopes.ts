@@ -147,19 +147,9 @@ export function readAssign(reader: Reader, tables: ReaderTables): Assign {
   const flags = reader.byte();
   if ((flags & ~ASSIGN_FLAGS) !== 0) reader.fail(`flags ${flags} of an assignment are unknown`);
   const payload = (flags & BY_REFERENCE) === 0 ? reader.bytes() : null;
-  const trace = (flags & TRACED) === 0 ? {} : { trace: reader.text(MAX_TRACE_BYTES) };
-  return new KeptAssign({
-    id,
-    attempt,
-    name,
-    version,
-    attempts,
-    timeoutMs,
-    graceMs,
-    expiresAt,
-    payload,
-    ...trace,
-  });
+  const trace = (flags & TRACED) === 0 ? undefined : reader.text(MAX_TRACE_BYTES);
+  const plain = { id, attempt, name, version, attempts, timeoutMs, graceMs, expiresAt, payload };
+  return new KeptAssign(plain, trace);
 }
 
 export function writeOutcome(writer: Writer, outcome: Outcome): void {

@@ -22,7 +22,7 @@ export class KeptAssign implements Assign {
   readonly payload: ByteString | null;
   readonly trace?: string;
 
-  constructor(assign: Omit<Assign, "type">) {
+  constructor(assign: Omit<Assign, "type" | "trace">, trace: string | undefined) {
     this.id = assign.id;
     this.attempt = assign.attempt;
     this.name = assign.name;
@@ -32,7 +32,7 @@ export class KeptAssign implements Assign {
     this.graceMs = assign.graceMs;
     this.expiresAt = assign.expiresAt;
     this.payload = assign.payload;
-    if (assign.trace !== undefined) this.trace = assign.trace;
+    if (trace !== undefined) this.trace = trace;
   }
 }
 
