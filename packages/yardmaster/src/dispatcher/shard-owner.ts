@@ -24,6 +24,7 @@ import { LeaseKeeper, type LeaseTimes } from "./lease-keeper.ts";
 import { PresenceWatch } from "./presence-watch.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { alarmCodeOf, isNew, mayBeRefusal } from "./refusal.ts";
+import { standInFor } from "./stand-in.ts";
 import { Trust } from "./trust.ts";
 
 /** Why an ownership ended. After `reload` and `full` the same dispatcher may take the shard again at once. */
@@ -274,27 +275,19 @@ export class ShardOwner {
   private async takeApart(delivery: Delivery, { frame }: OpenedFrame): Promise<void> {
     for (const [index, envelope] of frame.envelopes.entries()) {
       if (this.ending !== null) return;
-      const standIn = this.standInFor(envelope, this.quarantine.blames(delivery, index));
-      const envelopes = standIn === null ? [] : [standIn];
+      const blames = this.quarantine.blames(delivery, index);
+      const envelopes = blames === 0 ? [envelope] : this.replace(envelope, blames);
       const piece = { frame: { ...frame, sequence: 0, envelopes }, redelivered: true };
       await this.take([piece], [], () => this.quarantine.blame(delivery, index));
     }
     await this.take([{ frame: { ...frame, envelopes: [] }, redelivered: true }], [delivery], () => undefined);
   }
 
-  /** What is applied in place of an envelope that was refused so many times; null for nothing. */
-  private standInFor(envelope: Envelope, blames: number): Envelope | null {
-    if (blames === 0) return envelope;
-    const message = `The store does not take this ${envelope.type}.`;
-    this.alarm("FRAME_QUARANTINED", "id" in envelope ? `${message} Task ${envelope.id}.` : message);
-    if (envelope.type === "submit") {
-      const { id, replyTo } = envelope.submission;
-      const refusal = { outcome: "refused", of: "", code: "TASK_REFUSED", message } as const;
-      this.kernel.tell(replyTo, { type: "accepted", id, ...refusal });
-    }
-    if (envelope.type !== "outcome" || blames > 1) return null;
-    const error = { code: "RESULT_INVALID", message, stack: "" };
-    return { ...envelope, kind: "final", result: "", error };
+  private replace(refused: Envelope, refusals: number): Envelope[] {
+    const { envelope, notice, refusal } = standInFor(refused, refusals);
+    this.alarm("FRAME_QUARANTINED", notice);
+    if (refusal !== null) this.kernel.tell(refusal.to, refusal.envelope);
+    return envelope === null ? [] : [envelope];
   }
 
   /** Who was not listened to, or could not be heard, cannot be called silent. */
