@@ -97,7 +97,7 @@ export class Submitter {
       });
     }
     const follow = (handle: TaskHandle): Promise<void> => this.#follow(handle, input.label);
-    await Promise.all([follow(first), again().then(follow)]);
+    await allEnded([follow(first), again().then(follow)]);
   }
 
   async #cancelled(): Promise<void> {
@@ -107,9 +107,10 @@ export class Submitter {
     // Told below; until then it may fail unheard.
     ending.catch(() => undefined);
     await pause(this.#random.integer(0, 1_500));
-    await handle.cancel("planned");
-    this.#recorder.write({ type: "cancelled", id: handle.id });
-    await ending;
+    const cancelling = handle
+      .cancel("planned")
+      .then(() => this.#recorder.write({ type: "cancelled", id: handle.id }));
+    await allEnded([cancelling, ending]);
   }
 
   async #graph(): Promise<void> {
@@ -125,7 +126,7 @@ export class Submitter {
     );
     for (const [index, { id }] of graph.tasks.entries())
       this.#recorder.write({ type: "submitted", label: labels[index] ?? "", id });
-    await Promise.all(graph.tasks.map((task, index) => this.#follow(task, labels[index] ?? "")));
+    await allEnded(graph.tasks.map((task, index) => this.#follow(task, labels[index] ?? "")));
   }
 
   /**
@@ -224,6 +225,12 @@ export class Submitter {
       this.#underWay -= 1;
     }
   }
+}
+
+/** As `Promise.all`, but a failure leaves nothing under way: a cancel that nobody answers in time may hold yet. */
+async function allEnded(parts: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(parts);
+  await Promise.all(parts);
 }
 
 type Life =
