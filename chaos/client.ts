@@ -47,11 +47,20 @@ async function schedule(): Promise<void> {
   await yard.schedule("beat", beat, { label: "beat", runMs: 0, failures: 0 }, { everyMs: 1_000 });
 }
 
-/** Submits no more; resolves when everything has ended, or after so long. */
+/** Submits no more; resolves when everything has ended, of clients before this one too, or after so long. */
 async function settle(withinMs: number): Promise<Tally> {
   isLoading = false;
   await yard.schedules.remove("beat").catch(() => false);
   const until = performance.now() + withinMs;
-  while (submitter.underWay > 0 && performance.now() < until) await pause(STEP_MS);
+  while (!(submitter.underWay === 0 && (await isOver())) && performance.now() < until) await pause(STEP_MS);
   return submitter.tally();
+}
+
+/** Whether nothing is unfinished: nobody waits for what a client submitted that was ended meanwhile. */
+async function isOver(): Promise<boolean> {
+  try {
+    return (await yard.list({ unfinished: true, limit: 1 })).length === 0;
+  } catch {
+    return false;
+  }
 }
