@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { place, serve } from "../bench/role.ts";
+import { YardmasterError } from "../packages/yardmaster/src/protocol/errors.ts";
 import { Random } from "../packages/yardmaster/src/sim/random.ts";
 import { connect } from "../packages/yardmaster/src/yard.ts";
 import { Recorder } from "./recorder.ts";
@@ -60,7 +61,8 @@ async function settle(withinMs: number): Promise<Tally> {
 async function isOver(): Promise<boolean> {
   try {
     return (await yard.list({ unfinished: true, limit: 1 })).length === 0;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof YardmasterError && error.retryable) return false;
+    throw error;
   }
 }

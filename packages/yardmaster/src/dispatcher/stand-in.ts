@@ -11,8 +11,8 @@ export interface StandIn {
 }
 
 /**
- * An outcome that was refused once stands as a failure, so that its task ends; nothing else is applied, and nothing at
- * all of what was refused before.
+ * An outcome that was refused once is replaced by a failure, so that its task ends. Nothing takes the place of anything
+ * else, nor of that failure when it is refused too.
  */
 export function standInFor(refused: Envelope, refusals: number): StandIn {
   const message = `The store does not take this ${refused.type}.`;
