@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
 import type { Address } from "../servers/engines.ts";
 import { startPostgres } from "../servers/postgres.ts";
@@ -74,8 +75,8 @@ async function onRedis(fsync: Fsync): Promise<Ground> {
 async function onPostgres(): Promise<Ground> {
   const server = await startPostgres();
   const base = `postgres://postgres@127.0.0.1:${server.port}`;
-  const query = async (text: string): Promise<Readonly<Record<string, string>>> => {
-    const client = new pg.Client(`${base}/postgres`);
+  const query = async (text: string, of = "postgres"): Promise<Readonly<Record<string, string>>> => {
+    const client = new pg.Client(`${base}/${of}`);
     await client.connect();
     try {
       const { rows } = await client.query<Readonly<Record<string, string>>>(text);
@@ -92,7 +93,10 @@ async function onPostgres(): Promise<Ground> {
     await query(`CREATE DATABASE ${database}`);
     return {
       address: `${base}/${database}`,
-      bytes: async () => Number((await query(`SELECT pg_database_size('${database}') AS bytes`))["bytes"]),
+      bytes: async () => {
+        await query("VACUUM", database); // What is deleted is no memory of what waits.
+        return Number((await query(`SELECT pg_database_size('${database}') AS bytes`))["bytes"]);
+      },
       dispose: async () => void (await query(`DROP DATABASE ${database} WITH (FORCE)`)),
     };
   };
@@ -118,7 +122,7 @@ function onSqlite(redis: Ground): Ground {
       const file = join(folder, "yard.db");
       return {
         address: `sqlite:${file}`,
-        bytes: async () => [file, `${file}-wal`].reduce((sum, each) => sum + sizeOf(each), 0),
+        bytes: async () => pagesOf(file),
         dispose: async () => rmSync(folder, { recursive: true, force: true }),
       };
     },
@@ -144,6 +148,13 @@ async function onRabbit(redis: Ground): Promise<Ground> {
   };
 }
 
-function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+/** What a database takes, with what is only in its log so far: the log itself does not grow with what waits. */
+function pagesOf(file: string): number {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const value = (pragma: string): number => Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
+    return (value("page_count") - value("freelist_count")) * value("page_size");
+  } finally {
+    database.close();
+  }
 }

@@ -27,6 +27,9 @@ import { Ticket, type TicketHome } from "./ticket.ts";
 import { Tickets } from "./tickets.ts";
 import { cannotSubmitInside, type RunStatement } from "./transaction.ts";
 
+/** The record of every waiting task repeats it, so it is short: 80 random bits, of which a million clients share none. */
+const ID_LENGTH = 16;
+
 /** Everything below a client's public calls: its mailbox, its lanes and what waits. */
 export class Switchboard implements TicketHome, InboxListener {
   readonly host: Host;
@@ -51,7 +54,7 @@ export class Switchboard implements TicketHome, InboxListener {
       broker,
       commitsAside,
       host,
-      mailbox: clientMailbox(randomId(host)),
+      mailbox: clientMailbox(randomId(host).slice(0, ID_LENGTH)),
       acks: new Acks(broker, host),
     };
     const numbers = Array.from({ length: shards }, (_, shard) => shard);

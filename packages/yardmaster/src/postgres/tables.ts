@@ -20,7 +20,7 @@ export const TABLES = `
   CREATE TABLE @.task (
     id uuid PRIMARY KEY, live int, keep bigint, parked int, due bigint, rank int, record bytea NOT NULL,
     payload bytea, result bytea
-  ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 10000);
+  ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 10000);
   CREATE INDEX task_live ON @.task (live, id) WHERE live IS NOT NULL;
   CREATE INDEX task_keep ON @.task (keep) WHERE keep IS NOT NULL;
   CREATE INDEX task_parked ON @.task (parked, due, rank, id) WHERE parked IS NOT NULL;
