@@ -52,7 +52,8 @@ export class Process {
     this.last += 1;
     const request: Request = { number: this.last, method, params };
     const answer = this.answer(this.last);
-    this.child.send(request);
+    // A process that was killed a moment ago: its end rejects the answer, and without this the error would be nobody's.
+    this.child.send(request, () => undefined);
     // The roles' own functions say what they answer; the scenario that asks names the same type.
     return (await answer) as T;
   }
