@@ -11,7 +11,7 @@ import type { BenchOptions } from "./options.ts";
 import type { Process } from "./processes.ts";
 import { shards } from "./shards.ts";
 import { yardSystem } from "./systems.ts";
-import { type Measures, WORKLOADS } from "./workloads.ts";
+import { IDLE_SLOTS, type Measures, WORKLOADS, warmIdle } from "./workloads.ts";
 import { type Cost, type Durability, YardProcesses } from "./yard-processes.ts";
 
 export interface Scenario {
@@ -104,8 +104,8 @@ function idle(name: string, durability: Durability): Scenario {
     name,
     run: (options, engines) =>
       YardProcesses.with(options, engines, durability, async (yard) => {
-        const producer = await startAll(yard, 10);
-        await producer.ask("idle", WARM_SECONDS);
+        const producer = await startAll(yard, IDLE_SLOTS);
+        await warmIdle(producer);
         const { result, cpuMicros } = await yard.costOf(
           () => producer.ask<Latency>("idle", options.seconds),
           ({ tasks }) => tasks,

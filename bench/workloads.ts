@@ -1,6 +1,7 @@
 import type { Latency, Trips } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
 import { PAYLOAD_BYTES } from "./payload.ts";
+import type { Process } from "./processes.ts";
 import { type Session, type System, untilEnded } from "./systems.ts";
 
 /*
@@ -19,7 +20,7 @@ export interface Workload {
 }
 
 const DRAIN_SLOTS = 500;
-const IDLE_SLOTS = 10;
+export const IDLE_SLOTS: number = 10;
 const SATURATION = 5_000;
 const MIXED_IN_FLIGHT = 2_000;
 const WARM_SECONDS = 1;
@@ -128,11 +129,16 @@ function roundTrips(inFlight: number, measures: readonly string[]): Workload {
   };
 }
 
-/** One task at a time, in processes that have seen work. */
+/** Gives the processes of a yard or another system, with IDLE_SLOTS, the work that they are warm after. */
+export async function warmIdle(producer: Process): Promise<void> {
+  await producer.ask("roundTrips", IDLE_SLOTS, IDLE_WARM_SECONDS);
+  await producer.ask("idle", IDLE_WARM_SECONDS);
+}
+
+/** One task at a time. */
 function idle(system: System, { seconds }: BenchOptions): Promise<Measures> {
   return withWorker(system, IDLE_SLOTS, async ({ producer }) => {
-    await producer.ask("roundTrips", IDLE_SLOTS, IDLE_WARM_SECONDS);
-    await producer.ask("idle", IDLE_WARM_SECONDS);
+    await warmIdle(producer);
     const done = await producer.ask<Latency>("idle", seconds);
     return { roundtrip1: rateOf(system, done), latencyP50: done.p50Ms, latencyP99: done.p99Ms };
   });
