@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
-import type { Address } from "../servers/engines.ts";
+import { type Address, bytesInUse } from "../servers/engines.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { startRabbitMq } from "../servers/rabbitmq.ts";
 import { type RedisOptions, startRedis } from "../servers/redis.ts";
@@ -123,7 +122,7 @@ function onSqlite(redis: Ground): Ground {
       const file = join(folder, "yard.db");
       return {
         address: `sqlite:${file}`,
-        bytes: async () => pagesOf(file),
+        bytes: async () => bytesInUse(file),
         dispose: async () => rmSync(folder, { recursive: true, force: true }),
       };
     },
@@ -147,15 +146,4 @@ async function onRabbit(redis: Ground): Promise<Ground> {
       await redis.stop();
     },
   };
-}
-
-/** What a database takes, with what is only in its log so far: the log itself does not grow with what waits. */
-function pagesOf(file: string): number {
-  const database = new DatabaseSync(file, { readOnly: true });
-  try {
-    const value = (pragma: string): number => Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
-    return (value("page_count") - value("freelist_count")) * value("page_size");
-  } finally {
-    database.close();
-  }
 }

@@ -129,7 +129,7 @@ function roundTrips(inFlight: number, measures: readonly string[]): Workload {
   };
 }
 
-/** Gives the processes of a yard or another system, with IDLE_SLOTS, the work that they are warm after. */
+/** Has the processes of a system with IDLE_SLOTS work until they are warm. */
 export async function warmIdle(producer: Process): Promise<void> {
   await producer.ask("roundTrips", IDLE_SLOTS, IDLE_WARM_SECONDS);
   await producer.ask("idle", IDLE_WARM_SECONDS);

@@ -156,19 +156,32 @@ async function startFiles(parent: string = tmpdir()): Promise<Files> {
 }
 
 function rowsOf(file: string): { rows: number; tableBytes: number } {
+  const rows = reading(file, (database) => {
+    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    return tables.reduce((sum, { name }) => sum + numberOf(database, `SELECT count(*) FROM "${name}"`), 0);
+  });
+  return { rows, tableBytes: bytesInUse(file) };
+}
+
+/** What an SQLite file takes, with what is only in its log so far. Pages that are free are used again. */
+export function bytesInUse(file: string): number {
+  return reading(file, (database) => {
+    const value = (pragma: string): number => numberOf(database, `PRAGMA ${pragma}`);
+    return (value("page_count") - value("freelist_count")) * value("page_size");
+  });
+}
+
+function reading<T>(file: string, use: (database: DatabaseSync) => T): T {
   const database = new DatabaseSync(file, { readOnly: true });
   try {
-    const number = (sql: string): number => Number(Object.values(database.prepare(sql).get() ?? {})[0]);
-    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
-    return {
-      rows: tables.reduce((sum, { name }) => sum + number(`SELECT count(*) FROM "${name}"`), 0),
-      // Pages that are free are used again.
-      tableBytes:
-        (number("PRAGMA page_count") - number("PRAGMA freelist_count")) * number("PRAGMA page_size"),
-    };
+    return use(database);
   } finally {
     database.close();
   }
+}
+
+function numberOf(database: DatabaseSync, sql: string): number {
+  return Number(Object.values(database.prepare(sql).get() ?? {})[0]);
 }
 
 /** Each is loaded by whoever needs it: another engine's driver may not be installed. */

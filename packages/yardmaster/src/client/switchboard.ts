@@ -27,7 +27,7 @@ import { Ticket, type TicketHome } from "./ticket.ts";
 import { Tickets } from "./tickets.ts";
 import { cannotSubmitInside, type RunStatement } from "./transaction.ts";
 
-/** The record of every waiting task repeats it, so it is short: 80 random bits, of which a million clients share none. */
+/** Of its mailbox, which the record of every waiting task repeats: 80 random bits are enough to be the only one. */
 const ID_LENGTH = 16;
 
 /** Everything below a client's public calls: its mailbox, its lanes and what waits. */
